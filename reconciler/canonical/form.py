@@ -1,0 +1,55 @@
+"""Owns the canonical form: the object after normalization, with its declared field set and masks.
+
+Only `reconciler.canonical` makes one. Must not compare or decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reconciler.model.objects import Provenance
+from reconciler.model.ref import KindInfo, ObjectRef
+from reconciler.model.tree import Tree
+from reconciler.policy.model import Subject
+from reconciler.schema.types import PLAIN, TypeNode
+
+Confidence = Literal["offline", "server"]
+
+# A trie of FieldsV1 names (`f:spec`, `k:{"name":"app"}`): a leaf is an empty mapping and means "this and all below".
+FieldTrie = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Paths of one object hidden from comparison by a named rule; only `to` may change them.
+
+    `path` holds pointer elements; "*" stands for one element, a final "**" for everything below.
+    """
+
+    path: tuple[str, ...]
+    rule: str
+    reason: str
+    to: tuple[Subject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalObject:
+    """What an object must be.
+
+    `want` is the canonical tree: what Git declares plus, with confidence "server", what the API server adds.
+    `filled` marks the part of `want` that Git does not declare (defaults, trusted mutations); the rest is declared.
+    Secret values in `want` are keyed hashes (`hmac:<hex>`), never bytes.
+    """
+
+    ref: ObjectRef
+    kind: KindInfo
+    want: Tree
+    filled: FieldTrie
+    provenance: Provenance
+    confidence: Confidence = "offline"
+    reason: str = ""
+    masks: tuple[Mask, ...] = ()
+    types: TypeNode = PLAIN
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Canonical against live: one comparison for verdict and shown difference. Pure."""

@@ -1,0 +1,84 @@
+"""Owns the error tree and its stable codes; must not know how an error is printed.
+
+    SetscrewError
+    ├── UsageError          SS1xxx  wrong options, unreadable files, bad configuration
+    ├── SourceError         SS2xxx  Git: fetch, ref, path
+    ├── RenderError         SS3xxx  YAML, Kustomize, Helm, limits of a render
+    ├── ClusterError        SS4xxx  API server unreachable, missing rights, unknown kind
+    ├── ReviewError         SS5xxx  malformed AdmissionReview (carries an HTTP status)
+    └── StoreError          SS6xxx  snapshot or state that cannot be read or written
+
+Exit statuses follow `kubectl diff`: 1 means drift or denied, so errors start at 2.
+"""
+
+from __future__ import annotations
+
+
+class SetscrewError(Exception):
+    """One clear line for people: what went wrong, where, why, and what to do next."""
+
+    code = "SS0000"
+    exit_status = 2
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+        if code:
+            self.code = code
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.message}{advice} [{self.code}]"
+
+
+class UsageError(SetscrewError):
+    """Wrong options, an unreadable file, a bad policy or source document."""
+
+    code = "SS1000"
+
+
+class ToolMissingError(UsageError):
+    """A program that is needed (helm, kubectl, go …) cannot be found or run."""
+
+    code = "SS1100"
+
+
+class ClusterError(SetscrewError):
+    """The API server cannot be reached, refuses, or does not know a kind."""
+
+    code = "SS4000"
+    exit_status = 3
+
+
+class SourceError(SetscrewError):
+    """A Git source cannot be fetched or resolved."""
+
+    code = "SS2000"
+    exit_status = 4
+
+
+class RenderError(SetscrewError):
+    """Manifests that cannot be parsed or rendered, or that break a limit."""
+
+    code = "SS3000"
+    exit_status = 4
+
+
+class ReviewError(SetscrewError):
+    """A malformed AdmissionReview; `status` is the HTTP status the server answers with."""
+
+    code = "SS5000"
+
+    def __init__(self, message: str, *, status: int = 400, code: str = "") -> None:
+        super().__init__(message, code=code)
+        self.status = status
+
+
+class StoreError(SetscrewError):
+    """A snapshot or state file that is missing, damaged or of another format."""
+
+    code = "SS6000"
+    exit_status = 5

@@ -1,0 +1,1 @@
+"""The nouns everything else speaks in: refs, trees, paths, rendered objects. Pure."""

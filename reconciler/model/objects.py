@@ -1,0 +1,56 @@
+"""Owns rendered objects and where they come from. Must not parse or render."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from reconciler.model.ref import ObjectRef, split_api_version
+from reconciler.model.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a rendered object stands in Git: enough for an "edit here" link and a denial.
+
+    `file` is relative to the repository root (or to the rendered directory), `line` counts from 1 (0: unknown),
+    `generator` names what made it: "yaml", "kustomize" or "helm".
+    """
+
+    source: str = ""
+    revision: str = ""
+    file: str = ""
+    line: int = 0
+    document: int = 0
+    generator: str = "yaml"
+
+    @property
+    def place(self) -> str:
+        """`deploy/web.yaml:12`, or the file alone where the line is not known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedObject:
+    """One object as Git says it, before any normalization beyond parsing."""
+
+    tree: Tree
+    provenance: Provenance
+
+    @property
+    def api_version(self) -> str:
+        """`apiVersion` as written."""
+        return str(self.tree["apiVersion"])
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Identity as written: the namespace may still be missing."""
+        metadata = self.tree["metadata"]
+        group, _ = split_api_version(self.api_version)
+        return ObjectRef(group, str(self.tree["kind"]), str(metadata.get("namespace") or ""), str(metadata["name"]))
+
+    def with_namespace(self, namespace: str) -> RenderedObject:
+        """The same object with `metadata.namespace` set ("" removes it)."""
+        metadata = {key: value for key, value in self.tree["metadata"].items() if key != "namespace"}
+        if namespace:
+            metadata["namespace"] = namespace
+        return replace(self, tree={**self.tree, "metadata": metadata})

@@ -1,0 +1,75 @@
+"""Owns paths into objects: field names, keys of list items, indices; and their two spellings for people.
+
+A path is a tuple of elements. A list item is addressed by its keys where the list has keys, else by its index.
+Must not know which list has keys: `reconciler.schema` says that.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from reconciler.model.tree import Tree
+
+
+class ItemKey(NamedTuple):
+    """Addresses an item of a keyed list: pairs in the order of the schema's keys."""
+
+    pairs: tuple[tuple[str, Any], ...]
+
+    def matches(self, item: Tree) -> bool:
+        """True when `item` holds exactly these key values."""
+        return isinstance(item, dict) and all(item.get(name) == value for name, value in self.pairs)
+
+
+Element = str | int | ItemKey
+Path = tuple[Element, ...]
+ROOT: Path = ()
+
+
+def pointer(path: Path, document: Tree) -> str:
+    """RFC 6901 pointer of `path` in `document`; an item that the document lacks is written by its key.
+
+    Keys of items become indices of `document`. Where an item is missing, the element is its first key value, so that
+    the pointer still tells people which item is meant.
+    """
+    parts: list[str] = []
+    node = document
+    for element in path:
+        token, node = _step(element, node)
+        parts.append(token.replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{part}" for part in parts)
+
+
+def _step(element: Element, node: Tree) -> tuple[str, Tree]:
+    if isinstance(element, ItemKey):
+        for index, item in enumerate(node if isinstance(node, list) else ()):
+            if element.matches(item):
+                return str(index), item
+        return str(element.pairs[0][1]), None
+    if isinstance(element, int):
+        inside = isinstance(node, list) and element < len(node)
+        return str(element), node[element] if inside else None
+    return element, node.get(element) if isinstance(node, dict) else None
+
+
+def readable(path: Path) -> str:
+    """`spec.containers[name=app].image`: with keys, as people say it."""
+    text = ""
+    for element in path:
+        if isinstance(element, ItemKey):
+            text += "[" + ",".join(f"{name}={value}" for name, value in element.pairs) + "]"
+        elif isinstance(element, int):
+            text += f"[{element}]"
+        elif element.replace("-", "").replace("_", "").isalnum():
+            text += f".{element}" if text else element
+        else:
+            text += f"[{json.dumps(element)}]"
+    return text
+
+
+def field_name(element: Element) -> str:
+    """The spelling of FieldsV1 (structured-merge-diff): `f:spec`, `k:{"name":"app"}`, `i:3`."""
+    if isinstance(element, ItemKey):
+        return "k:" + json.dumps(dict(element.pairs), separators=(",", ":"), sort_keys=True)
+    return f"i:{element}" if isinstance(element, int) else f"f:{element}"

@@ -1,0 +1,1 @@
+"""Which objects are guarded, how, and who may write what. Pure: reads mappings, never files."""

@@ -1,0 +1,1 @@
+"""Helm, Kustomize and YAML to objects, always in child processes."""

@@ -1,0 +1,1 @@
+"""Comparisons with time, manager, owner and source: the drift report. Pure."""

@@ -1,0 +1,1 @@
+"""What a schema says about a kind: list types, quantities, scope, plural names. Pure."""

@@ -1,0 +1,1 @@
+"""Snapshot files and state on disk."""

@@ -1,0 +1,1 @@
+"""The admission side: decisions, the servers that answer them, certificates and registration."""

@@ -1,0 +1,1 @@
+"""The API server (Flask): drift report, receivers. Its own process and listener."""

@@ -1,0 +1,1 @@
+"""One AdmissionReview in, one decision out. Pure."""

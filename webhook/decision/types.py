@@ -1,0 +1,96 @@
+"""Owns what goes into and comes out of a decision. Must not decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reconciler.model.tree import Tree
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`userInfo` of the request: the effective user."""
+
+    username: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One AdmissionReview request. `group`/`version`/`resource` are the registered ones (`matchPolicy: Equivalent`).
+
+    `object` and `old` are None where the review has none (DELETE has no object, CREATE no old one).
+    """
+
+    uid: str
+    group: str
+    version: str
+    resource: str
+    kind: str
+    operation: Operation
+    identity: Identity
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    object: Tree = None
+    old: Tree = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One path of a violation. `pointer` is for programs, `field` for people; values are printable and masked."""
+
+    field: str
+    pointer: str
+    verdict: Literal["held", "masked", "extra", "metadata", "object"]
+    want: str
+    now: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one request. `code` is stable (docs/reference/decision-codes.md).
+
+    `needs_refresh`: a named writer's write does not match; judge again after the reconciler has looked at Git.
+    """
+
+    allowed: bool
+    code: str
+    message: str = ""
+    causes: tuple[Cause, ...] = ()
+    warnings: tuple[str, ...] = ()
+    audit: Mapping[str, str] = field(default_factory=dict)
+    needs_refresh: bool = False
+    guarded: bool = False
+
+    def response(self, uid: str) -> dict[str, Any]:
+        """The AdmissionReview (admission.k8s.io/v1) that answers request `uid`."""
+        response: dict[str, Any] = {"uid": uid, "allowed": self.allowed}
+        if not self.allowed:
+            response["status"] = {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "code": 403,
+                "reason": "Forbidden",
+                "message": self.message,
+                "details": {
+                    "causes": [
+                        {"reason": f"Setscrew/{cause.verdict}", "field": cause.pointer, "message": cause.message}
+                        for cause in self.causes
+                    ]
+                },
+            }
+        if self.warnings:
+            response["warnings"] = list(self.warnings)
+        if self.audit:
+            response["auditAnnotations"] = dict(self.audit)
+        return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}

@@ -1,0 +1,1 @@
+"""The admission server: a bare ASGI callable around decide(), and its gunicorn settings."""
