@@ -1,0 +1,86 @@
+# One door for people and CI. `make` alone prints the targets.
+# A machine needs python3 (>= 3.11) with venv, git, make; the real control plane of demo and tests also needs Go,
+# unless its binaries are already there (setscrew/controlplane says where it looks).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Two at a time: each integration worker runs a control plane of its own (about 400 MB and one core while it starts).
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# What the code under check is made of; a folder that does not exist yet is left out.
+CODE := $(wildcard webhook reconciler setscrew tests bench scripts)
+
+.PHONY: help setup demo test test-unit test-integration lint format bench soak fuzz lock clean distclean
+
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.stamp-control-plane ## install all that the other targets need (first time 10-15 minutes, later nothing)
+
+# Checked apart from the stamps, so that a missing tool ends in one line instead of a traceback minutes later.
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) not found: install Python 3.11 or newer, or run make PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: $(PYTHON) is $$($(PYTHON) -V 2>&1), older than 3.11: run make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "setup: $(PYTHON) has no venv module: install it (Debian: python3-venv)" >&2; exit 2; }
+	@command -v git >/dev/null || { echo "setup: git not found: install git 2.30 or newer" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# The two stamps are separate because code changes daily and the control plane once a release.
+$(VENV)/.stamp-python: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.stamp-control-plane: $(VENV)/.stamp-python $(wildcard tools/*/go.mod tools/*/go.sum)
+	$(BIN)/python -m setscrew.controlplane build
+	@touch $@
+
+demo: setup ## play the guided demo against a real Kubernetes API server
+	$(BIN)/setscrew demo
+
+# One call, so that the closing line counts all tests. loadfile: the tests of one file share one control plane.
+test: setup ## run unit, property and integration tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+test-unit: $(VENV)/.stamp-python ## run the tests that need no control plane
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not integration' $(PYTEST_ARGS)
+
+test-integration: setup ## run the tests against a real control plane
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m integration $(PYTEST_ARGS)
+
+lint: $(VENV)/.stamp-python ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.stamp-python ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: setup ## run every script of bench/ and print its figures
+	@shopt -s nullglob; for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+lock: $(VENV)/.stamp-python ## resolve the dependencies anew and write both requirement files with hashes
+	$(BIN)/uv pip compile $(LOCK_FLAGS) pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK_FLAGS) -c requirements.txt pyproject.toml --group dev -o requirements-dev.txt
+
+# Universal: one file for every platform. Whatever index this machine is set up with stays out of the files.
+LOCK_FLAGS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
+
+clean: ## remove caches and build output, keep .venv
+	rm -rf build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(wildcard webhook reconciler setscrew tests bench scripts) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
