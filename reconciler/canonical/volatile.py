@@ -1,0 +1,87 @@
+"""Owns what the server alone writes into an object, and the live form without it. Must not know policy.
+
+Removed: `status`, and of `metadata` all that is neither identity nor written by people.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from typing import Final
+
+from reconciler.model.tree import Tree
+
+SERVER_METADATA: Final = frozenset(
+    {
+        "uid",
+        "resourceVersion",
+        "generation",
+        "selfLink",
+        "managedFields",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    }
+)
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+HASHED: Final = "hmac:"
+
+
+def is_secret(tree: Tree) -> bool:
+    """True for `v1` Secret."""
+    return isinstance(tree, dict) and tree.get("kind") == "Secret" and tree.get("apiVersion") == "v1"
+
+
+def strip(tree: dict[str, Tree]) -> dict[str, Tree]:
+    """The object without status and server-owned metadata; `creationTimestamp: null` inside templates goes too."""
+    out = {key: _without_null_times(value) for key, value in tree.items() if key not in ("status", "metadata")}
+    metadata = tree.get("metadata")
+    if isinstance(metadata, dict):
+        out["metadata"] = {key: value for key, value in metadata.items() if key not in SERVER_METADATA}
+    return out
+
+
+def _without_null_times(tree: Tree) -> Tree:
+    if isinstance(tree, dict):
+        return {
+            key: _without_null_times(value)
+            for key, value in tree.items()
+            if not (key == "creationTimestamp" and value is None)
+        }
+    if isinstance(tree, list):
+        return [_without_null_times(value) for value in tree]
+    return tree
+
+
+def hash_value(key: bytes, kind_of_value: str, text: Tree) -> str:
+    """`hmac:<64 hex>` of one value of a Secret; base64 text is hashed as the bytes it stands for."""
+    raw = text if isinstance(text, str) else ""
+    data = raw.encode("utf-8", "surrogatepass")
+    if kind_of_value == "data":
+        try:
+            data = base64.b64decode("".join(raw.split()), validate=True)
+        except (binascii.Error, ValueError):
+            data = b"not base64:" + data
+    return HASHED + hmac.new(key, data, hashlib.sha256).hexdigest()
+
+
+def hash_secret(tree: dict[str, Tree], key: bytes) -> dict[str, Tree]:
+    """A Secret with `stringData` merged into `data` and each value replaced by its keyed hash."""
+    if not is_secret(tree):
+        return tree
+    hashed: dict[str, Tree] = {}
+    for field in ("data", "stringData"):
+        values = tree.get(field)
+        if isinstance(values, dict):
+            hashed.update({name: hash_value(key, field, value) for name, value in values.items()})
+    out = {name: value for name, value in tree.items() if name not in ("data", "stringData")}
+    if hashed:
+        out["data"] = hashed
+    return out
+
+
+def live_form(tree: dict[str, Tree], secret_key: bytes) -> dict[str, Tree]:
+    """The live (or requested) object as comparisons take it: stripped, with values of Secrets hashed."""
+    return hash_secret(strip(tree), secret_key)

@@ -1,0 +1,38 @@
+"""Owns the matching of items of keyed lists. Must not compare items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.model.path import ItemKey
+from reconciler.model.tree import Tree
+from reconciler.schema.types import TypeNode
+
+Items = Mapping[ItemKey, Tree]
+
+
+def keyed(items: list[Tree], node: TypeNode) -> Items | None:
+    """Items by key, in order; None where keys repeat or are missing, so that the list can only be judged as one value.
+
+    Key fields are defaulted first: a port without protocol is a TCP port.
+    """
+    found: dict[ItemKey, Tree] = {}
+    for item in items:
+        key = item_key(item, node)
+        if key is None or key in found:
+            return None
+        found[key] = item
+    return found
+
+
+def item_key(item: Tree, node: TypeNode) -> ItemKey | None:
+    """The key of one item, or None where it has none (no map, a key missing without default, a key that is no scalar)."""
+    if not isinstance(item, dict):
+        return None
+    pairs = []
+    for name in node.keys:
+        value = item.get(name, node.defaults.get(name))
+        if value is None or isinstance(value, dict | list):
+            return None
+        pairs.append((name, value))
+    return ItemKey(tuple(pairs))

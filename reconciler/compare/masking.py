@@ -1,0 +1,35 @@
+"""Owns the look-up of masks by path: a trie that the walk carries along. Must not decide who may write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reconciler.canonical.form import Mask
+from reconciler.model.path import Element, ItemKey
+
+
+@dataclass(slots=True)
+class MaskNode:
+    """One place in the trie. `mask` hides this place and all below it."""
+
+    children: dict[str, MaskNode] = field(default_factory=dict)
+    mask: Mask | None = None
+
+    def at(self, element: Element) -> MaskNode | None:
+        """The node below; list items are addressed by `*` only."""
+        if isinstance(element, ItemKey | int):
+            return self.children.get("*")
+        return self.children.get(element) or self.children.get("*")
+
+
+def build(masks: Iterable[Mask]) -> MaskNode | None:
+    """The trie of some masks, or None for none. A final `**` means the place itself: what is below is hidden with it."""
+    root = MaskNode()
+    for mask in masks:
+        node = root
+        for part in mask.path:
+            if part != "**":
+                node = node.children.setdefault(part, MaskNode())
+        node.mask = mask
+    return root if root.children else None
