@@ -44,3 +44,41 @@ GIT_SECONDS: Final = 60
 # The server engine: dry-runs a second, and how many at a time.
 DRY_RUNS_PER_SECOND: Final = 50
 DRY_RUNS_AT_ONCE: Final = 4
+
+# The drift report. Values are cut for people; whoever needs all of a value reads the object itself.
+REPORT_VALUE_CHARS: Final = 1024
+REPORT_ITEMS: Final = 200
+REPORT_DEPTH: Final = 30
+REPORT_CHANGES: Final = 200
+REPORT_PAGE: Final = 100
+REPORT_PAGE_MAX: Final = 1_000
+REPORT_STALE_SECONDS: Final = 900
+
+# The state store.
+STATE_BUSY_SECONDS: Final = 10
+DELIVERIES_KEPT: Final = 10_000
+DELIVERY_HOURS: Final = 24
+DECISION_LINE_BYTES: Final = 64 * KIB
+
+# Receivers, continued: whole read of a body, and the token bucket of one receiver.
+PUSH_READ_SECONDS: Final = 30
+PUSH_REFS: Final = 1_000
+PUSH_RATE_PER_SECOND: Final = 10
+PUSH_BURST: Final = 50
+
+# The admission listener. A client that is silent this long is let go, so that it holds no place.
+ADMISSION_WORKERS: Final = 2
+ADMISSION_CONNECTIONS: Final = 2_000
+HANDSHAKE_SECONDS: Final = 5
+HEADER_SECONDS: Final = 5
+REVIEW_THREADS: Final = 2
+REVIEW_HELD_BYTES: Final = 64 * MIB
+DRAIN_SECONDS: Final = 2.0
+DECISION_QUEUE: Final = 1_000
+DECISION_GROUPS: Final = 32
+DECISION_NAME_CHARS: Final = 512
+
+# Certificates of the admission listener: renewed at two thirds of their life, valid a little before they are made.
+CA_DAYS: Final = 365
+SERVING_DAYS: Final = 7
+CLOCK_SKEW_SECONDS: Final = 300

@@ -1,0 +1,205 @@
+"""Owns the words of the drift report and their JSON. Must not compare, mask or read a clock: values come in printable.
+
+Times are RFC 3339 in UTC with seconds. An absent value is left out of the JSON, so that it cannot be taken for null.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from reconciler.limits import REPORT_STALE_SECONDS
+from reconciler.model.ref import ObjectRef, split_api_version
+from reconciler.model.tree import ABSENT, Tree
+
+API_VERSION: Final = "setscrew.dev/v1alpha1"
+DEFAULT_CLUSTER: Final = "default"
+
+ChangeOp = Literal["add", "remove", "replace"]
+ChangeClass = Literal["changed", "missing", "extra", "default-overridden"]
+DriftState = Literal["drifted", "missing", "unknown", "in-sync"]
+Attributed = Literal["managedFields", "admission", "none"]
+STATES: Final[tuple[DriftState, ...]] = ("drifted", "missing", "unknown", "in-sync")
+
+# What changes with each pass though nothing happened: not part of the digest.
+_VOLATILE: Final = ("lastSeen",)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftChange:
+    """One path that differs. `path` is an RFC 6901 pointer, `field` the same for people; values are printable."""
+
+    path: str
+    op: ChangeOp
+    desired: Tree = ABSENT
+    live: Tree = ABSENT
+    klass: ChangeClass = "changed"
+    manager: str = ""
+    operation: str = ""
+    time: str = ""
+    field: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The change as the report prints it."""
+        out: dict[str, Any] = {"path": self.path, "field": self.field, "op": self.op, "class": self.klass}
+        out |= {} if self.desired is ABSENT else {"desired": self.desired}
+        out |= {} if self.live is ABSENT else {"live": self.live}
+        return out | {"manager": self.manager, "operation": self.operation, "time": self.time}
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSource:
+    """Where Git declares the object; `url` holds no credentials."""
+
+    name: str = ""
+    url: str = ""
+    path: str = ""
+    file: str = ""
+    line: int = 0
+    revision: str = ""
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Who did it. `confidence` says how it is known; managedFields name a manager, only admission a person."""
+
+    manager: str = ""
+    user: str = ""
+    time: str = ""
+    confidence: Attributed = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftItem:
+    """One object that is not as Git says, or of which that is not known.
+
+    `id` is stable for the object, `fingerprint` for this very difference. `reason` says why a state is unknown or a
+    form only offline; `patch` is RFC 6902, live to desired, empty where it would hold a masked value.
+    """
+
+    id: str
+    fingerprint: str
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    state: DriftState
+    source: DriftSource = DriftSource()
+    changes: tuple[DriftChange, ...] = ()
+    attribution: Attribution = Attribution()
+    first_seen: str = ""
+    last_seen: str = ""
+    reason: str = ""
+    confidence: str = "offline"
+    patch: tuple[Mapping[str, Any], ...] = ()
+    cluster: str = DEFAULT_CLUSTER
+
+    @property
+    def group(self) -> str:
+        """The API group of `api_version`."""
+        return split_api_version(self.api_version)[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as the report prints it."""
+        return {
+            "id": self.id,
+            "fingerprint": self.fingerprint,
+            "cluster": self.cluster,
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "namespace": self.namespace,
+            "name": self.name,
+            "state": self.state,
+            "source": _fields(self.source),
+            "changes": [change.as_json() for change in self.changes],
+            "attribution": _fields(self.attribution),
+            "firstSeen": self.first_seen,
+            "lastSeen": self.last_seen,
+            "reason": self.reason,
+            "confidence": self.confidence,
+            "patch": [dict(step) for step in self.patch],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """One page of findings as JSON objects, and what is needed to know how far to trust it.
+
+    `observed_at` is when the cluster was last compared in full, "" if never. `counts` is over all that matches, not
+    only the page; `managed` is the number of guarded objects, `stale` non-empty when the report must not be trusted.
+    """
+
+    items: tuple[Mapping[str, Any], ...]
+    generated_at: str
+    observed_at: str = ""
+    stale: str = ""
+    snapshot: str = ""
+    managed: int = 0
+    total: int = 0
+    counts: Mapping[str, int] | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything but the times that move with each pass."""
+        items = [{key: value for key, value in item.items() if key not in _VOLATILE} for item in self.items]
+        return sha256([items, self.stale, self.snapshot, self.managed, self.total])
+
+    def as_json(self) -> dict[str, Any]:
+        """The list envelope."""
+        metadata = {
+            "generatedAt": self.generated_at,
+            "observedAt": self.observed_at,
+            "stale": bool(self.stale),
+            "staleReason": self.stale,
+            "snapshot": self.snapshot,
+            "digest": self.digest,
+            "remainingItemCount": max(0, self.total - len(self.items)),
+        }
+        counts = Counter(str(item["state"]) for item in self.items) if self.counts is None else self.counts
+        summary = {"managed": self.managed, "total": self.total}
+        summary |= {state: counts.get(state, 0) for state in STATES if state != "in-sync"}
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "DriftList",
+            "metadata": metadata,
+            "summary": summary,
+            "items": [dict(item) for item in self.items],
+        }
+
+
+def finding_id(ref: ObjectRef, cluster: str = DEFAULT_CLUSTER) -> str:
+    """SHA-256, hex, of cluster/group/kind/namespace/name: stable for an object whatever its version."""
+    text = f"{cluster}/{ref.group}/{ref.kind}/{ref.namespace}/{ref.name}"
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+
+
+def stamp(time: datetime) -> str:
+    """RFC 3339 in UTC with seconds: the one spelling of times here, so that they sort as text."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def stale_reason(observed_at: str, now: datetime, broken_sources: Sequence[str] = ()) -> str:
+    """Why a report must not be read as the present state; "" when it may."""
+    if not observed_at:
+        return "the cluster has not been compared yet"
+    if observed_at < stamp(now - timedelta(seconds=REPORT_STALE_SECONDS)):
+        return f"last compared {observed_at}"
+    if broken_sources:
+        return "sources not ready: " + ", ".join(sorted(broken_sources)[:10])
+    return ""
+
+
+def sha256(value: Tree) -> str:
+    """SHA-256, hex, of the value as sorted compact JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fields(record: DriftSource | Attribution) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}

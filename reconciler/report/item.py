@@ -1,0 +1,208 @@
+"""Owns the step from a comparison to a finding: masks, blame, source. Must not compare, nor read a clock.
+
+Nothing of an object reaches a finding but through `printable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from reconciler.limits import REPORT_CHANGES
+from reconciler.model.path import ItemKey, Path, pointer, readable
+from reconciler.model.ref import ObjectRef
+from reconciler.model.tree import ABSENT, Tree, dig
+from reconciler.report.blame import blame
+from reconciler.report.drift import (
+    DEFAULT_CLUSTER,
+    Attribution,
+    ChangeClass,
+    ChangeOp,
+    DriftChange,
+    DriftItem,
+    DriftSource,
+    DriftState,
+    finding_id,
+    sha256,
+    stamp,
+)
+from reconciler.report.printable import MASK, SECRET_NAME, conceal, is_masked, mask_leaves, printable
+from reconciler.snapshot.model import Entry, SourceState
+
+
+class Change(Protocol):
+    """What a finding needs of one difference (`reconciler.compare` makes them)."""
+
+    @property
+    def path(self) -> Path:
+        """Where."""
+
+    @property
+    def op(self) -> ChangeOp:
+        """What happened to it in live."""
+
+    @property
+    def desired(self) -> Tree:
+        """The wanted value, or ABSENT."""
+
+    @property
+    def live(self) -> Tree:
+        """The value that is there, or ABSENT."""
+
+    @property
+    def klass(self) -> ChangeClass:
+        """Changed, missing, extra or an overridden default."""
+
+
+class Comparison(Protocol):
+    """What a finding needs of a comparison."""
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """All differences; none means in sync."""
+
+
+def drift_item(
+    entry: Entry,
+    comparison: Comparison | None,
+    live: Tree,
+    *,
+    now: datetime,
+    first_seen: str = "",
+    source: SourceState | None = None,
+    patch: Sequence[Mapping[str, Any]] = (),
+    attribution: Attribution | None = None,
+    reason: str = "",
+    cluster: str = DEFAULT_CLUSTER,
+) -> DriftItem:
+    """The finding of one guarded object, in sync or not.
+
+    `live` is the object as the API server returns it, with managedFields; None or ABSENT: it is not there. Without a
+    comparison of an object that is there, the state is unknown and `reason` says why. `first_seen` is that of the
+    stored finding ("": now). `attribution` replaces what managedFields say (an admission record knows the person).
+    """
+    obj = entry.object
+    there = live is not None and live is not ABSENT
+    found = tuple(comparison.changes)[:REPORT_CHANGES] if there and comparison else ()
+    changes = tuple(_change(obj.ref, change, live, obj.want) for change in found)
+    identity = finding_id(obj.ref, cluster)
+    at = stamp(now)
+    state = _state(there, comparison)
+    return DriftItem(
+        id=identity,
+        fingerprint=sha256([identity, state, [_print_of(obj.ref, change) for change in found]]),
+        api_version=obj.kind.api_version,
+        kind=obj.ref.kind,
+        namespace=obj.ref.namespace,
+        name=obj.ref.name,
+        state=state,
+        source=_source(entry, source),
+        changes=changes,
+        attribution=attribution or _attribution(changes),
+        first_seen=first_seen or at,
+        last_seen=at,
+        reason=str(printable(reason or obj.reason)),
+        confidence=obj.confidence,
+        patch=_safe_patch(patch, obj.ref, changes),
+        cluster=cluster,
+    )
+
+
+def public_url(url: str) -> str:
+    """The URL without user, password, query and fragment: people paste tokens into each of these."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+    return urlunsplit((parts.scheme, host, parts.path, "", "")) if parts.scheme else url.rpartition("@")[2]
+
+
+def _state(there: bool, comparison: Comparison | None) -> DriftState:
+    if not there:
+        return "missing"
+    if comparison is None:
+        return "unknown"
+    return "drifted" if comparison.changes else "in-sync"
+
+
+def _change(ref: ObjectRef, change: Change, live: Tree, want: Tree) -> DriftChange:
+    holder = blame(dig(live, "metadata", "managedFields"), change.path, change.live)
+    return DriftChange(
+        path=str(printable(pointer(change.path, want if change.live is ABSENT else live))),
+        op=change.op,
+        desired=_shown(ref, change.path, change.desired),
+        live=_shown(ref, change.path, change.live),
+        klass=change.klass,
+        manager=str(printable(holder.manager)) if holder else "",
+        operation=holder.operation if holder else "",
+        time=holder.time if holder else "",
+        field=str(printable(readable(change.path))),
+    )
+
+
+def _print_of(ref: ObjectRef, change: Change) -> list[Any]:
+    # Keyed hashes stay in, so that a second change of the same Secret is a new fingerprint; plain secrets do not, since
+    # a digest of a short value can be guessed.
+    values = (_concealed(ref, change.path, value) for value in (change.desired, change.live))
+    return [readable(change.path), change.op, *("absent" if value is ABSENT else [value] for value in values)]
+
+
+def _shown(ref: ObjectRef, path: Path, value: Tree) -> Tree:
+    return ABSENT if value is ABSENT else printable(_concealed(ref, path, value))
+
+
+def _concealed(ref: ObjectRef, path: Path, value: Tree) -> Tree:
+    if value is ABSENT:
+        return ABSENT
+    if _in_secret(ref, path):
+        return mask_leaves(value)
+    return MASK if isinstance(value, str) and _is_secret_env(path) else conceal(value)
+
+
+def _in_secret(ref: ObjectRef, path: Path) -> bool:
+    # Of a Secret only these may be shown; annotations may hold a copy of its data (last-applied-configuration).
+    if (ref.group, ref.kind) != ("", "Secret"):
+        return False
+    return path[:2] != ("metadata", "labels") and path[:1] not in {("type",), ("immutable",)}
+
+
+def _is_secret_env(path: Path) -> bool:
+    item = path[-2] if len(path) > 1 and path[-1] == "value" else None
+    return isinstance(item, ItemKey) and any(
+        key == "name" and SECRET_NAME.search(str(name)) is not None for key, name in item.pairs
+    )
+
+
+def _attribution(changes: Sequence[DriftChange]) -> Attribution:
+    named = [change for change in changes if change.manager]
+    if not named:
+        return Attribution()
+    last = max(named, key=lambda change: change.time)
+    return Attribution(manager=last.manager, time=last.time, confidence="managedFields")
+
+
+def _source(entry: Entry, source: SourceState | None) -> DriftSource:
+    origin = entry.object.provenance
+    state = source or SourceState(name=origin.source, url="", path="", revision=origin.revision)
+    return DriftSource(
+        name=state.name,
+        url=str(printable(public_url(state.url))),
+        path=str(printable(state.path)),
+        file=str(printable(origin.file)),
+        line=origin.line,
+        revision=origin.revision or state.revision,
+        commit=state.commit,
+    )
+
+
+def _safe_patch(
+    patch: Sequence[Mapping[str, Any]], ref: ObjectRef, changes: Sequence[DriftChange]
+) -> tuple[Mapping[str, Any], ...]:
+    # A patch with a mask or a cut in it would write that into the cluster: none is better.
+    if (ref.group, ref.kind) == ("", "Secret") or any(is_masked([item.desired, item.live]) for item in changes):
+        return ()
+    whole = all(printable(step.get("value")) == step.get("value") for step in patch)
+    return tuple(patch) if whole else ()

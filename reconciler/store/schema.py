@@ -1,0 +1,94 @@
+"""Owns the tables of the state store and their version. Must not open a database or hold a query.
+
+Every row carries `cluster`. What is only shown travels as JSON in `body`; what is filtered or sorted has a column.
+Times are RFC 3339 in UTC with seconds, so they sort as text in every database.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text
+
+SCHEMA_VERSION: Final = "1"
+METADATA: Final = MetaData()
+
+META: Final = Table(
+    "meta",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+DRIFT: Final = Table(
+    "drift",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("api_group", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("namespace", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("first_seen", String, nullable=False),
+    Column("last_seen", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+SOURCES: Final = Table(
+    "sources",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("url", String, nullable=False),
+    Column("ref", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("since", String, nullable=False),
+    Column("updated", String, nullable=False),
+    Column("attempted", String, nullable=False),
+    Column("enforced", String, nullable=False),
+    Column("signer", String, nullable=False),
+    Column("objects", Integer, nullable=False),
+)
+
+DELIVERIES: Final = Table(
+    "deliveries",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("receiver", String, primary_key=True),
+    Column("delivery", String, primary_key=True),
+    Column("result", String, nullable=False),
+    Column("time", String, nullable=False),
+)
+
+DECISIONS: Final = Table(
+    "decisions",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("cluster", String, nullable=False),
+    Column("time", String, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("code", String, nullable=False),
+    Column("user", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("namespace", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Index("deliveries_by_time", DELIVERIES.c.cluster, DELIVERIES.c.time)
+Index("decisions_by_object", DECISIONS.c.cluster, DECISIONS.c.namespace, DECISIONS.c.name)
+
+# Records of decisions are evidence: the database itself refuses to alter one.
+APPEND_ONLY: Final = tuple(
+    f"CREATE TRIGGER IF NOT EXISTS decisions_no_{verb} BEFORE {verb} ON decisions "
+    "BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END"
+    for verb in ("update", "delete")
+)

@@ -1,0 +1,131 @@
+"""Owns the opening of the state store: engine, locking, file mode, version of the schema. Must not hold queries.
+
+One process writes findings and sources, others read them and note deliveries; SQLite in WAL mode lets readers go on
+while a writer works, and a second writer waits. Everything below speaks SQLAlchemy Core, so that PostgreSQL is a URL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from reconciler.errors import StoreError
+from reconciler.limits import STATE_BUSY_SECONDS
+from reconciler.store.schema import APPEND_ONLY, META, METADATA, SCHEMA_VERSION
+
+_ANY_CLUSTER = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An open state store. Share one between threads; open another in each process (never carry one over a fork)."""
+
+    engine: Engine
+    cluster: str
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one moment of the store. Raises StoreError."""
+        with _plain_errors(), self.engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end, rolled back on an error. Raises StoreError."""
+        engine = self.engine.execution_options(setscrew_write=True)
+        with _plain_errors(), engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def sqlite_url(path: Path) -> URL:
+    """The URL of a state file."""
+    return URL.create("sqlite", database=str(path))
+
+
+def open_state(url: str | URL, *, cluster: str = "default") -> State:
+    """Open the store, making its tables if it is new. Raises StoreError if it is damaged or of another version."""
+    try:
+        target = make_url(url)
+        engine = create_engine(target, connect_args=_arguments(target))
+    except (ArgumentError, ImportError) as error:
+        raise StoreError(
+            f"no usable state URL: {error}", hint="for example sqlite:////var/lib/setscrew/state.db"
+        ) from None
+    if target.get_backend_name() == "sqlite":
+        _private_file(target.database)
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)
+    state = State(engine, cluster)
+    try:
+        _prepare(state)
+    except StoreError:
+        state.close()
+        raise
+    return state
+
+
+def _prepare(state: State) -> None:
+    with state.write() as connection:
+        if not inspect(connection).has_table(META.name):
+            METADATA.create_all(connection)
+            if connection.dialect.name == "sqlite":
+                for statement in APPEND_ONLY:
+                    connection.exec_driver_sql(statement)
+            row = {"cluster": _ANY_CLUSTER, "key": "schema", "value": SCHEMA_VERSION}
+            connection.execute(insert(META).values(row))
+        where = (META.c.cluster == _ANY_CLUSTER) & (META.c.key == "schema")
+        found = connection.execute(select(META.c.value).where(where)).scalar()
+    if found != SCHEMA_VERSION:
+        raise StoreError(
+            f"the state store has format {found or 'unknown'}, this version of Setscrew reads format {SCHEMA_VERSION}",
+            where=str(state.engine.url.database),
+            hint="use the version that wrote it, or keep the file elsewhere: it holds the record of decisions",
+        )
+
+
+def _arguments(target: URL) -> dict[str, Any]:
+    return {"timeout": STATE_BUSY_SECONDS} if target.get_backend_name() == "sqlite" else {}
+
+
+def _private_file(database: str | None) -> None:
+    # Before SQLite makes it with the mode of the umask; its -wal and -shm files take over the mode of this one.
+    if database in {None, "", ":memory:"}:
+        raise StoreError("the state store must be a file: several processes share it")
+    try:
+        os.close(os.open(str(database), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"cannot open the state store: {error.strerror}", where=str(database)) from None
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    # The driver's own BEGIN comes too late and is deferred: two writers would then fail instead of waiting.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "trusted_schema=OFF"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get("setscrew_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        # The first line of the driver's own words: SQLAlchemy's would print the row.
+        words = str(getattr(error, "orig", None) or type(error).__name__).splitlines() or [""]
+        raise StoreError(f"the state store failed: {words[0]}") from None
