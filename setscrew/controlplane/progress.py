@@ -1,0 +1,53 @@
+"""Owns the progress line of long builds on stderr; must not know what is built."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from setscrew.controlplane.limits import PROGRESS_LINE_SECONDS
+
+
+@dataclass(slots=True)
+class Progress:
+    """One line that counts up: rewritten in place on a terminal; elsewhere printed when it changes and every 30 s."""
+
+    stream: TextIO
+    started: float = field(default_factory=time.monotonic)
+    _text: str = ""
+    _printed: float = 0.0
+    _width: int = 0
+
+    def say(self, text: str) -> None:
+        """Print a line of its own, now."""
+        self._print(f"{text}\n")
+
+    def tick(self, text: str) -> None:
+        """Show `text` with the time since the start; call it about once a second."""
+        now = time.monotonic()
+        if self.stream.isatty():
+            self._overwrite(f"{text} {_clock(now - self.started)}")
+        elif text != self._text or now - self._printed >= PROGRESS_LINE_SECONDS:
+            self._text, self._printed = text, now
+            self._print(f"{text} {_clock(now - self.started)}\n")
+
+    def done(self, text: str) -> None:
+        """End the line with what was reached and the time it took."""
+        if self._width:
+            self._overwrite("")
+            self._print("\r")
+        self.say(f"{text} in {_clock(time.monotonic() - self.started)}")
+
+    def _overwrite(self, line: str) -> None:
+        self._print(f"\r{line.ljust(self._width)}")
+        self._width = len(line)
+
+    def _print(self, text: str) -> None:
+        self.stream.write(text)
+        self.stream.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"

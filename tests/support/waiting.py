@@ -1,0 +1,20 @@
+"""Owns waiting for what a cluster does in its own time; must not know what is waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(probe: Callable[[], T | None], what: str, seconds: float = 20) -> T:
+    """The first true answer of `probe`, asked ten times a second; fails the test with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := probe():
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.1)
