@@ -53,6 +53,39 @@ class ClusterError(SetscrewError):
     exit_status = 3
 
 
+class UnreachableError(ClusterError):
+    """The API server does not answer: no connection, TLS failure, time-out, or no usable credentials."""
+
+    code = "SS4001"
+
+
+class ApiError(ClusterError):
+    """The API server answered with an error.
+
+    `status` is the HTTP status, `reason` the machine word of the Status object ("NotFound", "Invalid", ""), `causes`
+    its details as (field, reason, message); `message` is one line and may repeat values of the object.
+    """
+
+    code = "SS4002"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        reason: str = "",
+        causes: tuple[tuple[str, str, str], ...] = (),
+        retry_after: float = 0.0,
+        where: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.status = status
+        self.reason = reason
+        self.causes = causes
+        self.retry_after = retry_after
+
+
 class SourceError(SetscrewError):
     """A Git source cannot be fetched or resolved."""
 

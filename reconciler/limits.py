@@ -82,3 +82,16 @@ DECISION_NAME_CHARS: Final = 512
 CA_DAYS: Final = 365
 SERVING_DAYS: Final = 7
 CLOCK_SKEW_SECONDS: Final = 300
+
+# The client of the API server. A dry-run may wait for several webhooks of 10 seconds each.
+API_CONNECT_SECONDS: Final = 5
+API_SECONDS: Final = 60
+API_CONNECTIONS: Final = 8
+API_MESSAGE_CHARS: Final = 600
+LIST_PAGE_OBJECTS: Final = 500
+# Up to so many objects of one kind and namespace are read one by one, more by listing.
+LIST_FROM_OBJECTS: Final = 5
+# The server engine tries again after 429, 5xx and lost connections; the waits double from the first.
+DRY_RUN_TRIES: Final = 4
+DRY_RUN_FIRST_WAIT_SECONDS: Final = 0.25
+DRY_RUN_LONGEST_WAIT_SECONDS: Final = 10.0

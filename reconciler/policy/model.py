@@ -97,12 +97,14 @@ class MaskRule:
 class SteeringRule:
     """Label or annotation keys that steer tools and controllers; `key` may end in `*`.
 
-    `removable`: anyone may remove it where Git does not declare it. `writers` may set it.
+    `removable`: anyone may remove it where Git does not declare it. `writers` may set it. `value`: a value that anyone
+    may write, because the source's own tool would ("{release}" and "{namespace}" are the source's).
     """
 
     key: str
     reason: str
     removable: bool = True
+    value: str = ""
     writers: tuple[Subject, ...] = ()
 
 

@@ -21,7 +21,7 @@ API_VERSION: Final = "setscrew.dev/v1alpha1"
 DEFAULT_CLUSTER: Final = "default"
 
 ChangeOp = Literal["add", "remove", "replace"]
-ChangeClass = Literal["changed", "missing", "extra", "default-overridden"]
+ChangeClass = Literal["changed", "missing", "extra", "default-overridden", "order"]
 DriftState = Literal["drifted", "missing", "unknown", "in-sync"]
 Attributed = Literal["managedFields", "admission", "none"]
 STATES: Final[tuple[DriftState, ...]] = ("drifted", "missing", "unknown", "in-sync")

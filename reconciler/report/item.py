@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from reconciler.compare.comparison import Change, Comparison
 from reconciler.limits import REPORT_CHANGES
-from reconciler.model.path import ItemKey, Path, pointer, readable
+from reconciler.model.path import ItemKey, Path
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.report.blame import blame
 from reconciler.report.drift import (
     DEFAULT_CLUSTER,
     Attribution,
-    ChangeClass,
-    ChangeOp,
     DriftChange,
     DriftItem,
     DriftSource,
@@ -30,38 +29,6 @@ from reconciler.report.drift import (
 )
 from reconciler.report.printable import MASK, SECRET_NAME, conceal, is_masked, mask_leaves, printable
 from reconciler.snapshot.model import Entry, SourceState
-
-
-class Change(Protocol):
-    """What a finding needs of one difference (`reconciler.compare` makes them)."""
-
-    @property
-    def path(self) -> Path:
-        """Where."""
-
-    @property
-    def op(self) -> ChangeOp:
-        """What happened to it in live."""
-
-    @property
-    def desired(self) -> Tree:
-        """The wanted value, or ABSENT."""
-
-    @property
-    def live(self) -> Tree:
-        """The value that is there, or ABSENT."""
-
-    @property
-    def klass(self) -> ChangeClass:
-        """Changed, missing, extra or an overridden default."""
-
-
-class Comparison(Protocol):
-    """What a finding needs of a comparison."""
-
-    @property
-    def changes(self) -> Sequence[Change]:
-        """All differences; none means in sync."""
 
 
 def drift_item(
@@ -86,7 +53,7 @@ def drift_item(
     obj = entry.object
     there = live is not None and live is not ABSENT
     found = tuple(comparison.changes)[:REPORT_CHANGES] if there and comparison else ()
-    changes = tuple(_change(obj.ref, change, live, obj.want) for change in found)
+    changes = tuple(_change(obj.ref, change, live) for change in found)
     identity = finding_id(obj.ref, cluster)
     at = stamp(now)
     state = _state(there, comparison)
@@ -128,26 +95,26 @@ def _state(there: bool, comparison: Comparison | None) -> DriftState:
     return "drifted" if comparison.changes else "in-sync"
 
 
-def _change(ref: ObjectRef, change: Change, live: Tree, want: Tree) -> DriftChange:
-    holder = blame(dig(live, "metadata", "managedFields"), change.path, change.live)
+def _change(ref: ObjectRef, change: Change, live: Tree) -> DriftChange:
+    holder = blame(dig(live, "metadata", "managedFields"), change.place, change.live)
     return DriftChange(
-        path=str(printable(pointer(change.path, want if change.live is ABSENT else live))),
+        path=str(printable(change.path)),
         op=change.op,
-        desired=_shown(ref, change.path, change.desired),
-        live=_shown(ref, change.path, change.live),
+        desired=_shown(ref, change.place, change.desired),
+        live=_shown(ref, change.place, change.live),
         klass=change.klass,
         manager=str(printable(holder.manager)) if holder else "",
         operation=holder.operation if holder else "",
         time=holder.time if holder else "",
-        field=str(printable(readable(change.path))),
+        field=str(printable(change.field)),
     )
 
 
 def _print_of(ref: ObjectRef, change: Change) -> list[Any]:
     # Keyed hashes stay in, so that a second change of the same Secret is a new fingerprint; plain secrets do not, since
     # a digest of a short value can be guessed.
-    values = (_concealed(ref, change.path, value) for value in (change.desired, change.live))
-    return [readable(change.path), change.op, *("absent" if value is ABSENT else [value] for value in values)]
+    values = (_concealed(ref, change.place, value) for value in (change.desired, change.live))
+    return [change.field, change.op, *("absent" if value is ABSENT else [value] for value in values)]
 
 
 def _shown(ref: ObjectRef, path: Path, value: Tree) -> Tree:

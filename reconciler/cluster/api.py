@@ -1,0 +1,193 @@
+"""Owns the HTTP to the API server: credentials, pool, time-outs, errors in one line. Must not know any kind.
+
+Bodies are plain JSON trees: typed models would drop fields that this client's version does not know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import config
+from kubernetes.client import Configuration
+from kubernetes.client.rest import RESTClientObject
+from kubernetes.config.config_exception import ConfigException
+
+from reconciler.cluster.status import api_error, warnings_of
+from reconciler.errors import ClusterError, UnreachableError
+from reconciler.limits import API_CONNECT_SECONDS, API_CONNECTIONS, API_SECONDS
+from reconciler.model.tree import Tree
+
+Query = Mapping[str, str | int | bool]
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer with status below 400; `warnings` are the texts of its Warning headers."""
+
+    status: int
+    body: Tree
+    warnings: tuple[str, ...] = ()
+
+
+class ApiClient:
+    """One identity at one API server; safe to share between threads.
+
+    Errors: `UnreachableError` where nothing answers, `ApiError` where the API server refuses.
+    """
+
+    def __init__(self, configuration: Configuration, *, impersonate: str = "") -> None:
+        configuration.connection_pool_maxsize = API_CONNECTIONS
+        configuration.retries = False
+        self._configuration = configuration
+        self._pool = _pool(configuration)
+        self._impersonate = impersonate
+        self._timeout = urllib3.Timeout(connect=API_CONNECT_SECONDS, read=API_SECONDS)
+        self.server = str(configuration.host).rstrip("/")
+
+    @classmethod
+    def load(cls, kubeconfig: str = "", context: str = "", *, impersonate: str = "") -> ApiClient:
+        """The client of a kubeconfig ("" means its usual places), else that of the pod that this runs in.
+
+        Raises `ClusterError` where neither gives usable settings.
+        """
+        return cls(_configuration(kubeconfig, context), impersonate=impersonate)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Tree = None,
+        query: Query | None = None,
+        content_type: str = _JSON,
+    ) -> dict[str, Any]:
+        """The JSON object that the API server answers with; see `send`."""
+        answer = self.send(method, path, body, query, content_type).body
+        if not isinstance(answer, dict):
+            raise ClusterError("the API server answered with something else than a JSON object", where=path)
+        return answer
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Tree = None,
+        query: Query | None = None,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+    ) -> Response:
+        """Send one request; `path` begins with "/", `body` is a tree. Only reads are tried twice."""
+        headers = {**self._credentials(), "Accept": accept, "User-Agent": "setscrew"}
+        data = None
+        if body is not None:
+            data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+            headers["Content-Type"] = content_type
+        raw = self._exchange(method, self.server + path + _query(query), data, headers)
+        if raw.status >= 300:
+            raise api_error(method, path, raw.status, raw.headers, raw.data)
+        return Response(raw.status, _json(raw.data, path), warnings_of(raw.headers))
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.clear()
+
+    def _credentials(self) -> dict[str, str]:
+        settings = self._configuration.auth_settings()
+        headers = {entry["key"]: entry["value"] for entry in settings.values() if entry and entry["value"]}
+        if self._impersonate:
+            headers["Impersonate-User"] = self._impersonate
+        return headers
+
+    def _exchange(
+        self, method: str, url: str, data: bytes | None, headers: dict[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        # A pooled connection that the server has just closed fails at once; a second try opens a new one. Writes are
+        # not repeated: the first may have arrived.
+        tries = 2 if method == "GET" else 1
+        for left in reversed(range(tries)):
+            try:
+                return self._pool.request(
+                    method, url, body=data, headers=headers, timeout=self._timeout, retries=False, redirect=False
+                )
+            except urllib3.exceptions.ProtocolError as error:
+                if not left:
+                    raise _unreachable(self.server, error) from None
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise _unreachable(self.server, error) from None
+        raise AssertionError("unreachable")
+
+
+def _pool(configuration: Configuration) -> urllib3.PoolManager:
+    try:
+        pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"the certificates of the kubeconfig cannot be read: {type(error).__name__}") from None
+    return pool
+
+
+def _configuration(kubeconfig: str, context: str) -> Configuration:
+    configuration = Configuration()
+    try:
+        config.load_kube_config(
+            config_file=kubeconfig or None,
+            context=context or None,
+            client_configuration=configuration,
+            persist_config=False,
+        )
+    except ConfigException as error:
+        return _in_cluster(configuration, kubeconfig, context, str(error))
+    except Exception as error:  # noqa: BLE001  a damaged file fails anywhere in the loader, and its text may quote a token
+        raise ClusterError(
+            f"the kubeconfig cannot be read: {type(error).__name__}",
+            where=kubeconfig,
+            hint="check it with `kubectl config view`",
+            code="SS4003",
+        ) from None
+    return configuration
+
+
+def _in_cluster(configuration: Configuration, kubeconfig: str, context: str, why: str) -> Configuration:
+    if not kubeconfig and not context:
+        try:
+            config.load_incluster_config(client_configuration=configuration)
+        except ConfigException:
+            pass
+        else:
+            return configuration
+    raise ClusterError(
+        f"no usable cluster settings: {why}",
+        where=kubeconfig,
+        hint="give --kubeconfig and --context, set KUBECONFIG, or run in a pod with a service account",
+        code="SS4003",
+    ) from None
+
+
+def _unreachable(server: str, error: Exception) -> UnreachableError:
+    if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, urllib3.exceptions.NewConnectionError):
+        why = "no answer in time"
+    elif isinstance(error, urllib3.exceptions.SSLError):
+        why = "TLS failed: " + str(error).partition("] ")[2].partition(" (_ssl")[0]
+    else:
+        cause = error.__cause__ or error.__context__ or error
+        why = str(getattr(cause, "strerror", None) or type(cause).__name__)
+    return UnreachableError(
+        f"the API server cannot be reached: {why}", where=server, hint="check the address and that the cluster runs"
+    )
+
+
+def _query(query: Query | None) -> str:
+    if not query:
+        return ""
+    return "?" + urlencode({name: str(value).lower() if value is True else value for name, value in query.items()})
+
+
+def _json(data: bytes, path: str) -> Tree:
+    try:
+        return json.loads(data) if data else {}
+    except (ValueError, RecursionError):
+        raise ClusterError("the API server answered with something else than JSON", where=path) from None

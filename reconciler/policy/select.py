@@ -1,0 +1,44 @@
+"""Owns matching: which policy an object has, which kinds a rule names. Must not know what the settings do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from reconciler.model.ref import ObjectRef
+from reconciler.policy.model import Match, Policy
+
+
+def kind_matches(pattern: str, group: str, kind: str) -> bool:
+    """`apps/Deployment`, `apps/*`, `ConfigMap` (core group) or `*`."""
+    if pattern == "*":
+        return True
+    wanted_group, slash, wanted_kind = pattern.rpartition("/")
+    return (wanted_group if slash else "") == group and wanted_kind in ("*", kind)
+
+
+def any_kind(patterns: Iterable[str], group: str, kind: str) -> bool:
+    """True if one of `patterns` names the kind."""
+    return any(kind_matches(pattern, group, kind) for pattern in patterns)
+
+
+def _matches(match: Match, ref: ObjectRef, source: str, labels: Mapping[str, str]) -> bool:
+    return (
+        (not match.sources or any(fnmatchcase(source, pattern) for pattern in match.sources))
+        and (not match.kinds or any_kind(match.kinds, ref.group, ref.kind))
+        and (not match.namespaces or any(fnmatchcase(ref.namespace, pattern) for pattern in match.namespaces))
+        and (not match.names or any(fnmatchcase(ref.name, pattern) for pattern in match.names))
+        and all(labels.get(key) == value for key, value in match.labels)
+    )
+
+
+_STRICTNESS = {"Deny": 0, "Warn": 1, "Audit": 2}
+
+
+def policy_for(policies: Iterable[Policy], ref: ObjectRef, source: str, labels: Mapping[str, str]) -> Policy | None:
+    """The first policy that matches, highest priority first; among equals the stricter one."""
+    ranked = sorted(policies, key=lambda policy: (-policy.priority, _STRICTNESS[policy.action], policy.name))
+    for policy in ranked:
+        if any(_matches(match, ref, source, labels) for match in policy.match):
+            return policy
+    return None

@@ -1,0 +1,301 @@
+"""Owns reading YAML and JSON text as kubectl does, within limits. Must run in the render child only.
+
+Builds trees from libyaml's *events*: its own composer recurses in C and kills the process at some 30,000 nested
+brackets, while the parser keeps its stack on the heap. So depth, nodes and aliases are counted before anything grows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import yaml
+from yaml.cyaml import CParser
+
+from reconciler import limits
+from reconciler.errors import RenderError
+from reconciler.model.tree import Tree
+from reconciler.render import scalars
+
+
+LOADER = f"PyYAML {yaml.__version__}"
+_MERGE = object()  # the key `<<`, told apart from the string "<<"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document that is not empty: its tree, its first line (from 1) and its index among all documents (from 0).
+
+    `item_lines` holds the lines of the entries of a top-level list `items`, where the document is a List.
+    `duplicates` names keys that occur twice in one mapping, as `file:line: key`.
+    """
+
+    tree: Tree
+    line: int
+    index: int
+    item_lines: tuple[int, ...] = ()
+    duplicates: tuple[str, ...] = ()
+
+
+def load_documents(data: bytes, name: str) -> Iterator[Document]:
+    """All documents of `data`; `name` stands in errors. Raises RenderError with file and line on anything unreadable."""
+    text = data.removeprefix(b"\xef\xbb\xbf")
+    if text.lstrip()[:1] in {b"{", b"["} or name.endswith(".json"):
+        parsed = _load_json(text, name)
+        if parsed is not None:
+            yield from parsed
+            return
+    yield from _Builder(text, name).documents()
+
+
+def _load_json(text: bytes, name: str) -> list[Document] | None:
+    """The documents of a stream of JSON values, or None where it is not JSON (flow YAML looks alike)."""
+    try:
+        string = text.decode()
+        documents: list[Document] = []
+        position, decoder = 0, json.JSONDecoder(parse_constant=_not_json, object_pairs_hook=_pairs)
+        while position < len(string):
+            rest = len(string) - len(string[position:].lstrip())
+            if rest == len(string):
+                break
+            tree, position = decoder.raw_decode(string, rest)
+            line = string.count("\n", 0, rest) + 1
+            _check_json(tree, f"{name}:{line}")
+            documents.append(Document(_tidy(tree), line, len(documents), (line,) * _item_count(tree)))
+    except (ValueError, RecursionError):
+        return None
+    return documents
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # A duplicate key is reported with its line by the event builder; JSON's own decoder knows no lines.
+    tree = dict(pairs)
+    if len(tree) != len(pairs):
+        raise ValueError("duplicate key")
+    return tree
+
+
+def _check_json(tree: Tree, where: str) -> None:
+    depth, level = 0, [tree]
+    nodes = 1
+    while level:
+        depth += 1
+        nodes += len(level)
+        if depth > limits.YAML_DEPTH or nodes > limits.YAML_NODES:
+            raise _limit(where, depth)
+        level = [below for node in level if isinstance(node, dict | list) for below in _children(node)]
+
+
+def _children(node: dict[str, Tree] | list[Tree]) -> list[Tree]:
+    return list(node.values()) if isinstance(node, dict) else node
+
+
+def _tidy(tree: Tree) -> Tree:
+    if isinstance(tree, dict):
+        return {key: _tidy(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_tidy(value) for value in tree]
+    return scalars.tidy(tree)
+
+
+def _item_count(tree: Tree) -> int:
+    items = tree.get("items") if isinstance(tree, dict) else None
+    return len(items) if isinstance(items, list) else 0
+
+
+def _limit(where: str, depth: int) -> RenderError:
+    if depth > limits.YAML_DEPTH:
+        return RenderError(f"nested deeper than {limits.YAML_DEPTH} levels", where=where, code="SS3002")
+    return RenderError(f"more than {limits.YAML_NODES} nodes once aliases are expanded", where=where, code="SS3002")
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or sequence under construction."""
+
+    value: dict[str, Tree] | list[Tree]
+    anchor: str | None
+    line: int
+    before: int  # nodes counted when it was opened
+    key: Any = None
+    has_key: bool = False
+    lines: list[int] = field(default_factory=list)
+
+
+class _Builder:
+    """Builds trees from the events of one stream, without recursion."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._name = name
+        self._data = data
+        self._reset()
+
+    def _reset(self) -> None:
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, tuple[Tree, int]] = {}
+        self._nodes = 0
+        self._aliases = 0
+        self._item_lines: tuple[int, ...] = ()
+        self._duplicates: list[str] = []
+        self._root: Tree = None
+        self._line = 0
+
+    def documents(self) -> Iterator[Document]:
+        count = 0
+        for event in self._events():
+            kind = type(event)
+            if kind is yaml.DocumentStartEvent:
+                self._reset()
+            elif kind is yaml.DocumentEndEvent:
+                if count >= limits.YAML_DOCUMENTS:
+                    raise RenderError(
+                        f"more than {limits.YAML_DOCUMENTS} documents", where=self._name, code="SS3002"
+                    )
+                if self._root is not None:
+                    yield Document(self._root, self._line, count, self._item_lines, tuple(self._duplicates))
+                count += 1
+            elif kind is not yaml.StreamStartEvent and kind is not yaml.StreamEndEvent:
+                self._take(event, kind)
+
+    def _events(self) -> Iterator[Any]:
+        parser = CParser(self._data)
+        try:
+            while parser.check_event():
+                yield parser.get_event()
+        except yaml.MarkedYAMLError as error:
+            raise self._syntax(error) from None
+        except yaml.YAMLError as error:
+            reason = getattr(error, "reason", "") or "not YAML"
+            raise RenderError(f"cannot read as YAML: {reason}", where=self._name, code="SS3001") from None
+        finally:
+            parser.dispose()
+
+    def _syntax(self, error: yaml.MarkedYAMLError) -> RenderError:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        what = error.problem or error.context or "syntax error"
+        return RenderError(
+            f"YAML syntax error: {what}", where=f"{self._name}:{line}" if line else self._name, code="SS3001"
+        )
+
+    def _fail(self, message: str, line: int) -> RenderError:
+        return RenderError(message, where=f"{self._name}:{line}", code="SS3001")
+
+    def _take(self, event: Any, kind: type) -> None:
+        line = event.start_mark.line + 1
+        if not self._stack:
+            self._line = self._line or line
+        if kind is yaml.ScalarEvent:
+            self._count(1, line)
+            self._scalar(event, line)
+        elif kind is yaml.AliasEvent:
+            self._alias(event.anchor, line)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            self._open(event, kind, line)
+        else:
+            self._close()
+
+    def _count(self, nodes: int, line: int) -> None:
+        self._nodes += nodes
+        if self._nodes > limits.YAML_NODES:
+            raise _limit(f"{self._name}:{line}", 0)
+
+    def _open(self, event: Any, kind: type, line: int) -> None:
+        top = self._stack[-1] if self._stack else None
+        if top and isinstance(top.value, dict) and not top.has_key:
+            raise self._fail("a mapping key must be a scalar", line)
+        self._count(1, line)
+        if len(self._stack) >= limits.YAML_DEPTH:
+            raise _limit(f"{self._name}:{line}", len(self._stack) + 1)
+        value: dict[str, Tree] | list[Tree] = {} if kind is yaml.MappingStartEvent else []
+        self._stack.append(_Open(value, event.anchor, line, self._nodes - 1))
+
+    def _close(self) -> None:
+        done = self._stack.pop()
+        if done.anchor:
+            self._anchors[done.anchor] = (done.value, self._nodes - done.before)
+        if len(self._stack) == 1 and self._stack[0].key == "items":
+            self._item_lines = tuple(done.lines)
+        self._put(done.value, done.line)
+
+    def _scalar(self, event: Any, line: int) -> None:
+        value: Any
+        try:
+            if event.implicit[0]:
+                value = scalars.resolve_plain(event.value)
+            elif event.implicit[1] or event.tag in {None, "!"}:
+                value = event.value
+            else:
+                value = scalars.resolve_tagged(event.tag, event.value)
+        except scalars.ScalarError as error:
+            raise self._fail(str(error), line) from None
+        if event.anchor:
+            self._anchors[event.anchor] = (value, 1)
+        if self._stack and isinstance(self._stack[-1].value, dict) and not self._stack[-1].has_key:
+            self._key(self._stack[-1], _MERGE if value == "<<" and event.implicit[0] else value, line)
+        else:
+            self._put(value, line)
+
+    def _alias(self, anchor: str, line: int) -> None:
+        self._aliases += 1
+        if self._aliases > limits.YAML_ALIASES:
+            raise RenderError(
+                f"more than {limits.YAML_ALIASES} aliases in one document",
+                where=f"{self._name}:{line}",
+                code="SS3002",
+            )
+        if any(entry.anchor == anchor for entry in self._stack):
+            raise self._fail("an anchor's value contains itself", line)
+        if anchor not in self._anchors:
+            raise self._fail("an alias without its anchor", line)
+        value, nodes = self._anchors[anchor]
+        self._count(nodes, line)
+        top = self._stack[-1]
+        if isinstance(top.value, dict) and not top.has_key:
+            self._key(top, value, line)
+        else:
+            self._put(value, line)
+
+    def _key(self, top: _Open, value: Any, line: int) -> None:
+        if isinstance(value, dict | list):
+            raise self._fail("a mapping key must be a scalar", line)
+        try:
+            top.key = value if value is _MERGE else scalars.key_text(value)
+        except scalars.ScalarError as error:
+            raise self._fail(str(error), line) from None
+        top.has_key = True
+        if top.key in top.value and top.key is not _MERGE:
+            self._duplicates.append(f"{self._name}:{line}: {top.key}")
+
+    def _put(self, value: Tree, line: int) -> None:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self._fail(".inf and .nan are no JSON values", line)
+        if isinstance(value, float | int):
+            value = scalars.tidy(value)
+        if not self._stack:
+            self._root = value
+            return
+        top = self._stack[-1]
+        if isinstance(top.value, list):
+            top.value.append(value)
+            top.lines.append(line)
+            return
+        if top.key is _MERGE:
+            self._merge(top.value, value, line)
+        else:
+            top.value[top.key] = value
+        top.has_key = False
+
+    def _merge(self, target: dict[str, Tree], value: Tree, line: int) -> None:
+        # As go-yaml v2 does it, and so kubectl: in the order of the text, so a later `<<` replaces an earlier key.
+        for source in reversed(value) if isinstance(value, list) else (value,):
+            if not isinstance(source, dict):
+                raise self._fail("`<<` needs a mapping or a list of mappings", line)
+            target.update(source)

@@ -1,0 +1,199 @@
+"""Owns reading OpenAPI v3 component schemas into `TypeNode`s, and the overlay of list rules. Must not fetch anything.
+
+Nodes that say nothing are pruned: a place without a node is a map, an atomic list or a plain scalar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from reconciler.schema.types import PLAIN, ListType, Scalar, TypeNode
+
+Schema = Mapping[str, Any]
+
+# Owner references and finalizers are the only lists of metadata; a CRD's own schema leaves metadata untyped.
+OBJECT_META: Final = TypeNode(
+    fields={
+        "finalizers": TypeNode(list_type="set"),
+        "ownerReferences": TypeNode(list_type="map", keys=("uid",)),
+    }
+)
+
+_NAMED: Final[Mapping[str, TypeNode]] = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": TypeNode(scalar="quantity"),
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": TypeNode(scalar="int-or-string"),
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Duration": TypeNode(scalar="duration"),
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": OBJECT_META,
+}
+_FORMATS: Final[Mapping[str, Scalar]] = {"byte": "bytes", "duration": "duration", "int-or-string": "int-or-string"}
+# Every tool that writes the pattern of a Quantity into a CRD spells the binary suffixes like this.
+_QUANTITY_PATTERN: Final = "[KMGTPE]i"
+_LIST_TYPES: Final[Mapping[str, ListType]] = {"map": "map", "set": "set"}
+
+
+class ListMeaning(Protocol):
+    """What `apply_list_rules` needs of a list rule of the policies (`reconciler.policy` stands above this package)."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def meaning(self) -> str: ...
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+
+
+@dataclass(slots=True)
+class SchemaReader:
+    """Reads the schemas of one document; definitions that many kinds use become one shared node.
+
+    `schemas` are the document's `components.schemas`; empty for the self-contained schema of a CRD.
+    """
+
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
+    _done: dict[str, TypeNode] = field(default_factory=dict)
+    _open: list[str] = field(default_factory=list)
+    _cut: set[str] = field(default_factory=set)
+
+    def root(self, schema: Schema) -> TypeNode:
+        """The type of a whole object: metadata is always typed, `status` never (it is not configuration)."""
+        node = self.node(schema)
+        fields = {name: below for name, below in node.fields.items() if name != "status"}
+        return replace(node, fields={**fields, "metadata": OBJECT_META})
+
+    def node(self, schema: Schema) -> TypeNode:
+        """The type at `schema`; PLAIN where it says nothing."""
+        if "$ref" in schema:
+            return self._reference(str(schema["$ref"]).rpartition("/")[2])
+        parts = schema.get("allOf")
+        if isinstance(parts, list) and len(parts) == 1 and "properties" not in schema:
+            return self.node(parts[0])
+        if schema.get("type") == "array":
+            return self._list(schema)
+        if "properties" in schema or isinstance(schema.get("additionalProperties"), Mapping):
+            return self._map(schema)
+        return _scalar(schema)
+
+    def _reference(self, name: str) -> TypeNode:
+        if name in _NAMED:
+            return _NAMED[name]
+        if name in self._done:
+            return self._done[name]
+        if name in self._open:
+            self._cut.add(name)
+            return PLAIN
+        self._open.append(name)
+        node = self.node(self.schemas.get(name, {}))
+        self._open.pop()
+        self._cut.discard(name)
+        # A node from inside a longer cycle depends on where the walk came in: keeping it would make types depend on order.
+        if not self._cut:
+            self._done[name] = node
+        return node
+
+    def _list(self, schema: Schema) -> TypeNode:
+        items = schema.get("items")
+        items = items if isinstance(items, Mapping) else {}
+        each = self.node(items)
+        list_type = _LIST_TYPES.get(str(schema.get("x-kubernetes-list-type")), "atomic")
+        keys = tuple(schema.get("x-kubernetes-list-map-keys") or ()) if list_type == "map" else ()
+        if list_type == "map" and not keys:
+            list_type = "atomic"
+        if each is PLAIN and list_type == "atomic":
+            return PLAIN
+        return TypeNode(
+            each=None if each is PLAIN else each, list_type=list_type, keys=keys, defaults=self._defaults(items, keys)
+        )
+
+    def _map(self, schema: Schema) -> TypeNode:
+        fields = {str(name): self.node(below) for name, below in (schema.get("properties") or {}).items()}
+        if schema.get("x-kubernetes-embedded-resource"):
+            fields["metadata"] = OBJECT_META
+        fields = {name: below for name, below in fields.items() if below is not PLAIN}
+        values = schema.get("additionalProperties")
+        each = self.node(values) if isinstance(values, Mapping) else PLAIN
+        if not fields and each is PLAIN:
+            return PLAIN
+        return TypeNode(fields=fields, each=None if each is PLAIN else each)
+
+    def _defaults(self, items: Schema, keys: tuple[str, ...]) -> dict[str, Any]:
+        """Defaults of the key fields; those of required fields are only the zero values of Go."""
+        if not keys:
+            return {}
+        target = self._resolved(items)
+        required, properties = target.get("required") or (), target.get("properties") or {}
+        return {
+            key: properties[key]["default"]
+            for key in keys
+            if key not in required and "default" in properties.get(key, {})
+        }
+
+    def _resolved(self, schema: Schema) -> Schema:
+        for _ in range(8):
+            if "$ref" in schema:
+                schema = self.schemas.get(str(schema["$ref"]).rpartition("/")[2], {})
+            elif "properties" not in schema and len(schema.get("allOf") or ()) == 1:
+                schema = schema["allOf"][0]
+        return schema
+
+
+def _scalar(schema: Schema) -> TypeNode:
+    name: Scalar = _FORMATS.get(str(schema.get("format")), "")
+    if schema.get("x-kubernetes-int-or-string"):
+        name = "quantity" if _QUANTITY_PATTERN in str(schema.get("pattern", "")) else "int-or-string"
+    return _SCALARS[name] if name else PLAIN
+
+
+_SCALARS: Final[Mapping[str, TypeNode]] = {
+    "quantity": TypeNode(scalar="quantity"),
+    "int-or-string": TypeNode(scalar="int-or-string"),
+    "bytes": TypeNode(scalar="bytes"),
+    "duration": TypeNode(scalar="duration"),
+}
+
+
+def kind_schemas(schemas: Mapping[str, Schema]) -> dict[tuple[str, str, str], str]:
+    """(group, version, kind) → name of its definition, for all definitions that name exactly one kind.
+
+    Definitions such as DeleteOptions name every group; they are no objects and are left out.
+    """
+    out = {}
+    for name, schema in schemas.items():
+        named = schema.get("x-kubernetes-group-version-kind") or ()
+        if len(named) == 1:
+            gvk = named[0]
+            out[gvk.get("group", ""), gvk["version"], gvk["kind"]] = name
+    return out
+
+
+def apply_list_rules(node: TypeNode, rules: Iterable[ListMeaning], kind: str) -> TypeNode:
+    """`node` with the lists that `rules` name for `kind` (`apps/Deployment`, `Service`) made ordered, sets or keyed."""
+    for rule in rules:
+        if any(_names(pattern, kind) for pattern in rule.kinds):
+            elements = tuple(part.replace("~1", "/").replace("~0", "~") for part in rule.path.split("/")[1:])
+            node = _overlay(node, elements, rule)
+    return node
+
+
+def _names(pattern: str, kind: str) -> bool:
+    return pattern == "*" or pattern.lstrip("/") == kind.lstrip("/")
+
+
+def _overlay(node: TypeNode, elements: tuple[str, ...], rule: ListMeaning) -> TypeNode:
+    if not elements:
+        return _meaning(node, rule)
+    name, rest = elements[0], elements[1:]
+    if name == "*":
+        return replace(node, each=_overlay(node.item, rest, rule))
+    return replace(node, fields={**node.fields, name: _overlay(node.at(name), rest, rule)})
+
+
+def _meaning(node: TypeNode, rule: ListMeaning) -> TypeNode:
+    if rule.meaning == "ordered":
+        return replace(node, ordered=True)
+    if rule.meaning == "set":
+        return replace(node, list_type="set", keys=())
+    return replace(node, list_type="map", keys=rule.keys)
