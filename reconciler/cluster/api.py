@@ -64,10 +64,11 @@ class ApiClient:
         path: str,
         body: Tree = None,
         query: Query | None = None,
+        *,
         content_type: str = _JSON,
     ) -> dict[str, Any]:
         """The JSON object that the API server answers with; see `send`."""
-        answer = self.send(method, path, body, query, content_type).body
+        answer = self.send(method, path, body, query, content_type=content_type).body
         if not isinstance(answer, dict):
             raise ClusterError("the API server answered with something else than a JSON object", where=path)
         return answer
@@ -78,6 +79,7 @@ class ApiClient:
         path: str,
         body: Tree = None,
         query: Query | None = None,
+        *,
         content_type: str = _JSON,
         accept: str = _JSON,
     ) -> Response:
@@ -97,15 +99,14 @@ class ApiClient:
         self._pool.clear()
 
     def _credentials(self) -> dict[str, str]:
-        settings = self._configuration.auth_settings()
-        headers = {entry["key"]: entry["value"] for entry in settings.values() if entry and entry["value"]}
+        # Asked for at each request: tokens of pods and of exec plugins are renewed behind this call.
+        settings: dict[str, Any] = self._configuration.auth_settings()
+        headers = {str(entry["key"]): str(entry["value"]) for entry in settings.values() if entry["value"]}
         if self._impersonate:
             headers["Impersonate-User"] = self._impersonate
         return headers
 
-    def _exchange(
-        self, method: str, url: str, data: bytes | None, headers: dict[str, str]
-    ) -> urllib3.BaseHTTPResponse:
+    def _exchange(self, method: str, url: str, data: bytes | None, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         # A pooled connection that the server has just closed fails at once; a second try opens a new one. Writes are
         # not repeated: the first may have arrived.
         tries = 2 if method == "GET" else 1
@@ -133,7 +134,7 @@ def _pool(configuration: Configuration) -> urllib3.PoolManager:
 def _configuration(kubeconfig: str, context: str) -> Configuration:
     configuration = Configuration()
     try:
-        config.load_kube_config(
+        config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=kubeconfig or None,
             context=context or None,
             client_configuration=configuration,
@@ -154,7 +155,7 @@ def _configuration(kubeconfig: str, context: str) -> Configuration:
 def _in_cluster(configuration: Configuration, kubeconfig: str, context: str, why: str) -> Configuration:
     if not kubeconfig and not context:
         try:
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except ConfigException:
             pass
         else:
@@ -168,7 +169,8 @@ def _in_cluster(configuration: Configuration, kubeconfig: str, context: str, why
 
 
 def _unreachable(server: str, error: Exception) -> UnreachableError:
-    if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, urllib3.exceptions.NewConnectionError):
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # by its base class it is a time-out, too
+    if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
         why = "no answer in time"
     elif isinstance(error, urllib3.exceptions.SSLError):
         why = "TLS failed: " + str(error).partition("] ")[2].partition(" (_ssl")[0]

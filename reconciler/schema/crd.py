@@ -1,4 +1,4 @@
-"""Owns what a CustomResourceDefinition says of its kinds: names, scope, subresources, types. Must not fetch anything."""
+"""Owns what a CustomResourceDefinition says of its kinds: names, scope, subresources, types. Must not fetch."""
 
 from __future__ import annotations
 

@@ -37,13 +37,20 @@ class ListMeaning(Protocol):
     """What `apply_list_rules` needs of a list rule of the policies (`reconciler.policy` stands above this package)."""
 
     @property
-    def kinds(self) -> tuple[str, ...]: ...
+    def kinds(self) -> tuple[str, ...]:
+        """`group/Kind`, `Kind` for the core group, `*` for all."""
+
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """A JSON pointer; `*` stands for every item of a list or value of a map."""
+
     @property
-    def meaning(self) -> str: ...
+    def meaning(self) -> str:
+        """`ordered`, `set` or `map`."""
+
     @property
-    def keys(self) -> tuple[str, ...]: ...
+    def keys(self) -> tuple[str, ...]:
+        """The key fields, for `map`."""
 
 
 @dataclass(slots=True)
@@ -67,7 +74,7 @@ class SchemaReader:
     def node(self, schema: Schema) -> TypeNode:
         """The type at `schema`; PLAIN where it says nothing."""
         if "$ref" in schema:
-            return self._reference(str(schema["$ref"]).rpartition("/")[2])
+            return self._reference(_referred(schema))
         parts = schema.get("allOf")
         if isinstance(parts, list) and len(parts) == 1 and "properties" not in schema:
             return self.node(parts[0])
@@ -89,7 +96,7 @@ class SchemaReader:
         node = self.node(self.schemas.get(name, {}))
         self._open.pop()
         self._cut.discard(name)
-        # A node from inside a longer cycle depends on where the walk came in: keeping it would make types depend on order.
+        # A node inside a longer cycle depends on where the walk came in: kept, it would make types depend on order.
         if not self._cut:
             self._done[name] = node
         return node
@@ -134,10 +141,14 @@ class SchemaReader:
     def _resolved(self, schema: Schema) -> Schema:
         for _ in range(8):
             if "$ref" in schema:
-                schema = self.schemas.get(str(schema["$ref"]).rpartition("/")[2], {})
+                schema = self.schemas.get(_referred(schema), {})
             elif "properties" not in schema and len(schema.get("allOf") or ()) == 1:
                 schema = schema["allOf"][0]
         return schema
+
+
+def _referred(schema: Schema) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
 
 
 def _scalar(schema: Schema) -> TypeNode:
@@ -185,10 +196,10 @@ def _names(pattern: str, kind: str) -> bool:
 def _overlay(node: TypeNode, elements: tuple[str, ...], rule: ListMeaning) -> TypeNode:
     if not elements:
         return _meaning(node, rule)
-    name, rest = elements[0], elements[1:]
+    name, *rest = elements
     if name == "*":
-        return replace(node, each=_overlay(node.item, rest, rule))
-    return replace(node, fields={**node.fields, name: _overlay(node.at(name), rest, rule)})
+        return replace(node, each=_overlay(node.item, tuple(rest), rule))
+    return replace(node, fields={**node.fields, name: _overlay(node.at(name), tuple(rest), rule)})
 
 
 def _meaning(node: TypeNode, rule: ListMeaning) -> TypeNode:

@@ -1,0 +1,153 @@
+"""Owns what a live API server serves: kinds, their subresources and types. Must not read objects other than CRDs.
+
+Kinds come from aggregated discovery, from the older endpoints where that is missing. An APIService whose server is
+down hides its group only; `unavailable` names it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from reconciler.cluster.api import ApiClient
+from reconciler.cluster.groups import Served, read_aggregated, read_resources
+from reconciler.errors import ApiError
+from reconciler.model.ref import KindInfo
+from reconciler.schema.crd import crd_kinds
+from reconciler.schema.openapi import OBJECT_META, SchemaReader, kind_schemas
+from reconciler.schema.types import TypeNode
+
+GroupVersionKind = tuple[str, str, str]
+
+_AGGREGATED: Final = ",".join(
+    f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList" for version in ("v2", "v2beta1")
+)
+_ACCEPT: Final = f"{_AGGREGATED},application/json"
+# The groups whose scale is always at this place; for all others the CRD says where.
+_BUILTIN_SCALE: Final = frozenset({"", "apps", "extensions"})
+_UNTYPED: Final = TypeNode(fields={"metadata": OBJECT_META})
+
+
+class Discovery:
+    """The kinds and types of one API server, read at once and again at each `refresh`; safe to share between threads.
+
+    Raises `UnreachableError` and `ApiError` from the constructor, `refresh` and `types`.
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._documents: dict[str, _Document] = {}
+        self._index: Mapping[str, str] = {}
+        self._kinds: Mapping[GroupVersionKind, KindInfo] = {}
+        self.unavailable: Mapping[str, str] = {}
+        self.refresh()
+
+    def kinds(self) -> Mapping[GroupVersionKind, KindInfo]:
+        """All served kinds that can be read, by (group, version, kind)."""
+        return self._kinds
+
+    def kind(self, group: str, version: str, kind: str) -> KindInfo | None:
+        """The kind in this version, or None where it is not served."""
+        return self._kinds.get((group, version, kind))
+
+    def refresh(self) -> None:
+        """Read kinds and the index of types again, so that new CRDs are seen; unchanged types stay in memory."""
+        served = _served(self._client)
+        kinds = {(kind.group, kind.version, kind.kind): kind for kind in _with_scale(self._client, served.kinds)}
+        index = _openapi_index(self._client)
+        with self._lock:
+            self._kinds, self._index = MappingProxyType(kinds), index
+            self.unavailable = MappingProxyType(dict(served.unavailable))
+            self._documents = {url: kept for url, kept in self._documents.items() if url in set(index.values())}
+
+    def types(self, group: str, version: str, kind: str) -> TypeNode:
+        """The type of the kind; only metadata is typed where the API server publishes no schema for it."""
+        url = self._index.get(f"apis/{group}/{version}" if group else f"api/{version}")
+        if url is None:
+            return _UNTYPED
+        with self._lock:
+            document = self._documents.get(url)
+        if document is None:
+            # Two threads may fetch the same document once each: better than all waiting for one slow answer.
+            document = _Document.read(self._client.request("GET", url))
+            with self._lock:
+                self._documents[url] = document
+        return document.types.get((group, version, kind), _UNTYPED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """The types of one group and version; the schemas themselves, megabytes of prose, are let go."""
+
+    types: Mapping[GroupVersionKind, TypeNode]
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> _Document:
+        schemas = (document.get("components") or {}).get("schemas") or {}
+        reader = SchemaReader(schemas)
+        return cls({gvk: reader.root(schemas[name]) for gvk, name in kind_schemas(schemas).items()})
+
+
+def _served(client: ApiClient) -> Served:
+    out = Served()
+    for path in ("/api", "/apis"):
+        body = client.send("GET", path, accept=_ACCEPT).body
+        if body.get("kind") == "APIGroupDiscoveryList":
+            read_aggregated(body, out)
+        else:
+            _read_one_by_one(client, body, out)
+    return out
+
+
+def _read_one_by_one(client: ApiClient, body: Mapping[str, Any], out: Served) -> None:
+    """The way of API servers without aggregated discovery: one request for each group and version."""
+    names = [str(version) for version in body.get("versions") or ()]
+    for group in body.get("groups") or ():
+        names += [str(version["groupVersion"]) for version in group.get("versions") or ()]
+    for name in names:
+        path = f"/apis/{name}" if "/" in name else f"/api/{name}"
+        try:
+            read_resources(name, client.request("GET", path), out)
+        except ApiError as error:
+            out.unavailable[name] = error.message
+
+
+def _with_scale(client: ApiClient, kinds: list[KindInfo]) -> list[KindInfo]:
+    """The kinds with their replicas paths; the CRD is asked where a custom resource has a scale subresource."""
+    paths: dict[tuple[str, str], Mapping[str, str]] = {}
+    out = []
+    for kind in kinds:
+        if "scale" not in kind.subresources:
+            out.append(kind)
+        elif kind.group in _BUILTIN_SCALE:
+            out.append(replace(kind, replicas_path="/spec/replicas"))
+        else:
+            key = (kind.group, kind.resource)
+            if key not in paths:
+                paths[key] = _crd_scale(client, f"{kind.resource}.{kind.group}")
+            out.append(replace(kind, replicas_path=paths[key].get(kind.version, "")))
+    return out
+
+
+def _crd_scale(client: ApiClient, name: str) -> Mapping[str, str]:
+    try:
+        crd = client.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+    except ApiError:
+        # Served by an aggregated API server, or not readable: nobody says where its replicas stand.
+        return {}
+    return {kind.version: kind.replicas_path for kind in crd_kinds(crd)}
+
+
+def _openapi_index(client: ApiClient) -> Mapping[str, str]:
+    try:
+        paths = client.request("GET", "/openapi/v3").get("paths") or {}
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return {}
+    # The URL carries a hash of its content, which makes it the cache key.
+    return {str(name): str(entry["serverRelativeURL"]) for name, entry in paths.items()}

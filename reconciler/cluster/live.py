@@ -1,0 +1,118 @@
+"""Owns reading live objects, at the version that Git declares. Must not judge them.
+
+Kinds or namespaces that cannot be read are named, never left out in silence: an object that was not seen is not an
+object that is not there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from reconciler.cluster.api import ApiClient
+from reconciler.cluster.paths import collection_path, object_path
+from reconciler.errors import ApiError
+from reconciler.limits import LIST_FROM_OBJECTS, LIST_PAGE_OBJECTS
+from reconciler.model.ref import KindInfo, ObjectRef
+from reconciler.model.tree import Tree
+
+
+@dataclass(slots=True)
+class Live:
+    """Objects found, and what could not be read: `unread` maps `apps/v1 deployments` (and namespace) to the reason.
+
+    `unseen` holds the refs that were asked for by name but could not be read; a ref in neither place is absent.
+    """
+
+    objects: dict[ObjectRef, Tree] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    unseen: dict[ObjectRef, str] = field(default_factory=dict)
+
+    def keep(self, kind: KindInfo, tree: Tree) -> None:
+        """Add one object; items of lists name neither apiVersion nor kind, so both are set."""
+        metadata = tree.get("metadata") or {}
+        ref = ObjectRef(kind.group, kind.kind, str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
+        self.objects[ref] = {**tree, "apiVersion": kind.api_version, "kind": kind.kind}
+
+
+def list_live(client: ApiClient, kinds: Iterable[KindInfo], namespace: str = "") -> Live:
+    """All objects of `kinds`, in one namespace or all. Raises `UnreachableError`."""
+    live = Live()
+    for kind in kinds:
+        _list_into(live, client, kind, namespace if kind.namespaced else "")
+    return live
+
+
+def read_live(client: ApiClient, wanted: Iterable[tuple[ObjectRef, KindInfo]]) -> Live:
+    """The named objects that exist, with the fewest requests. Raises `UnreachableError`."""
+    groups: defaultdict[tuple[KindInfo, str], set[ObjectRef]] = defaultdict(set)
+    for ref, kind in wanted:
+        groups[kind, ref.namespace].add(ref)
+    live = Live()
+    for (kind, namespace), refs in groups.items():
+        listed = len(refs) > LIST_FROM_OBJECTS and _list_into(live, client, kind, namespace, refs)
+        for ref in () if listed else sorted(refs):
+            _get_into(live, client, kind, ref)
+    return live
+
+
+def get_live(client: ApiClient, kind: KindInfo, namespace: str, name: str) -> Tree | None:
+    """One object, or None where it is absent. Raises `UnreachableError` and `ApiError` (not for 404)."""
+    try:
+        return client.request("GET", object_path(kind, namespace, name))
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def _get_into(live: Live, client: ApiClient, kind: KindInfo, ref: ObjectRef) -> None:
+    try:
+        tree = get_live(client, kind, ref.namespace, ref.name)
+    except ApiError as error:
+        live.unseen[ref] = error.message
+        return
+    if tree is not None:
+        live.keep(kind, tree)
+
+
+def _list_into(
+    live: Live, client: ApiClient, kind: KindInfo, namespace: str, only: set[ObjectRef] | None = None
+) -> bool:
+    """Whether the list could be read; objects other than `only` are let go page by page."""
+    found = Live()
+    try:
+        for tree in _pages(client, collection_path(kind, namespace)):
+            found.keep(kind, tree)
+            if only is not None and (ref := next(reversed(found.objects))) not in only:
+                del found.objects[ref]
+    except ApiError as error:
+        if error.status == 404:
+            return True  # the kind is not served: none of its objects exists
+        if only is None:
+            place = f" in {namespace}" if namespace else ""
+            live.unread[f"{kind.api_version} {kind.resource}{place}"] = error.message
+        return False
+    live.objects.update(found.objects)
+    return True
+
+
+def _pages(client: ApiClient, path: str) -> Iterator[Tree]:
+    """The items of a list; begins again where the API server has forgotten the list between two pages (410)."""
+    token, restarts = "", 0
+    while True:
+        query: dict[str, str | int | bool] = {"limit": LIST_PAGE_OBJECTS}
+        if token:
+            query["continue"] = token
+        try:
+            page = client.request("GET", path, query=query)
+        except ApiError as error:
+            if error.status != 410 or restarts == 3:
+                raise
+            token, restarts = "", restarts + 1
+            continue
+        yield from page.get("items") or ()
+        token = str((page.get("metadata") or {}).get("continue") or "")
+        if not token:
+            return
