@@ -16,7 +16,7 @@ from setscrew.controlplane.errors import ControlPlaneError
 from setscrew.controlplane.flags import Options, Ports, Site
 from setscrew.controlplane.limits import LOG_TAIL_LINES, POLL_SECONDS, READY_SECONDS
 from setscrew.controlplane.pki import Pki, write_private
-from setscrew.controlplane.ports import Reservation
+from setscrew.controlplane.ports import Reservation, listens
 from setscrew.controlplane.processes import Processes
 from setscrew.controlplane.workdir import Workdir
 
@@ -88,6 +88,11 @@ class Launch:
         """Start one component."""
         self.pids[name] = self.processes.start(name, COMMANDS[name](self.site), self.site.workdir.log(name))
 
+    def halt(self, name: str) -> None:
+        """End one component as its operator would."""
+        self.processes.stop(name)
+        del self.pids[name]
+
     def wait_ready(self, name: str) -> None:
         """Wait until a component does its work.
 
@@ -106,11 +111,11 @@ class Launch:
         return {name: logs.tail(self.site.workdir.log(name), lines) for name in COMPONENTS}
 
     def _is_ready(self, name: str) -> bool:
-        if name != "kube-controller-manager":
-            return self.api.answers("/readyz")
-        # The default service account is made by a controller: once it is there, controllers do run.
-        account = "/api/v1/namespaces/default/serviceaccounts/default"
-        return self.health.answers("/healthz") and self.api.answers(account)
+        if name == "kube-controller-manager":
+            # The default service account is made by a controller: once it is there, controllers do run.
+            account = "/api/v1/namespaces/default/serviceaccounts/default"
+            return self.health.answers("/healthz") and self.api.answers(account)
+        return listens(self.site.ports.etcd) and ("kube-apiserver" not in self.pids or self.api.answers("/readyz"))
 
     def _failure(self, what: str) -> ControlPlaneError:
         tails = self.tails()

@@ -98,7 +98,7 @@ class ControlPlane:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """The process id of each component that was started, and of the `supervisor`."""
+        """The process id of each component that runs, and of the `supervisor`."""
         return {**self._launch.pids, "supervisor": self._launch.processes.pid}
 
     def kubeconfig(self, user: str, groups: Iterable[str] = ()) -> Path:
@@ -165,7 +165,7 @@ class ControlPlane:
 
     def stop_component(self, name: str) -> None:
         """End one component (etcd, kube-apiserver, kube-controller-manager) as its operator would."""
-        self._launch.processes.stop(_component(name))
+        self._launch.halt(_component(name))
 
     def start_component(self, name: str) -> None:
         """Start a stopped component again, with the flags and the port that it had, and wait until it is ready."""

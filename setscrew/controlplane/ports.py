@@ -32,3 +32,12 @@ class Reservation:
     def release(self) -> None:
         """Give the port back."""
         self.holder.close()
+
+
+def listens(port: int) -> bool:
+    """Whether a server accepts connections on a port of 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -32,6 +32,10 @@ class Processes:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env={
+                    "PATH": os.defpath,
+                    "HOME": str(workdir.home),
+                },  # ETCD_* and KUBE_FEATURE_* would change components
                 pass_fds=[workdir.lock],
                 start_new_session=True,
                 cwd="/",

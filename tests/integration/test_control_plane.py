@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +183,9 @@ def test_a_component_can_be_stopped_frozen_and_started_again(tools: Tools) -> No
         assert not _items(plane, "pods", "default", 1)
         plane.start_component("kube-controller-manager")
         assert eventually(lambda: _items(plane, "pods", "default", 1), "the controllers are back")
+        plane.stop_component("etcd")
+        plane.start_component("etcd")
+        assert plane.kubectl("get", "deployment", "web", "-o", "name").stdout == "deployment.apps/web\n"
         plane.pause_component("kube-apiserver")
         with pytest.raises(KubectlError, match=r"(?i)time"):
             plane.kubectl("get", "--raw", "/readyz", "--request-timeout=1s")
@@ -221,8 +224,25 @@ def test_nothing_outlives_an_owner_that_is_killed(tmp_path: Path, number: signal
     with _owner(tmp_path) as (process, facts):
         process.send_signal(number)
         process.wait(20)
-    assert eventually(lambda: not _alive(facts), f"no process left of {facts}")
-    assert eventually(lambda: list(tmp_path.iterdir()) == [], "an empty directory")
+    _assert_nothing_left(tmp_path)
+    assert not _alive(facts)
+
+
+def test_nothing_outlives_an_owner_that_is_killed_while_it_starts(tmp_path: Path) -> None:
+    with _spawn(tmp_path) as process:
+        assert eventually(lambda: [line for line in _mentioning(tmp_path) if "kube-apiserver" in line], "it starts")
+        process.kill()
+    _assert_nothing_left(tmp_path)
+
+
+def test_ctrl_c_ends_the_command_and_leaves_nothing(tmp_path: Path) -> None:
+    with _spawn(tmp_path, "-m", "setscrew.controlplane", "up") as process:
+        assert process.stdout is not None
+        kubeconfig = Path(process.stdout.readline().strip())
+        assert json.loads(kubeconfig.read_text())["current-context"] == "setscrew"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the whole foreground group
+        assert process.wait(20) == 0
+    _assert_nothing_left(tmp_path)
 
 
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
@@ -250,16 +270,36 @@ def test_what_died_with_its_supervisor_is_swept_by_the_next_start(
 @contextmanager
 def _owner(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A process that owns a control plane, in a session of its own as a terminal would give it."""
-    command = [sys.executable, "-c", OWNER]
+    with _spawn(tmp_path) as process:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())
+
+
+@contextmanager
+def _spawn(tmp_path: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, *(args or ("-c", OWNER))]
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     ) as process:
-        assert process.stdout is not None
         try:
-            yield process, json.loads(process.stdout.readline())
+            yield process
         finally:
             process.kill()
+
+
+def _assert_nothing_left(tmp_path: Path) -> None:
+    assert eventually(lambda: not _mentioning(tmp_path), f"no process of {tmp_path}")
+    assert eventually(lambda: list(tmp_path.iterdir()) == [], "an empty directory")
+
+
+def _mentioning(tmp_path: Path) -> list[str]:
+    """The command lines of running processes that name the directory: supervisor and components all do."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            lines.append(path.read_text().replace("\0", " "))
+    return [line for line in lines if f"{tmp_path}/" in line]
 
 
 def _alive(facts: dict[str, Any]) -> list[int]:
