@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -14,10 +15,14 @@ class Progress:
     """One line that counts up: rewritten in place on a terminal; elsewhere printed when it changes and every 30 s."""
 
     stream: TextIO
-    started: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    _started: float = field(init=False)
     _text: str = ""
     _printed: float = 0.0
     _width: int = 0
+
+    def __post_init__(self) -> None:
+        self._started = self.clock()
 
     def say(self, text: str) -> None:
         """Print a line of its own, now."""
@@ -25,19 +30,19 @@ class Progress:
 
     def tick(self, text: str) -> None:
         """Show `text` with the time since the start; call it about once a second."""
-        now = time.monotonic()
+        now = self.clock()
         if self.stream.isatty():
-            self._overwrite(f"{text} {_clock(now - self.started)}")
+            self._overwrite(f"{text} {_minutes(now - self._started)}")
         elif text != self._text or now - self._printed >= PROGRESS_LINE_SECONDS:
             self._text, self._printed = text, now
-            self._print(f"{text} {_clock(now - self.started)}\n")
+            self._print(f"{text} {_minutes(now - self._started)}\n")
 
     def done(self, text: str) -> None:
         """End the line with what was reached and the time it took."""
         if self._width:
             self._overwrite("")
             self._print("\r")
-        self.say(f"{text} in {_clock(time.monotonic() - self.started)}")
+        self.say(f"{text} in {_minutes(self.clock() - self._started)}")
 
     def _overwrite(self, line: str) -> None:
         self._print(f"\r{line.ljust(self._width)}")
@@ -48,6 +53,6 @@ class Progress:
         self.stream.flush()
 
 
-def _clock(seconds: float) -> str:
+def _minutes(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02d}"
