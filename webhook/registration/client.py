@@ -1,0 +1,43 @@
+"""Owns how the API server reaches the webhook: a URL of this machine, or a Service of the cluster."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Client(Protocol):
+    """A way to the webhook."""
+
+    def config(self, path: str, ca_bundle: bytes) -> dict[str, Any]:
+        """`clientConfig` for `path`; `ca_bundle` is PEM."""
+
+
+@dataclass(frozen=True, slots=True)
+class UrlClient:
+    """`base` is `https://127.0.0.1:8443`: demo and embedded run. The serving certificate needs its host as a name."""
+
+    base: str
+
+    def config(self, path: str, ca_bundle: bytes) -> dict[str, Any]:
+        """See `Client`."""
+        return {"url": self.base.rstrip("/") + path, "caBundle": _encoded(ca_bundle)}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceClient:
+    """A Service of the cluster. The serving certificate needs `<name>.<namespace>.svc` as a name."""
+
+    namespace: str
+    name: str
+    port: int = 443
+
+    def config(self, path: str, ca_bundle: bytes) -> dict[str, Any]:
+        """See `Client`."""
+        service = {"namespace": self.namespace, "name": self.name, "path": path, "port": self.port}
+        return {"service": service, "caBundle": _encoded(ca_bundle)}
+
+
+def _encoded(ca_bundle: bytes) -> str:
+    return base64.b64encode(ca_bundle).decode("ascii")

@@ -1,0 +1,30 @@
+"""Owns the matchConditions (CEL) that keep calls away from the webhook. Must not know kinds.
+
+A condition that fails to evaluate counts as a failed call, so each is total over what its entry's rules let in.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+Condition = dict[str, str]
+
+_CONTENT: Final = (("labels", "{}"), ("annotations", "{}"), ("finalizers", "[]"), ("ownerReferences", "[]"))
+
+# `/status` of built-in kinds also writes these; a heartbeat or a status update changes none and makes no call.
+METADATA_CHANGED: Final[Condition] = {
+    "name": "metadata-changed",
+    "expression": " || ".join(
+        f"object.metadata.?{field}.orValue({empty}) != oldObject.metadata.?{field}.orValue({empty})"
+        for field, empty in _CONTENT
+    ),
+}
+
+
+def not_canonicalizer(user: str) -> Condition:
+    """All but the canonicalizer's dry-runs: the name alone is not enough, nor is a dry-run of somebody else."""
+    # JSON's string escapes are a subset of CEL's, surrogate pairs excepted.
+    literal = json.dumps(user, ensure_ascii=False)
+    dry_run = "has(request.dryRun) && request.dryRun"
+    return {"name": "not-the-canonicalizer", "expression": f"!(request.userInfo.username == {literal} && {dry_run})"}

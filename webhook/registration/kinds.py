@@ -1,0 +1,84 @@
+"""Owns what is known by name of Kubernetes' own kinds for registering: which never to guard, which to guard softly.
+
+Names of resources are the API server's plurals. Must not build configurations.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.model.ref import KindInfo
+
+# Groups served by the API server itself; anything else comes from a CustomResourceDefinition or an APIService.
+BUILT_IN_GROUPS: Final = frozenset(
+    {
+        "",
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "apps",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "autoscaling",
+        "batch",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "internal.apiserver.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "policy",
+        "rbac.authorization.k8s.io",
+        "resource.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+        "storagemigration.k8s.io",
+    }
+)
+
+# The cluster's heartbeat and its own questions about rights: a slow answer here stops the cluster, whatever Git says.
+_NEVER: Final = frozenset(
+    {
+        ("", "bindings"),
+        ("", "componentstatuses"),
+        ("", "endpoints"),
+        ("", "events"),
+        ("certificates.k8s.io", "certificatesigningrequests"),
+        ("coordination.k8s.io", "leasecandidates"),
+        ("coordination.k8s.io", "leases"),
+        ("discovery.k8s.io", "endpointslices"),
+        ("events.k8s.io", "events"),
+    }
+)
+# The API server sends these to no webhook, or they are questions and not objects.
+_NEVER_GROUPS: Final = frozenset({"admissionregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io"})
+
+# With `Fail` a node could not join, or no Pod start, while all replicas are down, the guard's own Pods among them.
+_SOFT: Final = frozenset({("", "nodes"), ("", "pods")})
+
+# Subresources besides `scale` and `status` that write configuration.
+CONFIGURING: Final = {
+    ("", "pods"): ("ephemeralcontainers", "resize"),
+    ("", "namespaces"): ("finalize",),
+}
+
+
+def never_registered(kind: KindInfo) -> str:
+    """Why objects of `kind` are not guarded even where Git declares them; "" where they are."""
+    if kind.group in _NEVER_GROUPS:
+        return "the API server sends this kind to no webhook"
+    if (kind.group, kind.resource) in _NEVER:
+        return "the cluster stops where this kind has to wait"
+    return ""
+
+
+def always_ignores(kind: KindInfo) -> bool:
+    """True where `failurePolicy: Fail` could keep the cluster from starting again."""
+    return (kind.group, kind.resource) in _SOFT
+
+
+def built_in(kind: KindInfo) -> bool:
+    """True for kinds of the API server itself: their status subresource writes metadata too."""
+    return kind.group in BUILT_IN_GROUPS

@@ -1,0 +1,147 @@
+"""Owns HTTP for the admission server: bodies in, replies out, over bare ASGI. Must not know reviews or decisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Self
+
+from reconciler.errors import ReviewError
+from reconciler.limits import REVIEW_BODY_BYTES, REVIEW_HELD_BYTES, REVIEW_THREAD_BYTES
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+_RETRY: tuple[Header, ...] = ((b"retry-after", b"1"),)
+_CLOSE: Header = (b"connection", b"close")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer. `close`: the connection ends with it."""
+
+    status: int
+    body: bytes
+    content_type: bytes = b"application/json"
+    headers: tuple[Header, ...] = ()
+    close: bool = False
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+class OverloadedError(Exception):
+    """This worker holds as many bytes of big bodies as it may."""
+
+
+@dataclass(slots=True)
+class BodyBudget:
+    """Bytes of big bodies that one worker may hold at once: many slow senders cannot fill the memory."""
+
+    left: int = REVIEW_HELD_BYTES
+
+    def share(self) -> BodyShare:
+        """The part of one request, given back at the end of its `with` block."""
+        return BodyShare(self)
+
+
+@dataclass(slots=True)
+class BodyShare:
+    """What one request takes of the budget. Bodies that are judged at once take nothing."""
+
+    budget: BodyBudget
+    held: int = 0
+
+    def grow(self, size: int) -> None:
+        """The body has reached `size` bytes. Raises OverloadedError."""
+        more = size - self.held
+        if size <= REVIEW_THREAD_BYTES:
+            return
+        if more > self.budget.left:
+            raise OverloadedError
+        self.budget.left -= more
+        self.held = size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.budget.left += self.held
+        self.held = 0
+
+
+def problem(status: int, detail: str, *, close: bool = False, headers: tuple[Header, ...] = ()) -> Reply:
+    """RFC 9457 problem+json on one line."""
+    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = json.dumps(document, separators=(", ", ": ")).encode() + b"\n"
+    return Reply(status, body, b"application/problem+json", headers, close)
+
+
+def unavailable(detail: str) -> Reply:
+    """503 that the API server's client tries again after a second, over a new connection, within its own timeout."""
+    return problem(503, detail, close=True, headers=_RETRY)
+
+
+def text(status: int, word: bytes) -> Reply:
+    """A plain word, for health checks."""
+    return Reply(status, word, b"text/plain; charset=utf-8")
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    """Write `reply` whole."""
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"content-length", str(len(reply.body)).encode()),
+        *reply.headers,
+    ]
+    if reply.close:
+        headers.append(_CLOSE)
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The first value of the header `name` (lower case), or None."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return None
+
+
+def check_json(scope: Scope) -> None:
+    """Raises ReviewError 415 unless the body says that it is JSON."""
+    content_type = header(scope, b"content-type") or b""
+    if content_type.split(b";", 1)[0].strip().lower() != b"application/json":
+        raise ReviewError("the content type must be application/json", status=415)
+
+
+async def read_body(scope: Scope, receive: Receive, share: BodyShare) -> bytes:
+    """The body, its parts joined once. Raises ReviewError 413 as soon as it is known to be too big.
+
+    Raises ClientGoneError where it is cut short, OverloadedError where `share` cannot hold it.
+    """
+    declared = header(scope, b"content-length") or b"0"
+    if declared.isdigit() and int(declared) > REVIEW_BODY_BYTES:
+        raise _too_big()
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGoneError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > REVIEW_BODY_BYTES:
+            raise _too_big()
+        share.grow(size)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_big() -> ReviewError:
+    return ReviewError(f"the body is larger than {REVIEW_BODY_BYTES} bytes", status=413)

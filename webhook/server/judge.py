@@ -1,0 +1,166 @@
+"""Owns the way of one review through decode, decide, refresh, record and encode. Must not know HTTP.
+
+The decision itself is pure and given from outside; this module gives it a snapshot, the time and a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from reconciler.errors import ReviewError
+from reconciler.limits import REFRESH_MARGIN_SECONDS, REVIEW_THREAD_BYTES, REVIEW_THREADS
+from reconciler.snapshot.model import SnapshotView
+from webhook.decision.types import Decision, Request
+from webhook.server.ports import Clock, Decide, Decode, Encode, Recorder, Refresh, SnapshotFeed
+from webhook.server.record import decision_record, worth_recording
+
+_LOG = logging.getLogger("setscrew.admission")
+_Result = TypeVar("_Result")
+
+# The policy of an object that cannot be judged is not known, so the default of `undecidable` holds: Deny.
+INTERNAL_ERROR = Decision(
+    allowed=False,
+    code="internal-error",
+    message="setscrew could not judge this request: an internal error (the admission server's log names the place); "
+    "no change is admitted unjudged [internal-error]",
+)
+
+
+class _Uid(msgspec.Struct):
+    uid: str
+
+
+class _Envelope(msgspec.Struct):
+    request: _Uid
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+class NoSnapshotError(Exception):
+    """There is no snapshot to judge with yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What the path of a registration entry names; None in `/validate` alone, which takes any version."""
+
+    group: str
+    version: str
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges reviews one after the other on the loop, big ones in a thread, few at a time."""
+
+    feed: SnapshotFeed
+    decide: Decide
+    decode: Decode
+    encode: Encode
+    refresh: Refresh
+    recorder: Recorder
+    clock: Clock
+    threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REVIEW_THREADS))
+
+    async def review(self, body: bytes, endpoint: Endpoint | None, deadline: float) -> bytes:
+        """The AdmissionReview that answers `body`. `deadline` is in the loop's time.
+
+        Raises ReviewError for a malformed review, NoSnapshotError, and TimeoutError past the deadline.
+        """
+        began = asyncio.get_running_loop().time()
+        big = len(body) > REVIEW_THREAD_BYTES
+        if self.feed.current() is None:
+            raise NoSnapshotError
+        try:
+            request = await self._run(lambda: self.decode(body), big, deadline)
+        except (ReviewError, TimeoutError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `_guarded`
+            return self._unreadable(body, error)
+        _check_endpoint(request, endpoint)
+        snapshot, decision = await self._decision(request, big, deadline)
+        self._record(request, snapshot, decision, began)
+        return self._encoded(request.uid, decision)
+
+    async def _decision(self, request: Request, big: bool, deadline: float) -> tuple[SnapshotView | None, Decision]:
+        snapshot = self.feed.current()
+        decision = await self._guarded(request, snapshot, big, deadline, refreshed=False)
+        if not decision.needs_refresh:
+            return snapshot, decision
+        await self.refresh(deadline - asyncio.get_running_loop().time())
+        snapshot = self.feed.current()
+        final = deadline + REFRESH_MARGIN_SECONDS / 2
+        return snapshot, await self._guarded(request, snapshot, big, final, refreshed=True)
+
+    async def _guarded(
+        self, request: Request, snapshot: SnapshotView | None, big: bool, deadline: float, *, refreshed: bool
+    ) -> Decision:
+        def judged() -> Decision:
+            try:
+                return self.decide(request, snapshot, self.clock(), refreshed=refreshed)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a verdict, never a stack trace
+                _LOG.error("review %.64r: the decision failed: %s", request.uid, place(error))
+                return INTERNAL_ERROR
+
+        return await self._run(judged, big, deadline)
+
+    async def _run(self, work: Callable[[], _Result], big: bool, deadline: float) -> _Result:
+        if not big:
+            return work()
+        async with asyncio.timeout_at(deadline):
+            await self.threads.acquire()
+            thread = asyncio.ensure_future(asyncio.to_thread(work))
+            thread.add_done_callback(self._thread_done)
+            return await asyncio.shield(thread)
+
+    def _thread_done(self, thread: asyncio.Future[_Result]) -> None:
+        # A thread outlives the review that ran out of time, so its place is free only now.
+        self.threads.release()
+        if not thread.cancelled():
+            thread.exception()
+
+    def _unreadable(self, body: bytes, error: Exception) -> bytes:
+        """A denial where the review has a uid: any other status admits the change under `failurePolicy: Ignore`."""
+        _LOG.error("a review could not be read: %s", place(error))
+        try:
+            uid = _ENVELOPE.decode(body).request.uid
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise ReviewError("the review cannot be read", status=400) from None
+        return self.encode(uid, INTERNAL_ERROR)
+
+    def _encoded(self, uid: str, decision: Decision) -> bytes:
+        try:
+            return self.encode(uid, decision)
+        except Exception as error:  # noqa: BLE001 - as in `_guarded`
+            _LOG.error("review %.64r: the answer could not be written: %s", uid, place(error))
+            return self.encode(uid, INTERNAL_ERROR)
+
+    def _record(self, request: Request, snapshot: SnapshotView | None, decision: Decision, began: float) -> None:
+        if not worth_recording(request, decision):
+            return
+        latency = asyncio.get_running_loop().time() - began
+        digest = snapshot.digest if snapshot else ""
+        try:
+            self.recorder.put(decision_record(request, decision, digest, self.clock(), latency))
+        except Exception as error:  # noqa: BLE001 - a record that fails must not fail the review
+            _LOG.error("review %.64r: not recorded: %s", request.uid, place(error))
+
+
+def place(error: BaseException) -> str:
+    """`ValueError in rules.py:31`: where and what, never the message, which may hold content of an object."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "unknown"
+    return f"{type(error).__name__} in {where}"
+
+
+def _check_endpoint(request: Request, endpoint: Endpoint | None) -> None:
+    if endpoint and (request.group, request.version) != (endpoint.group, endpoint.version):
+        raise ReviewError("the review is of another group and version than the path", status=400)

@@ -1,0 +1,63 @@
+"""Owns the composition of one admission worker: settings, snapshot feed, decision and sockets put together.
+
+The only place of the server that reads the clock and the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from reconciler.limits import SNAPSHOT_POLL_SECONDS
+from webhook.server.app import AdmissionApp
+from webhook.server.judge import Judge, place
+from webhook.server.ports import Decide, Decode, Encode, SnapshotFeed
+from webhook.server.recorder import DatagramRecorder
+from webhook.server.refresh import Refresher, ask_reconciler
+from webhook.settings import AdmissionSettings
+
+_LOG = logging.getLogger("setscrew.admission")
+
+
+def create_app(
+    feed: SnapshotFeed, decide: Decide, decode: Decode, encode: Encode, settings: AdmissionSettings
+) -> AdmissionApp:
+    """The ASGI callable around `decide`. Call it after the fork: the feed holds an open file."""
+    # One thread for all polls, so that they never overlap; a new snapshot's digest takes too long for the loop.
+    poller = ThreadPoolExecutor(1, "snapshot")
+
+    async def poll() -> None:
+        await asyncio.get_running_loop().run_in_executor(poller, feed.poll)
+
+    async def poll_always() -> None:
+        while True:
+            try:
+                await poll()
+            except Exception as error:  # noqa: BLE001 - the last good snapshot stays, and the next look may succeed
+                _LOG.error("the snapshot could not be read: %s", place(error))
+            await asyncio.sleep(SNAPSHOT_POLL_SECONDS)
+
+    async def ask() -> None:
+        await ask_reconciler(settings.refresh_socket)
+
+    recorder = DatagramRecorder(settings.decisions_socket)
+    judge = Judge(feed, decide, decode, encode, Refresher(ask, poll), recorder, time.time)  # noqa: TID251
+    return AdmissionApp(judge, (poll_always, recorder.run), recorder.flush)
+
+
+def application() -> AdmissionApp:
+    """What each gunicorn worker loads, after the fork."""
+    from webhook.decision.decide import decide
+    from webhook.decision.review import decode, encode
+    from webhook.server.feed import Feed
+
+    settings = settings_of_process()
+    return create_app(Feed(settings.pointer), decide, decode, encode, settings)
+
+
+def settings_of_process() -> AdmissionSettings:
+    """Gunicorn passes only its own settings to workers, so ours travel in the environment. Raises UsageError."""
+    return AdmissionSettings.from_environment(os.environ)  # noqa: TID251
