@@ -228,7 +228,8 @@ class _Builder:
     def _scalar(self, event: Any, line: int) -> None:
         value: Any
         try:
-            if event.implicit[0]:
+            plain = event.implicit[0] and event.tag != "!"
+            if plain:
                 value = scalars.resolve_plain(event.value)
             elif event.implicit[1] or event.tag in {None, "!"}:
                 value = event.value
@@ -239,7 +240,7 @@ class _Builder:
         if event.anchor:
             self._anchors[event.anchor] = (value, 1)
         if self._stack and isinstance(self._stack[-1].value, dict) and not self._stack[-1].has_key:
-            self._key(self._stack[-1], _MERGE if value == "<<" and event.implicit[0] else value, line)
+            self._key(self._stack[-1], _MERGE if value == "<<" and plain else value, line)
         else:
             self._put(value, line)
 

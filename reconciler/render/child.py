@@ -1,0 +1,132 @@
+"""Owns the render child: `python -m reconciler.render.child` reads a job on stdin, prints JSON lines, and ends.
+
+The only process that parses YAML from Git; if a file kills it, its parent sees a dead child. Jobs:
+    {"job": "parse", "files": [{"path", "name"}], "comments": bool, "origins": {"root", "entry", "keep"} | null}
+        → {"loader"}, then {"file", "line", "document", "tree"} for each object and {"note"} for each remark
+    {"job": "scan", "root", "entry"} → {"files": [...], "kustomization": {...}}
+    {"job": "chart", "path", "name"} → {"chart": {...}}
+An error is one line {"error": {"message", "where", "hint", "code"}} and exit status 3.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import RenderError
+from reconciler.model.tree import Tree
+from reconciler.render.origins import ORIGIN, Origins, origin_file, source_comments
+from reconciler.render.scan import Scan
+from reconciler.render.yaml_loader import LOADER, Document, load_documents
+
+Line = dict[str, Any]
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character in a JSON escape: Go, too, reads U+FFFD
+
+
+def answer(job: dict[str, Any]) -> Iterator[Line]:
+    """The lines that answer `job`. Raises RenderError."""
+    if job["job"] == "scan":
+        root = Path(job["root"])
+        scan = Scan(root)
+        tree = scan.directory(root / job["entry"])
+        yield {"files": [str(path.relative_to(root)) for path in scan.files], "kustomization": tree}
+    elif job["job"] == "chart":
+        documents = list(load_documents(Path(job["path"]).read_bytes(), job["name"]))
+        if len(documents) != 1 or not isinstance(documents[0].tree, dict):
+            raise RenderError("must be one YAML mapping", where=job["name"], code="SS3001")
+        yield {"chart": documents[0].tree}
+    else:
+        yield {"loader": LOADER}
+        for file in job["files"]:
+            yield from _parse(file, job)
+
+
+def _parse(file: dict[str, str], job: dict[str, Any]) -> Iterator[Line]:
+    data = Path(file["path"]).read_bytes()
+    comments = source_comments(data.decode("utf-8", "replace")) if job["comments"] else []
+    place = _Place(job["origins"])
+    for document in load_documents(data, file["name"]):
+        yield from ({"note": f"duplicate key, the last one counts: {text}"} for text in document.duplicates)
+        for tree, line in _flatten(document):
+            found = {"file": file["name"], "line": line, "document": document.index, "tree": tree}
+            source = next((path for at, path in reversed(comments) if at <= document.line), "")
+            yield place.of(found, source)
+
+
+class _Place:
+    """Rewrites the place of an object in a renderer's output to its place in Git, where the renderer says it."""
+
+    def __init__(self, settings: dict[str, Any] | None) -> None:
+        self._settings = settings
+        self._origins = Origins(Path(settings["root"])) if settings else None
+
+    def of(self, found: Line, source: str) -> Line:
+        """`found` with `file` and `line` of the origin; line 0 where it is not known."""
+        if not self._settings or not self._origins:
+            return found
+        tree, entry = found["tree"], self._settings["entry"]
+        if source:
+            file = "/".join(part for part in (entry, source.partition("/")[2]) if part)
+        else:
+            file, _ = origin_file(tree, entry)
+            if not self._settings["keep"]:
+                _drop_origin(tree)
+        return {**found, "file": file, "line": self._line(tree, file)}
+
+    def _line(self, tree: Tree, file: str) -> int:
+        metadata = tree.get("metadata") if isinstance(tree, dict) else None
+        if not file or not self._origins or not isinstance(metadata, dict):
+            return 0
+        return self._origins.line(file, str(tree.get("kind")), str(metadata.get("name")))
+
+
+def _drop_origin(tree: Tree) -> None:
+    metadata = tree.get("metadata") if isinstance(tree, dict) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if isinstance(annotations, dict) and annotations.pop(ORIGIN, None) is not None and not annotations:
+        del metadata["annotations"]
+
+
+def _flatten(document: Document) -> Iterator[tuple[Tree, int]]:
+    """The objects of one document: the entries of any `*List`, else the document itself."""
+    tree = document.tree
+    items = tree.get("items") if isinstance(tree, dict) else None
+    kind = tree.get("kind") if isinstance(tree, dict) else None
+    if not isinstance(items, list) or not isinstance(kind, str) or not kind.endswith("List"):
+        yield tree, document.line
+        return
+    lines = document.item_lines or (document.line,) * len(items)
+    for item, line in zip(items, lines, strict=False):
+        if isinstance(item, dict) and not item.get("kind") and kind != "List":
+            item = {"apiVersion": tree.get("apiVersion"), "kind": kind.removesuffix("List"), **item}  # noqa: PLW2901
+        if item is not None:
+            nested = Document(item, line, document.index)
+            yield from _flatten(nested)
+
+
+def main() -> int:
+    """Answer the job on stdin; gives the exit status."""
+    try:
+        for line in answer(json.load(sys.stdin)):
+            _print(line)
+    except RenderError as error:
+        facts = {"message": error.message, "where": error.where, "hint": error.hint, "code": error.code}
+        _print({"error": facts})
+        return 3
+    except (MemoryError, RecursionError):
+        _print({"error": {"message": "ran out of memory while parsing"}})
+        return 3
+    return 0
+
+
+def _print(line: Line) -> None:
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    sys.stdout.buffer.write(_SURROGATE.sub("\ufffd", text).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Owns rendering a chart with `helm template`: no cluster, no network, no hooks, values never on the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.errors import RenderError
+from reconciler.render import intake, parsing, process
+from reconciler.render.objects import Collector
+from reconciler.render.spec import RenderResult, RenderSpec
+from reconciler.render.version import helm_version
+
+_PLACE: Final = re.compile(r"(?:\(|template: |on |in )([\w.@-]+(?:/[\w.@-]+)+)(?::(\d+))?(?::\d+)?")
+_YAML_LINE: Final = re.compile(r"yaml: line (\d+)")
+_SECRET_KEY: Final = re.compile(r"pass|token|secret|key|credential", re.IGNORECASE)
+_SHORTEST_SECRET: Final = 4
+
+
+def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path) -> RenderResult:
+    """Objects of the chart in `path`, CRDs of `crds/` first. Raises RenderError with the template's file and line."""
+    copy = home / "copy"
+    entry = str(path.relative_to(root)) if path != root else ""
+    intake.copy(intake.walk(path, root, recurse=True, manifests=False), root, copy)
+    chart = parsing.chart(home, copy / entry / "Chart.yaml", f"{entry}/Chart.yaml".lstrip("/"))
+    done = process.run(
+        _command(path, root, spec, helm, home, str(chart.get("name") or "release")),
+        home=home,
+        name="helm",
+        environment=_environment(home),
+        secrets=tuple(_secrets(spec.values)),
+    )
+    if done.status:
+        raise _failure(done.stderr, entry, copy)
+    collector = Collector(spec, "helm")
+    origins = {"root": str(root), "entry": entry, "keep": True}
+    output = parsing.Input(done.output, f"output of {entry or path.name}")
+    collector.take(parsing.parse(home, [output], comments=True, origins=origins))
+    version = helm_version(helm, home)
+    return RenderResult(tuple(collector.objects), tuple(collector.notes), "helm", version)
+
+
+def _command(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path, name: str) -> list[str]:
+    entry = home / "copy" / path.relative_to(root)
+    command = [str(helm), "template", "--skip-tests", "--no-hooks", "--dry-run=client"]
+    command += [f"--namespace={spec.namespace or 'default'}", f"--kube-version={spec.kube_version}"]
+    command += ["--include-crds"] if spec.include_crds else ["--skip-crds"]
+    command += [f"--api-versions={version}" for version in spec.api_versions]
+    for number, file in enumerate(spec.value_files):
+        command.append(f"--values={_value_file(path, root, file, home / f'values-{number}.yaml')}")
+    if spec.values:
+        values = home / "values.json"
+        values.write_text(json.dumps(spec.values))
+        command.append(f"--values={values}")
+    return [*command, "--", spec.release_name or name, str(entry)]
+
+
+def _value_file(path: Path, root: Path, file: str, into: Path) -> Path:
+    """A copy of one value file; only an absolute one, which a person named, may lie outside `root`."""
+    if file.startswith("/"):
+        source = Path(file)
+        into.write_bytes(intake.read(source, Path(source.anchor)))
+    else:
+        into.write_bytes(intake.read(path / file, root))
+    return into
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Helm's own directories inside the workspace, so that no plugin, repository or login of this user is seen."""
+    registry = home / "registry.json"
+    registry.write_text("{}")
+    places = {f"HELM_{name}": str(home / "helm" / name.lower()) for name in ("CACHE_HOME", "CONFIG_HOME", "DATA_HOME")}
+    return {
+        **places,
+        "HELM_PLUGINS": str(home / "helm" / "plugins"),
+        "HELM_REGISTRY_CONFIG": str(registry),
+        "GOMEMLIMIT": "1GiB",
+    }
+
+
+def _failure(stderr: str, entry: str, copy: Path) -> RenderError:
+    """Helm's message in one piece, with the template's place in the repository in front."""
+    text = stderr.partition("Error: ")[2] or stderr
+    text = text.replace(f"{copy}/", "").replace("\n\nUse --debug flag to render out invalid YAML", "")
+    text = " ".join(row.strip() for row in text.splitlines() if not row.startswith("Use --debug"))
+    place = _PLACE.search(text)
+    where = entry
+    if place:
+        where = "/".join(part for part in (entry, place[1].partition("/")[2]) if part)
+        number = place[2] or next(iter(_YAML_LINE.findall(text)), "")
+        where += f":{number}" if place[2] else ""
+    return RenderError(f"helm failed: {text}", where=where, code="SS3011")
+
+
+def _secrets(values: Any, *, secret: bool = False) -> Iterator[str]:
+    """Strings of `values` under keys that sound secret: they must not come back in a message."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from _secrets(value, secret=secret or bool(_SECRET_KEY.search(str(key))))
+    elif isinstance(values, list):
+        for value in values:
+            yield from _secrets(value, secret=secret)
+    elif secret and isinstance(values, str) and len(values) >= _SHORTEST_SECRET:
+        yield values

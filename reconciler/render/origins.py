@@ -1,0 +1,100 @@
+"""Owns finding where a rendered object was written: the file that a renderer names, and the line in it.
+
+The line is a good guess by kind and name, for links and messages; 0 where it is not sure. Runs in the render child.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from reconciler.model.tree import Tree, dig
+from reconciler.render import intake
+from reconciler.render.yaml_loader import load_documents
+
+ORIGIN: Final = "config.kubernetes.io/origin"
+_SOURCE: Final = re.compile(r"^# Source: (\S.*?)\s*$")
+_KIND: Final = re.compile(r"""^\s*(?:- )?kind:\s*["']?([\w-]+)["']?\s*(?:#.*)?$""")
+_NAME: Final = re.compile(r"""^\s*(?:- )?name:\s*["']?(.+?)["']?\s*(?:#.*)?$""")
+
+
+class Origins:
+    """Looks up lines in the files below `root`, reading each once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._texts: dict[str, list[str]] = {}
+
+    def line(self, file: str, kind: str, name: str) -> int:
+        """Line (from 1) where `file` declares the object, 0 if that cannot be told."""
+        lines = self._lines(file)
+        found = [number for number, row in enumerate(lines) if (match := _KIND.match(row)) and match[1] == kind]
+        if len(found) > 1:
+            found = [number for number in found if _named(lines, number, name)]
+        if len(found) == 1:
+            return _top(lines, found[0]) + 1
+        return self._generator(lines, name) if not found else 0
+
+    @staticmethod
+    def _generator(lines: list[str], name: str) -> int:
+        """The line of `name:` that a generated object (name plus hash) begins with."""
+        found = [
+            number for number, row in enumerate(lines, 1) if (match := _NAME.match(row)) and name.startswith(match[1])
+        ]
+        return found[0] if len(found) == 1 else 0
+
+    def _lines(self, file: str) -> list[str]:
+        if file not in self._texts:
+            path = self._root / file
+            text = intake.read(path, self._root) if path.is_file() else b""
+            self._texts[file] = text.decode("utf-8", "replace").splitlines()
+        return self._texts[file]
+
+
+def source_comments(text: str) -> list[tuple[int, str]]:
+    """Lines (from 1) of Helm's `# Source: chart/templates/x.yaml` comments that follow a `---`, with their paths."""
+    rows = text.split("\n")
+    return [
+        (number + 1, match[1])
+        for number, row in enumerate(rows)
+        if number and rows[number - 1].startswith("---") and (match := _SOURCE.match(row))
+    ]
+
+
+def origin_file(tree: Tree, entry: str) -> tuple[str, bool]:
+    """The file of kustomize's origin annotation, relative to the root, and whether a generator made the object."""
+    annotation = dig(tree, "metadata", "annotations", ORIGIN)
+    if not isinstance(annotation, str):
+        return "", False
+    origin = next((document.tree for document in load_documents(annotation.encode(), "origin")), None)
+    if not isinstance(origin, dict):
+        return "", False
+    path, generated = origin.get("path"), origin.get("configuredIn")
+    name = path if isinstance(path, str) else generated
+    return (_joined(entry, name), not isinstance(path, str)) if isinstance(name, str) else ("", False)
+
+
+def _joined(entry: str, name: str) -> str:
+    parts: list[str] = []
+    for part in f"{entry}/{name}".split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in {"", "."}:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _named(lines: list[str], start: int, name: str) -> bool:
+    """True when the document around line `start` has a `name:` that the built name contains."""
+    for row in lines[start + 1 :]:
+        if row.startswith("---"):
+            return False
+        if match := _NAME.match(row):
+            return match[1] in name
+    return False
+
+
+def _top(lines: list[str], number: int) -> int:
+    """The `apiVersion:` line right above `kind:`, if it stands there."""
+    return number - 1 if number and lines[number - 1].lstrip(" -").startswith("apiVersion:") else number

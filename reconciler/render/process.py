@@ -1,0 +1,144 @@
+"""Owns running child processes for rendering: clean environment, own group, limits, deadline. The only runner here.
+
+Output goes to files under a cap, never to pipes: a child that floods its output fills a bounded file and dies, and
+nothing of it sits in this process's memory. Must not know what a child computes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler import limits
+from reconciler.errors import RenderError, ToolMissingError
+
+_STDERR_BYTES = limits.MIB
+_STDERR_LINES = 12
+_OPEN_FILES = 256
+_USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
+
+# What every child sees. No PATH: renderers start no programs, and a kustomization must find no git.
+BASE_ENVIRONMENT: Mapping[str, str] = {
+    "PATH": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "KUBECONFIG": "/dev/null",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A child that ended by itself: exit status, the file with its output, the last lines of its stderr."""
+
+    status: int
+    output: Path
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one child. Seconds of wall clock and CPU, bytes of output and memory (0: not bounded, for Go tools)."""
+
+    wall_seconds: float = limits.RENDER_WALL_SECONDS
+    cpu_seconds: int = limits.RENDER_CPU_SECONDS
+    output_bytes: int = limits.RENDERED_BYTES
+    memory_bytes: int = 0
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[Path]:
+    """A fresh private directory, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="setscrew-render-") as name:
+        yield Path(name).resolve()
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    home: Path,
+    name: str,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    bounds: Limits | None = None,
+    secrets: Sequence[str] = (),
+) -> Finished:
+    """Run `argv` in `home` (its HOME, TMPDIR and place of its output) and wait.
+
+    `environment` is added to BASE_ENVIRONMENT; nothing is inherited. `name` is what messages call the child. Texts in
+    `secrets` are blotted out of stderr. Raises RenderError when a limit is passed, ToolMissingError when it cannot start.
+    """
+    bounds = bounds or Limits()
+    output, errors, given = (home / f".{name}.{part}" for part in ("out", "err", "in"))
+    given.write_bytes(stdin)
+    full = {**BASE_ENVIRONMENT, "HOME": str(home), "TMPDIR": str(home), **(environment or {})}
+    with given.open("rb") as source, output.open("wb") as sink, errors.open("wb") as talk:
+        try:
+            process = subprocess.Popen(
+                argv, cwd=home, env=full, stdin=source, stdout=sink, stderr=talk, start_new_session=True
+            )
+        except OSError as error:
+            raise ToolMissingError(f"cannot run {name}: {error.strerror}", where=str(argv[0])) from error
+        try:
+            _restrain(process.pid, bounds)
+            status = process.wait(bounds.wall_seconds)
+        except subprocess.TimeoutExpired:
+            raise RenderError(f"{name} took more than {bounds.wall_seconds:g} s", code="SS3003") from None
+        finally:
+            _end(process)
+    _judge(name, status, output, errors, bounds)
+    return Finished(status, output, _tail(errors, secrets))
+
+
+def _restrain(pid: int, bounds: Limits) -> None:
+    """Set the limits from outside: a preexec function is not safe in a process with threads."""
+    files = max(bounds.output_bytes, _STDERR_BYTES)
+    wanted = {
+        resource.RLIMIT_CPU: (bounds.cpu_seconds, bounds.cpu_seconds + 1),
+        resource.RLIMIT_FSIZE: (files, files),
+        resource.RLIMIT_NOFILE: (_OPEN_FILES, _OPEN_FILES),
+        resource.RLIMIT_CORE: (0, 0),
+    }
+    if bounds.memory_bytes:
+        wanted[resource.RLIMIT_AS] = (bounds.memory_bytes, bounds.memory_bytes)
+    with contextlib.suppress(ProcessLookupError):  # it may already be done
+        for kind, pair in wanted.items():
+            resource.prlimit(pid, kind, pair)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill whatever is left of the child's group, then collect it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _judge(name: str, status: int, output: Path, errors: Path, bounds: Limits) -> None:
+    if output.stat().st_size >= bounds.output_bytes:
+        raise RenderError(f"{name} printed more than {bounds.output_bytes // limits.KIB} KiB", code="SS3003")
+    if errors.stat().st_size >= max(bounds.output_bytes, _STDERR_BYTES):
+        raise RenderError(f"{name} printed more than it may on stderr", code="SS3003")
+    if -status in {signal.SIGXCPU, signal.SIGKILL}:
+        raise RenderError(f"{name} used more than {bounds.cpu_seconds} s of CPU or was killed", code="SS3003")
+    if status < 0:
+        raise RenderError(f"{name} died of {signal.Signals(-status).name}", code="SS3003")
+
+
+def _tail(errors: Path, secrets: Sequence[str]) -> str:
+    with errors.open("rb") as stream:
+        stream.seek(max(0, errors.stat().st_size - 64 * limits.KIB))
+        text = stream.read().decode("utf-8", "replace")
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    text = _USER_INFO.sub(r"\1***@", text)
+    return "\n".join([line for line in text.splitlines() if line.strip()][-_STDERR_LINES:])

@@ -1,0 +1,111 @@
+"""Owns how to render: RenderSpec, RenderTools, RenderResult, and reading a spec from a source document. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+from reconciler.errors import UsageError
+from reconciler.model.objects import RenderedObject
+
+Kind = Literal["Auto", "YAML", "Kustomize", "Helm"]
+KINDS: Final[tuple[Kind, ...]] = ("Auto", "YAML", "Kustomize", "Helm")
+KUBE_VERSION: Final = "1.36.3"
+_FIELDS: Final = {
+    "kind": str,
+    "releaseName": str,
+    "namespace": str,
+    "valueFiles": list,
+    "values": dict,
+    "kubeVersion": str,
+    "apiVersions": list,
+    "includeCRDs": bool,
+    "recurse": bool,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RenderTools:
+    """Absolute paths of the pinned renderers."""
+
+    helm: Path
+    kubectl: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSpec:
+    """How to turn a directory into objects.
+
+    `release_name` "" means the chart's name. `namespace` is the release namespace, and the one in which objects
+    without a namespace are taken to stand when duplicates are looked for. `value_files` are relative to the rendered
+    directory and stay inside the repository; absolute ones are for a person's own `--values`. `recurse` is for plain
+    YAML directories only. `source` and `revision` go into each object's provenance.
+    """
+
+    kind: Kind = "Auto"
+    release_name: str = ""
+    namespace: str = ""
+    value_files: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    kube_version: str = KUBE_VERSION
+    api_versions: tuple[str, ...] = ()
+    include_crds: bool = True
+    recurse: bool = False
+    source: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderResult:
+    """What a directory says: its objects in the order rendered, remarks for people, and what rendered it."""
+
+    objects: tuple[RenderedObject, ...]
+    notes: tuple[str, ...]
+    kind: str  # "helm", "kustomize" or "yaml"
+    renderer_version: str
+
+
+def parse_render(mapping: Mapping[str, Any], *, source: str = "", revision: str = "") -> RenderSpec:
+    """The `spec.render` of a GitSource, from Git and so not trusted: absolute value files are refused.
+
+    Raises UsageError that names the field.
+    """
+    for key, value in mapping.items():
+        if key not in _FIELDS:
+            known = ", ".join(_FIELDS)
+            raise UsageError(f"unknown field {key!r}", where="spec.render", hint=f"known: {known}")
+        if not isinstance(value, _FIELDS[key]):
+            raise UsageError(f"must be a {_FIELDS[key].__name__}", where=f"spec.render.{key}")
+    kind = mapping.get("kind", "Auto")
+    if kind not in KINDS:
+        raise UsageError(f"{kind!r} is none of {', '.join(KINDS)}", where="spec.render.kind")
+    return RenderSpec(
+        kind=cast("Kind", kind),
+        release_name=mapping.get("releaseName", ""),
+        namespace=mapping.get("namespace", ""),
+        value_files=_value_files(mapping),
+        values=mapping.get("values", {}),
+        kube_version=mapping.get("kubeVersion", KUBE_VERSION),
+        api_versions=_strings(mapping, "apiVersions"),
+        include_crds=mapping.get("includeCRDs", True),
+        recurse=mapping.get("recurse", False),
+        source=source,
+        revision=revision,
+    )
+
+
+def _value_files(mapping: Mapping[str, Any]) -> tuple[str, ...]:
+    files = _strings(mapping, "valueFiles")
+    for name in files:
+        if name.startswith("/") or "://" in name or "\0" in name:
+            raise UsageError(f"{name!r} is not a path relative to spec.path", where="spec.render.valueFiles")
+    return files
+
+
+def _strings(mapping: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = mapping.get(key, [])
+    if not all(isinstance(value, str) and value for value in values):
+        raise UsageError("must be a list of strings", where=f"spec.render.{key}")
+    return tuple(values)
