@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reconciler.canonical.form import Mask
-from reconciler.model.path import Element, ItemKey
+from reconciler.model.path import Element, ItemKey, field_name
 
 
 @dataclass(slots=True)
@@ -17,9 +17,9 @@ class MaskNode:
     mask: Mask | None = None
 
     def at(self, element: Element) -> MaskNode | None:
-        """The node below; list items are addressed by `*` only."""
+        """The node below; list items are addressed by their key (`k:{…}`) or `*`."""
         if isinstance(element, ItemKey | int):
-            return self.children.get("*")
+            return self.children.get(field_name(element)) or self.children.get("*")
         return self.children.get(element) or self.children.get("*")
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from reconciler.canonical.form import Mask
 from reconciler.compare.equal import blank, equal, equal_scalar, same
-from reconciler.compare.items import Items, keyed
+from reconciler.canonical.items import Items, keyed
 from reconciler.compare.masking import MaskNode
 from reconciler.model.path import Element, ItemKey, Path, field_name
 from reconciler.model.tree import ABSENT, Tree

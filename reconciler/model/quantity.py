@@ -15,7 +15,16 @@ _QUANTITY: Final = re.compile(r"^([+-]?(?:\d+(?:\.\d*)?|\.\d+))([numkMGTPE]|[KMG
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = {suffix: 1024**power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-_UNITS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_UNITS: Final = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
 
 
 def quantity(value: Tree) -> Decimal | None:
@@ -28,7 +37,7 @@ def quantity(value: Tree) -> Decimal | None:
     number, suffix = match.group(1), match.group(2) or ""
     try:
         if suffix in _BINARY:
-            return Decimal(number) * _BINARY[suffix]
+            return Decimal(number) * Decimal(_BINARY[suffix])
         exponent = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:])
         return Decimal(number).scaleb(exponent)
     except InvalidOperation:

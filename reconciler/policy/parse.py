@@ -45,7 +45,7 @@ class _Reader:
 
     def get(self, key: str, kind: type[T], default: T) -> T:
         self.read.add(key)
-        value = self.data.get(key, default)
+        value: T = self.data.get(key, default)
         wrong = not isinstance(value, kind) or (kind is int and isinstance(value, bool))
         if wrong:
             raise UsageError(f"{key}: expected {kind.__name__}, found {type(value).__name__}", where=self.where)
@@ -216,6 +216,8 @@ def _add(rules: Rules, kind: str, reader: _Reader) -> Rules:
         return replace(rules, lists=rules.lists + reader.each("rules", _list_rule))
     if kind == "SteeringRules":
         steering = rules.steering + reader.each("rules", _steering)
-        return replace(rules, steering=steering, free_template_keys=rules.free_template_keys + reader.strings("freeTemplateKeys"))
+        return replace(
+            rules, steering=steering, free_template_keys=rules.free_template_keys + reader.strings("freeTemplateKeys")
+        )
     delegations = rules.delegations + reader.each("rules", _delegation)
     return replace(rules, delegations=delegations, never_guarded=rules.never_guarded + reader.strings("neverGuarded"))

@@ -60,6 +60,9 @@ class SnapshotView(Protocol):
     def find(self, group: str, resource: str, namespace: str, name: str) -> Entry | None:
         """The guarded object of that plural resource, or None."""
 
+    def by_ref(self, ref: ObjectRef) -> Entry | None:
+        """The guarded object of that group, kind, namespace and name, or None."""
+
     def inside_namespace(self, namespace: str) -> tuple[ObjectRef, ...]:
         """Up to 10 guarded objects whose namespace it is, sorted."""
 
@@ -87,6 +90,10 @@ class MemorySnapshot:
     def find(self, group: str, resource: str, namespace: str, name: str) -> Entry | None:
         """See `SnapshotView.find`."""
         return self._index.get((group, resource, namespace, name))
+
+    def by_ref(self, ref: ObjectRef) -> Entry | None:
+        """See `SnapshotView.by_ref`."""
+        return next((entry for entry in self.entries if entry.object.ref == ref), None)
 
     def inside_namespace(self, namespace: str) -> tuple[ObjectRef, ...]:
         """See `SnapshotView.inside_namespace`."""

@@ -1,0 +1,118 @@
+"""Owns `canonicalize()`: from a rendered object to its canonical form, and from a server's answer to the confirmed one.
+
+Must not talk to a server (`reconciler.cluster.canonicalizer` does) nor read files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from reconciler.canonical.filled import filled
+from reconciler.canonical.form import CanonicalObject, Mask
+from reconciler.canonical.masks import masks_for, without
+from reconciler.canonical.volatile import live_form, strip
+from reconciler.errors import RenderError
+from reconciler.model.objects import RenderedObject
+from reconciler.model.ref import KindInfo, split_api_version
+from reconciler.model.tree import ABSENT, Tree, child
+from reconciler.policy.model import Rules
+from reconciler.schema.catalog import Catalog
+
+_METADATA = ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What canonicalization needs beside the object. `namespace` is that of namespaced objects that name none."""
+
+    catalog: Catalog
+    rules: Rules
+    secret_key: bytes
+    namespace: str = "default"
+
+
+class UnknownKindError(RenderError):
+    """Nobody knows the kind: no cluster, no CRD at hand, not built in."""
+
+    code = "SS3010"
+
+
+def located(rendered: RenderedObject, context: Context) -> tuple[RenderedObject, KindInfo]:
+    """The object with its namespace settled (defaulted, or dropped where the kind has none), and its kind.
+
+    Raises UnknownKindError.
+    """
+    group, version = split_api_version(rendered.api_version)
+    kind = context.catalog.kind(group, version, rendered.ref.kind)
+    if kind is None:
+        raise UnknownKindError(
+            f"unknown kind {rendered.ref.kind} in {rendered.api_version}",
+            where=rendered.provenance.place,
+            hint="is its CustomResourceDefinition part of the source, or installed in the cluster?",
+        )
+    namespace = (rendered.ref.namespace or context.namespace) if kind.namespaced else ""
+    return rendered.with_namespace(namespace), kind
+
+
+def manifest(rendered: RenderedObject) -> Tree:
+    """What a client would send: the located object without status and server-owned metadata. Holds Secrets in clear."""
+    return without_nulls(strip(rendered.tree))
+
+
+def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
+    """The offline form: what Git declares, normalized; nothing that the server would add. Raises UnknownKindError."""
+    rendered, kind = located(rendered, context)
+    declared = _tidy(without_nulls(live_form(rendered.tree, context.secret_key)))
+    types = context.catalog.types(kind.group, kind.version, kind.kind)
+    ref = rendered.ref
+    masks = masks_for(ref, declared, types, context.rules.masks)
+    want = without(declared, (mask.path for mask in masks), types)
+    return CanonicalObject(ref, kind, want, {}, rendered.provenance, masks=masks, types=types)
+
+
+def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], context: Context) -> CanonicalObject:
+    """The server form: the API server's answer to a dry-run of the object behind `offline`.
+
+    `volatile` are pointers of values that differ between two dry-runs: they are masked. Metadata stays Git's own, what
+    the server or a mutator adds there is nobody's desired state.
+    """
+    unstable = tuple(Mask(_parts(pointer), "volatile", "differs between two dry-runs") for pointer in volatile)
+    masks = (*offline.masks, *unstable)
+    body = without_nulls(live_form(answer, context.secret_key))
+    want = without({**body, "metadata": offline.want["metadata"]}, (mask.path for mask in masks), offline.types)
+    said = {key: value for key, value in offline.want.items() if key != "metadata"}
+    made = {key: value for key, value in want.items() if key not in ("metadata", "apiVersion", "kind")}
+    notes = tuple(f"/{key}: the API server does not store it" for key in _unknown(said, want))
+    return replace(
+        offline,
+        want=want,
+        filled=filled(made, said, offline.types) or {},
+        confidence="server",
+        reason="",
+        masks=masks,
+        notes=notes,
+    )
+
+
+def _unknown(said: Tree, want: Tree) -> list[str]:
+    return [key for key, value in said.items() if value not in (None, {}, [], "") and child(want, key) is ABSENT]
+
+
+def _parts(pointer: str) -> tuple[str, ...]:
+    parts = (part.replace("~1", "/").replace("~0", "~") for part in pointer.strip("/").split("/"))
+    return tuple("*" if part.isdigit() else part for part in parts)
+
+
+def _tidy(tree: dict[str, Tree]) -> dict[str, Tree]:
+    metadata = tree.get("metadata") or {}
+    return {**tree, "metadata": {key: metadata[key] for key in _METADATA if metadata.get(key)}}
+
+
+def without_nulls(tree: Tree) -> Tree:
+    """Null in a map means "not declared"; inside lists it stays, since items have places."""
+    if isinstance(tree, dict):
+        return {key: without_nulls(value) for key, value in tree.items() if value is not None}
+    if isinstance(tree, list):
+        return [without_nulls(value) for value in tree]
+    return tree

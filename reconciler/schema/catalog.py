@@ -1,0 +1,68 @@
+"""Owns the look-up of kinds and types from several authorities: the cluster, CRDs at hand, the packaged table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciler.model.ref import KindInfo
+from reconciler.model.tree import Tree
+from reconciler.policy.model import ListRule
+from reconciler.schema.crd import crd_kinds, crd_types
+from reconciler.schema.openapi import apply_list_rules
+from reconciler.schema.types import PLAIN, TypeNode
+
+Gvk = tuple[str, str, str]
+CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
+
+
+class Authority(Protocol):
+    """Who knows kinds: a cluster's discovery, or the packaged table."""
+
+    def kind(self, group: str, version: str, kind: str) -> KindInfo | None:
+        """The kind, or None where this authority does not know it."""
+
+    def types(self, group: str, version: str, kind: str) -> TypeNode:
+        """The type tree of a kind it knows; PLAIN where it has no schema."""
+
+
+@dataclass(slots=True)
+class Catalog:
+    """Asks CRDs of the desired set first, then each authority in turn; list rules are laid over every type."""
+
+    authorities: tuple[Authority, ...]
+    list_rules: tuple[ListRule, ...] = ()
+    crds: Iterable[Tree] = ()
+    _declared: dict[Gvk, tuple[KindInfo, Tree]] = field(default_factory=dict, repr=False)
+    _types: dict[Gvk, TypeNode] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for crd in self.crds:
+            for kind in crd_kinds(crd):
+                self._declared[kind.group, kind.version, kind.kind] = (kind, crd)
+
+    def kind(self, group: str, version: str, kind: str) -> KindInfo | None:
+        """The kind by the first authority that knows it."""
+        declared = self._declared.get((group, version, kind))
+        if declared is not None:
+            return declared[0]
+        found = (authority.kind(group, version, kind) for authority in self.authorities)
+        return next((info for info in found if info is not None), None)
+
+    def types(self, group: str, version: str, kind: str) -> TypeNode:
+        """The type tree, with the meaning that policies/lists.yaml gives to lists. Kept: many objects share a kind."""
+        key = (group, version, kind)
+        if key not in self._types:
+            name = f"{group}/{kind}" if group else kind
+            self._types[key] = apply_list_rules(self._plain(key), self.list_rules, name)
+        return self._types[key]
+
+    def _plain(self, key: Gvk) -> TypeNode:
+        declared = self._declared.get(key)
+        if declared is not None:
+            return crd_types(declared[1], key[1])
+        for authority in self.authorities:
+            if authority.kind(*key) is not None:
+                return authority.types(*key)
+        return PLAIN

@@ -1,0 +1,142 @@
+"""Owns the format of a snapshot file: SQL schema, and the encoding of entries to rows and back. Must not open files.
+
+A row is a small header plus the canonical tree; types and policies stand once each in side tables. FORMAT changes with
+every change that an older reader would misread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from reconciler.canonical.form import CanonicalObject, Confidence, Mask
+from reconciler.model.objects import Provenance
+from reconciler.model.ref import KindInfo, ObjectRef
+from reconciler.policy.model import Policy, Rules
+from reconciler.schema.types import TypeNode
+from reconciler.snapshot.model import Entry, SourceState
+
+FORMAT: Final = "1"
+SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE types (id INTEGER PRIMARY KEY, tree BLOB NOT NULL);
+CREATE TABLE policies (id INTEGER PRIMARY KEY, policy BLOB NOT NULL);
+CREATE TABLE objects (
+  grp TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+  kind TEXT NOT NULL, policy INTEGER NOT NULL, types INTEGER NOT NULL, header BLOB NOT NULL, want BLOB NOT NULL,
+  PRIMARY KEY (grp, resource, namespace, name)
+) WITHOUT ROWID;
+CREATE INDEX by_namespace ON objects (namespace, grp, kind, name);
+"""
+INSERT: Final = "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+COLUMNS: Final = "grp, resource, namespace, name, kind, policy, types, header, want"
+FIND: Final = f"SELECT {COLUMNS} FROM objects WHERE grp = ? AND resource = ? AND namespace = ? AND name = ?"  # noqa: S608 - constants
+BY_REF: Final = f"SELECT {COLUMNS} FROM objects WHERE grp = ? AND kind = ? AND namespace = ? AND name = ?"  # noqa: S608
+ALL: Final = f"SELECT {COLUMNS} FROM objects ORDER BY grp, resource, namespace, name"  # noqa: S608
+IN_NAMESPACE: Final = "SELECT grp, kind, namespace, name FROM objects WHERE namespace = ? ORDER BY 1, 2, 3, 4 LIMIT 10"
+OF_RESOURCE: Final = "SELECT grp, kind, namespace, name FROM objects WHERE grp = ? AND (? = '' OR resource = ?) ORDER BY 1, 2, 3, 4 LIMIT 10"
+EXCLUSIVE: Final = "SELECT DISTINCT policy FROM objects WHERE grp = ? AND kind = ?"
+
+
+class Header(msgspec.Struct, omit_defaults=True, array_like=True):
+    """All of a canonical object but its tree, type and identity."""
+
+    kind: KindInfo
+    provenance: Provenance
+    confidence: Confidence
+    filled: dict[str, Any]
+    masks: tuple[Mask, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    adopted: bool = True
+
+
+class Row(NamedTuple):
+    """One row of `objects`."""
+
+    grp: str
+    resource: str
+    namespace: str
+    name: str
+    kind: str
+    policy: int
+    types: int
+    header: bytes
+    want: bytes
+
+
+_HEADER = msgspec.json.Decoder(Header)
+_TREE = msgspec.json.Decoder()
+_POLICY = msgspec.json.Decoder(Policy)
+_RULES = msgspec.json.Decoder(Rules)
+_SOURCES = msgspec.json.Decoder(dict[str, SourceState])
+encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder(order="deterministic").encode
+
+
+def to_row(entry: Entry, policy: int, types: int) -> Row:
+    """An entry as a row, given the ids of its policy and type in the side tables."""
+    obj = entry.object
+    header = Header(
+        obj.kind, obj.provenance, obj.confidence, dict(obj.filled), obj.masks, obj.reason, obj.notes, entry.adopted
+    )
+    ref = obj.ref
+    return Row(
+        ref.group, obj.kind.resource, ref.namespace, ref.name, ref.kind, policy, types, encode(header), encode(obj.want)
+    )
+
+
+def from_row(row: Row, policy: Policy, types: TypeNode) -> Entry:
+    """The entry that `to_row` wrote."""
+    header = _HEADER.decode(row.header)
+    obj = CanonicalObject(
+        ref=ObjectRef(row.grp, row.kind, row.namespace, row.name),
+        kind=header.kind,
+        want=_TREE.decode(row.want),
+        filled=header.filled,
+        provenance=header.provenance,
+        confidence=header.confidence,
+        reason=header.reason,
+        masks=header.masks,
+        types=types,
+        notes=header.notes,
+    )
+    return Entry(obj, policy, header.adopted)
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What holds for a whole snapshot."""
+
+    format: str
+    rules: Rules
+    sources: Mapping[str, SourceState]
+    key_id: str
+
+    def dump(self) -> dict[str, bytes]:
+        """Rows of the table `meta`."""
+        return {
+            "format": self.format.encode(),
+            "rules": encode(self.rules),
+            "sources": encode(dict(self.sources)),
+            "key_id": self.key_id.encode(),
+        }
+
+
+def load_meta(rows: Mapping[str, bytes]) -> Meta:
+    """Read `meta` back. Raises KeyError or msgspec.MsgspecError on a damaged file."""
+    return Meta(
+        rows["format"].decode(), _RULES.decode(rows["rules"]), _SOURCES.decode(rows["sources"]), rows["key_id"].decode()
+    )
+
+
+def load_policy(data: bytes) -> Policy:
+    """A row of `policies`."""
+    return _POLICY.decode(data)
+
+
+def load_tree(data: bytes) -> Any:
+    """A JSON column."""
+    return _TREE.decode(data)

@@ -1,0 +1,84 @@
+"""Owns the judging of an object's content: which findings a policy, a mask's writer or a delegation permits.
+
+Must not judge metadata (webhook.decision.metadata) or whole-object operations (webhook.decision.decide).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.compare.comparison import findings
+from reconciler.compare.walk import UNKNOWN, Finding
+from reconciler.model.path import Path
+from reconciler.model.tree import ABSENT, Tree
+from reconciler.policy.model import Delegation, Rules
+from reconciler.policy.select import any_kind
+from reconciler.snapshot.model import Entry
+from webhook.decision.identity import is_one_of
+from webhook.decision.leaves import changed_leaves, covered
+from webhook.decision.types import Identity, Operation
+from webhook.decision.violation import Violation, from_finding
+
+
+def judge_content(
+    entry: Entry, rules: Rules, identity: Identity, operation: Operation, was: Tree, now: Tree
+) -> list[Violation]:
+    """Violations of the held metadata and all content between `was` (UNKNOWN on CREATE) and `now`."""
+    delegations = delegations_for(entry, rules, identity, operation)
+    return [
+        from_finding(finding)
+        for finding in findings(entry.object, was, now)
+        if not _permitted(finding, entry, rules, identity, delegations)
+    ]
+
+
+def delegations_for(entry: Entry, rules: Rules, identity: Identity, operation: Operation) -> list[Delegation]:
+    """Delegations that hold for this identity, kind and operation."""
+    ref = entry.object.ref
+    return [
+        delegation
+        for delegation in (*entry.policy.delegate, *rules.delegations)
+        if operation in (delegation.operations or ("UPDATE",))
+        and any_kind(delegation.kinds, ref.group, ref.kind)
+        and is_one_of(identity, delegation.to)
+    ]
+
+
+def _permitted(finding: Finding, entry: Entry, rules: Rules, identity: Identity, delegations: list[Delegation]) -> bool:
+    if finding.verdict == "masked":
+        mine = finding.mask is not None and is_one_of(identity, finding.mask.to)
+        return finding.was is UNKNOWN or mine or _delegated(finding, delegations)
+    if _outside_policy(finding, entry):
+        return True
+    return _delegated(finding, delegations) or _free_template_keys(finding, rules)
+
+
+def _outside_policy(finding: Finding, entry: Entry) -> bool:
+    """Paths that the policy or the form's confidence leaves unguarded."""
+    policy, extra = entry.policy, finding.verdict == "extra"
+    if extra and (policy.undeclared == "Allow" or policy.fragment):
+        return True
+    if finding.filled and policy.fragment:
+        return True
+    # An unconfirmed form knows no defaults: what was there may be one, so only what is newly added counts.
+    return entry.object.confidence == "offline" and extra and finding.was is not ABSENT
+
+
+def _delegated(finding: Finding, delegations: list[Delegation]) -> bool:
+    if not delegations:
+        return False
+    patterns = [pattern for delegation in delegations for pattern in delegation.paths]
+    return all(covered(leaf, patterns) for leaf in changed_leaves(finding))
+
+
+def _free_template_keys(finding: Finding, rules: Rules) -> bool:
+    """`kubectl rollout restart` writes a free annotation of the Pod template, maybe with the map around it."""
+    return finding.verdict == "extra" and all_free(changed_leaves(finding), rules.free_template_keys)
+
+
+def all_free(leaves: Iterable[Path], keys: tuple[str, ...]) -> bool:
+    """True if every leaf is an annotation or label of a template with one of `keys`."""
+    return all(
+        len(leaf) >= 4 and leaf[-1] in keys and leaf[-3] == "metadata" and leaf[-2] in ("annotations", "labels")
+        for leaf in leaves
+    )

@@ -1,0 +1,57 @@
+"""Owns which leaves of a subtree a request changed, and whether patterns cover them. Must not judge.
+
+Whether a change is free or delegated is asked of its leaves, so an added `annotations` map changes no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from reconciler.compare.equal import same
+from reconciler.compare.walk import UNKNOWN, Finding
+from reconciler.model.path import Element, ItemKey, Path
+from reconciler.model.tree import ABSENT, Tree
+
+
+def changed_leaves(finding: Finding) -> Iterator[Path]:
+    """Paths of the leaves that differ between was and now inside a finding (all of now where was is unknown)."""
+    was = ABSENT if finding.was is UNKNOWN else finding.was
+    yield from _leaves(finding.path, was, finding.now)
+
+
+def _leaves(path: Path, was: Tree, now: Tree) -> Iterator[Path]:
+    if same(was, now):
+        return
+    keys = [*(was if isinstance(was, dict) else ()), *(now if isinstance(now, dict) else ())]
+    maps = (isinstance(was, dict) or was is ABSENT) and (isinstance(now, dict) or now is ABSENT)
+    if not keys or not maps:
+        yield path
+        return
+    for key in dict.fromkeys(keys):
+        before = was.get(key, ABSENT) if isinstance(was, dict) else ABSENT
+        after = now.get(key, ABSENT) if isinstance(now, dict) else ABSENT
+        yield from _leaves((*path, key), before, after)
+
+
+def covered(path: Path, patterns: Iterable[str]) -> bool:
+    """True if a pointer pattern covers `path`: `*` is one element, a final `**` (or a prefix) everything below."""
+    return any(_covers(split_pattern(pattern), path) for pattern in patterns)
+
+
+def split_pattern(pattern: str) -> tuple[str, ...]:
+    """`/spec/a~1b/*` → ("spec", "a/b", "*")."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pattern.strip("/").split("/"))
+
+
+def _covers(parts: Sequence[str], path: Path) -> bool:
+    if parts and parts[-1] == "**":
+        parts = parts[:-1]
+    return len(path) >= len(parts) and all(_fits(part, element) for part, element in zip(parts, path, strict=False))
+
+
+def _fits(part: str, element: Element) -> bool:
+    if part == "*":
+        return True
+    if isinstance(element, ItemKey):
+        return any(part == value for _, value in element.pairs)
+    return part == str(element)

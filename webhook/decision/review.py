@@ -1,0 +1,131 @@
+"""Owns the wire form: AdmissionReview v1 bytes to a Request and a Decision back to bytes. Must not judge.
+
+Source of the shape: k8s.io/api/admission/v1. Everything in it is hostile until it has been read here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from reconciler.errors import ReviewError
+from reconciler.limits import REVIEW_BODY_BYTES, REVIEW_DEPTH
+from reconciler.model.tree import Tree
+from webhook.decision.types import Decision, Identity, Request
+
+
+class _Kind(msgspec.Struct):
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+class _Resource(msgspec.Struct):
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+
+
+class _User(msgspec.Struct):
+    username: str = ""
+    uid: str = ""
+    groups: list[str] | None = None
+    extra: dict[str, list[str] | None] | None = None
+
+
+class _Request(msgspec.Struct, rename="camel"):
+    uid: str
+    kind: _Kind
+    resource: _Resource
+    operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+    user_info: _User
+    sub_resource: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    object: Any = None
+    old_object: Any = None
+    dry_run: bool | None = None
+
+
+class _Review(msgspec.Struct, rename="camel"):
+    api_version: str
+    kind: str
+    request: _Request | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Review)
+_ENCODER: Final = msgspec.json.Encoder()
+MALFORMED: Final = "SS5001"
+WRONG_VERSION: Final = "SS5002"
+TOO_LARGE: Final = "SS5003"
+TOO_DEEP: Final = "SS5004"
+
+
+def decode(body: bytes) -> Request:
+    """Read one AdmissionReview. Raises ReviewError with the HTTP status to answer (400, 413, 422)."""
+    if len(body) > REVIEW_BODY_BYTES:
+        raise ReviewError(f"the review is larger than {REVIEW_BODY_BYTES} bytes", status=413, code=TOO_LARGE)
+    try:
+        review = _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ReviewError(f"not an AdmissionReview: {error}", code=MALFORMED) from error
+    except RecursionError as error:
+        raise ReviewError("nested too deeply", code=TOO_DEEP) from error
+    if (review.api_version, review.kind) != ("admission.k8s.io/v1", "AdmissionReview"):
+        what = f"{review.kind[:80]!r} of {review.api_version[:80]!r}"
+        raise ReviewError(f"expected AdmissionReview of admission.k8s.io/v1, got {what}", code=WRONG_VERSION)
+    if review.request is None or not review.request.uid:
+        raise ReviewError("the review has no request, or its request no uid", code=MALFORMED)
+    return _request(review.request)
+
+
+def _request(raw: _Request) -> Request:
+    for part in (raw.object, raw.old_object):
+        if part is not None and not isinstance(part, dict):
+            raise ReviewError("object and oldObject must be objects or null", code=MALFORMED)
+        if _too_deep(part):
+            raise ReviewError(f"an object is nested more than {REVIEW_DEPTH} levels deep", status=422, code=TOO_DEEP)
+    user = raw.user_info
+    extra = {key: tuple(values or ()) for key, values in (user.extra or {}).items()}
+    return Request(
+        uid=raw.uid,
+        group=raw.resource.group,
+        version=raw.resource.version,
+        resource=raw.resource.resource,
+        kind=raw.kind.kind,
+        operation=raw.operation,
+        identity=Identity(user.username, tuple(user.groups or ()), user.uid, extra),
+        namespace=_namespace(raw),
+        name=raw.name or "",
+        subresource=raw.sub_resource or "",
+        object=raw.object,
+        old=raw.old_object,
+        dry_run=bool(raw.dry_run),
+    )
+
+
+def _namespace(raw: _Request) -> str:
+    """Requests on a Namespace carry its own name as namespace, though the kind is cluster-scoped."""
+    if (raw.resource.group, raw.resource.resource) == ("", "namespaces"):
+        return ""
+    return raw.namespace or ""
+
+
+def _too_deep(tree: Tree) -> bool:
+    level = [tree]
+    for _ in range(REVIEW_DEPTH):
+        level = [child for node in level if isinstance(node, dict | list) for child in _children(node)]
+        if not level:
+            return False
+    return True
+
+
+def _children(node: Tree) -> list[Tree]:
+    values = node.values() if isinstance(node, dict) else node
+    return [value for value in values if isinstance(value, dict | list)]
+
+
+def encode(uid: str, decision: Decision) -> bytes:
+    """The answer as the API server reads it."""
+    return _ENCODER.encode(decision.response(uid))

@@ -1,0 +1,37 @@
+"""Owns a violation: one path that a request may not move so, and why. Must not find or print them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from reconciler.compare.walk import Finding
+from reconciler.model.path import Path
+from reconciler.model.tree import ABSENT, Tree
+
+Kind = Literal["held", "default", "masked", "extra", "order", "metadata", "object"]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """`want`, `was`, `now` are ABSENT where there is no value; `why` is a clause for people."""
+
+    path: Path
+    kind: Kind
+    why: str
+    want: Tree = ABSENT
+    was: Tree = ABSENT
+    now: Tree = ABSENT
+
+
+def from_finding(finding: Finding) -> Violation:
+    """What a finding of the comparison means once it cannot be permitted."""
+    kind: Kind = "default" if finding.filled else "held"
+    why = "Git leaves it to the default" if finding.filled else "Git declares it"
+    if finding.verdict == "masked" and finding.mask is not None:
+        kind, why = "masked", f"only the controller of rule {finding.mask.rule} may change it: {finding.mask.reason}"
+    elif finding.verdict == "extra":
+        kind, why = "extra", "Git does not declare it"
+    elif finding.verdict == "order":
+        kind, why = "order", "the order has a meaning here, and Git declares it"
+    return Violation(finding.path, kind, why, finding.want, finding.was, finding.now)
