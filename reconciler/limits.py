@@ -62,6 +62,7 @@ DECISION_LINE_BYTES: Final = 64 * KIB
 
 # Receivers, continued: whole read of a body, and the token bucket of one receiver.
 PUSH_READ_SECONDS: Final = 30
+POKE_SECONDS: Final = 1
 PUSH_REFS: Final = 1_000
 PUSH_RATE_PER_SECOND: Final = 10
 PUSH_BURST: Final = 50
@@ -95,3 +96,10 @@ LIST_FROM_OBJECTS: Final = 5
 DRY_RUN_TRIES: Final = 4
 DRY_RUN_FIRST_WAIT_SECONDS: Final = 0.25
 DRY_RUN_LONGEST_WAIT_SECONDS: Final = 10.0
+
+# The API listener. A client that is silent this long in the middle of a request is let go.
+API_THREADS: Final = 16
+API_SILENT_SECONDS: Final = 10
+API_KEEPALIVE_SECONDS: Final = 5
+API_DRAIN_SECONDS: Final = 5
+API_BACKLOG: Final = 128

@@ -1,0 +1,116 @@
+"""Owns the files by which commands find a running API server: `api.json` and the token, in the state directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from reconciler.errors import StoreError, UsageError
+from webhook.api.configuration import Receiver, ReceiverSpec, checked_secret, parse_receivers
+
+API_FILE: Final = "api.json"
+TOKEN_FILE: Final = "api-token"  # noqa: S105 - a file name
+STATE_FILE: Final = "state.db"
+RECONCILER_SOCKET: Final = "reconciler.sock"
+_TOKEN_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAddress:
+    """Where the API server answers, and the file that holds its token."""
+
+    url: str
+    token_file: Path
+
+
+def write_address(state_dir: Path, url: str) -> None:
+    """Tell commands where the API server is. Raises StoreError."""
+    body = json.dumps({"url": url, "tokenFile": str((state_dir / TOKEN_FILE).absolute())})
+    _write_private(state_dir / API_FILE, body + "\n")
+
+
+def read_address(state_dir: Path) -> ApiAddress:
+    """What `write_address` wrote. Raises UsageError if there is none."""
+    path = state_dir / API_FILE
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return ApiAddress(str(found["url"]), Path(str(found["tokenFile"])))
+    except OSError as error:
+        hint = "start `setscrew run`, or name a server with --server and --token-file"
+        raise UsageError(f"no running instance is known here: {error.strerror}", where=str(path), hint=hint) from None
+    except (ValueError, KeyError, TypeError):
+        raise UsageError("not the address of an API server", where=str(path)) from None
+
+
+def ensure_token(state_dir: Path) -> bytes:
+    """The token of this state directory, made at first use (mode 0600). Raises StoreError or UsageError."""
+    path = state_dir / TOKEN_FILE
+    if not path.exists():
+        _write_private(path, secrets.token_urlsafe(32) + "\n")
+    return read_token(path)
+
+
+def read_token(path: Path) -> bytes:
+    """The token in a file. Raises UsageError if it is missing, empty, or readable by others."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            token = file.read(_TOKEN_BYTES).strip()
+    except OSError as error:
+        raise UsageError(f"cannot read the token: {error.strerror}", where=str(path)) from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise UsageError("the token can be read by others", where=str(path), hint=f"chmod 600 {path}")
+    if not token or not token.isascii():
+        raise UsageError("the token is empty or not plain text", where=str(path))
+    return token
+
+
+def load_receivers(path: Path | None) -> tuple[Receiver, ...]:
+    """Receivers of a YAML file or of all YAML files in a directory, with their secrets. Raises UsageError."""
+    if path is None:
+        return ()
+    files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+    documents = [document for file in files for document in _documents(file)]
+    return tuple(_with_secret(spec) for spec in parse_receivers(documents))
+
+
+def _documents(path: Path) -> list[Any]:
+    try:
+        return list(yaml.safe_load_all(path.read_text("utf-8")))
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"not YAML: {str(error).splitlines()[0]}", where=str(path)) from None
+
+
+def _with_secret(spec: ReceiverSpec) -> Receiver:
+    where = f"Receiver/{spec.name}"
+    if spec.secret_env:
+        secret = os.environb.get(spec.secret_env.encode())
+        if secret is None:
+            raise UsageError(f"the environment has no variable {spec.secret_env}", where=where)
+    else:
+        try:
+            secret = Path(spec.secret_file).read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read {spec.secret_file}: {error.strerror}", where=where) from None
+    return Receiver(spec.name, spec.provider, spec.sources, (checked_secret(secret, spec.name),))
+
+
+def _write_private(path: Path, text: str) -> None:
+    # Complete or not at all, and never for a moment with another mode.
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write: {error.strerror}", where=str(path)) from None

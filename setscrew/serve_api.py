@@ -1,0 +1,108 @@
+"""Owns the API server's process: state store, token, receivers and the reconciler's socket put together.
+
+`python -m setscrew.serve_api --state DIR` serves until a signal ends it. `setscrew run` starts it so.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+
+from reconciler.errors import SetscrewError
+from reconciler.store import decisions, deliveries, findings, sources
+from reconciler.store.state import State, open_state, sqlite_url
+from setscrew.api_files import RECONCILER_SOCKET, STATE_FILE, ensure_token, load_receivers, write_address
+from webhook.api.app import create_api_app
+from webhook.api.configuration import Receiver
+from webhook.api.listener import bind, serve, url_of
+from webhook.api.poke import poke
+from webhook.api.ports import ApiSettings, Observed
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """The state store as `webhook.api.ports.ApiState` asks for it."""
+
+    state: State
+
+    def findings(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int, dict[str, int]]:
+        """See ApiState."""
+        return findings.read_findings(self.state, filters, limit)
+
+    def finding(self, identity: str) -> dict[str, Any] | None:
+        """See ApiState."""
+        return findings.read_finding(self.state, identity)
+
+    def counts(self) -> list[tuple[str, str, str, str, int]]:
+        """See ApiState."""
+        return findings.count_findings(self.state)
+
+    def observed(self) -> Observed:
+        """See ApiState."""
+        last = findings.last_pass(self.state)
+        return Observed(last.observed_at, last.snapshot, last.managed)
+
+    def sources(self) -> list[dict[str, Any]]:
+        """See ApiState."""
+        return sources.read_sources(self.state)
+
+    def decisions(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
+        """See ApiState."""
+        return decisions.read_decisions(self.state, filters, limit)
+
+    def seen(self, receiver: str, delivery: str) -> bool:
+        """See ApiState."""
+        return deliveries.seen_delivery(self.state, receiver, delivery)
+
+    def note(self, receiver: str, delivery: str, result: str, now: datetime) -> None:
+        """See ApiState."""
+        deliveries.note_delivery(self.state, receiver, delivery, result, now)
+
+
+def make_app(state_dir: Path, token: bytes, receivers: tuple[Receiver, ...] = (), cluster: str = "default") -> Flask:
+    """The app over a state directory; opens the store, so call it after a fork. Raises StoreError."""
+    state = open_state(sqlite_url(state_dir / STATE_FILE), cluster=cluster)
+    settings = ApiSettings(token=token, now=lambda: datetime.now(UTC), receivers=receivers, cluster=cluster)
+    return create_api_app(StoredState(state), settings, functools.partial(poke, state_dir / RECONCILER_SOCKET))
+
+
+def run(state_dir: Path, host: str, port: int, receivers_path: Path | None = None, log_level: str = "info") -> None:
+    """Serve until a signal ends it; raises SystemExit then, SetscrewError at once for what cannot work."""
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    receivers = load_receivers(receivers_path)
+    listener = bind(host, port)
+    token = ensure_token(state_dir)
+    # Opened once here, so that a damaged store is one clear line and not a worker that dies again and again.
+    open_state(sqlite_url(state_dir / STATE_FILE)).close()
+    write_address(state_dir, url_of(listener))
+    serve(listener, functools.partial(make_app, state_dir, token, receivers), log_level=log_level)
+
+
+@click.command()
+@click.option("--state", "state_dir", type=click.Path(path_type=Path, file_okay=False, exists=True), required=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="0: any free port.")
+@click.option(
+    "--receivers", type=click.Path(path_type=Path, exists=True), help="Receiver documents: YAML or directory."
+)
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def main(state_dir: Path, host: str, port: int, receivers: Path | None, log_level: str) -> None:
+    """Serve the drift report and the receivers of one state directory."""
+    try:
+        run(state_dir, host, port, receivers, log_level)
+    except SetscrewError as error:
+        click.echo(f"setscrew: {error}", err=True)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

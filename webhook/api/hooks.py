@@ -1,0 +1,155 @@
+"""Owns `POST /hooks/v1/<name>`: limits, rate, replay, and the poke that follows. The judgement is `receiver.py`'s.
+
+401 (wrong proof) and 404 (no such receiver) say the same and cost the same: names of receivers cannot be probed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, Response, request
+from flask.json import dumps
+from prometheus_client import Counter
+
+from reconciler.limits import PUSH_BURST, PUSH_RATE_PER_SECOND, PUSH_READ_SECONDS
+from webhook.api.configuration import Receiver
+from webhook.api.ports import ApiSettings, ApiState, Refresh
+from webhook.api.problems import LOG, Problem
+from webhook.api.receiver import Verdict, is_form, is_json, judge_github
+from webhook.api.urls import normal_url, ref_matches
+
+_CHUNK = 64 * 1024
+_UNPROVEN = "no such receiver, or the signature is missing or wrong"
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket: `take` answers how many seconds to wait, 0 for none."""
+
+    clock: Callable[[], float] = time.monotonic
+    level: float = PUSH_BURST
+    filled: float = field(default=0.0)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> float:
+        """Take one, or say when there will be one."""
+        with self.lock:
+            now = self.clock()
+            self.level = min(PUSH_BURST, self.level + (now - self.filled) * PUSH_RATE_PER_SECOND)
+            self.filled = now
+            if self.level < 1:
+                return (1 - self.level) / PUSH_RATE_PER_SECOND
+            self.level -= 1
+            return 0.0
+
+
+def blueprint(state: ApiState, settings: ApiSettings, refresh: Refresh, deliveries: Counter) -> Blueprint:
+    """`/hooks/v1`."""
+    routes = Blueprint("hooks", __name__, url_prefix="/hooks/v1")
+    receivers = {receiver.name: receiver for receiver in settings.receivers}
+    buckets = {name: Bucket() for name in receivers}
+    # Unknown names are judged against this, so that they take as long as known ones.
+    nobody = Receiver("", "github", (), (secrets.token_bytes(32),))
+
+    @routes.post("/<name>")
+    def push(name: str) -> Response:
+        receiver = receivers.get(name, nobody)
+        try:
+            status, body = _take(receiver, state, settings, refresh, buckets)
+        except Problem as error:
+            _count(
+                deliveries, receiver, {401: "unproven", 413: "too-large", 429: "limited"}.get(error.status, "failed")
+            )
+            raise
+        _count(deliveries, receiver, body["status"])
+        return Response(dumps(body) + "\n", status, content_type="application/json")
+
+    return routes
+
+
+def _take(
+    receiver: Receiver, state: ApiState, settings: ApiSettings, refresh: Refresh, buckets: dict[str, Bucket]
+) -> tuple[int, dict[str, Any]]:
+    body = read_body(settings.push_body_bytes)
+    verdict = judge_github(receiver.secrets, dict(request.headers), body)
+    if verdict.fault == "proof":
+        raise Problem(401 if receiver.name else 404, _UNPROVEN, alike=True)
+    wait = buckets[receiver.name].take()
+    if wait:
+        raise Problem(429, "too many deliveries", headers={"Retry-After": str(int(wait) + 1)})
+    if verdict.fault:
+        raise Problem(400, verdict.reason)
+    return _act(receiver, verdict, state, settings, refresh)
+
+
+def _act(
+    receiver: Receiver, verdict: Verdict, state: ApiState, settings: ApiSettings, refresh: Refresh
+) -> tuple[int, dict[str, Any]]:
+    answer = {"status": "ignored", "delivery": verdict.delivery, "sources": []}
+    if verdict.event == "ping":
+        return 200, answer | {"status": "pong"}
+    if verdict.result == "ignore":
+        return 200, answer | {"reason": verdict.reason}
+    if verdict.delivery and state.seen(receiver.name, verdict.delivery):
+        return 200, answer | {"status": "duplicate"}
+    names = matching(receiver, verdict, state.sources())
+    if not names:
+        return 200, answer | {"reason": "no source of this receiver follows this repository and ref"}
+    _poke(names, refresh)
+    # Noted only now: a delivery that could not be passed on must not be a duplicate when it is sent again.
+    if verdict.delivery:
+        state.note(receiver.name, verdict.delivery, "accepted", settings.now())
+    return 202, answer | {"status": "accepted", "sources": names}
+
+
+def matching(receiver: Receiver, verdict: Verdict, sources: Iterable[dict[str, Any]]) -> list[str]:
+    """Names of the sources that follow one of the pushed refs of that repository."""
+    repos = {normal_url(url) for url in verdict.repos} - {""}
+    return [
+        str(source["name"])
+        for source in sources
+        if receiver.watches(str(source["name"]))
+        and normal_url(str(source["url"])) in repos
+        and any(ref_matches(str(source["ref"]), item.ref) for item in verdict.refs)
+    ]
+
+
+def read_body(limit: int) -> bytes:
+    """The raw body: its length judged before it is read, counted while it is read. Raises Problem 400, 413 or 415."""
+    content_type = request.headers.get("Content-Type", "")
+    if request.content_length is not None and request.content_length > limit:
+        raise Problem(413, f"a push may have {limit} bytes")
+    if not (is_json(content_type) or is_form(content_type)) or "Content-Encoding" in request.headers:
+        raise Problem(415, "send application/json or application/x-www-form-urlencoded, not compressed")
+    deadline = time.monotonic() + PUSH_READ_SECONDS
+    body = bytearray()
+    try:
+        while chunk := request.environ["wsgi.input"].read(_CHUNK):
+            body += chunk
+            if len(body) > limit:
+                raise Problem(413, f"a push may have {limit} bytes")
+            if time.monotonic() > deadline:
+                raise Problem(400, "the body took too long")
+    except OSError:
+        raise Problem(400, "the body ended early") from None
+    if request.content_length is not None and len(body) != request.content_length:
+        raise Problem(400, "the body ended early")
+    return bytes(body)
+
+
+def _poke(names: Iterable[str], refresh: Refresh) -> None:
+    try:
+        for name in names:
+            refresh(name)
+    except OSError as error:
+        LOG.error("the reconciler cannot be asked: %s", error)
+        raise Problem(503, "the reconciler cannot be asked now", headers={"Retry-After": "10"}) from None
+
+
+def _count(deliveries: Counter, receiver: Receiver, result: str) -> None:
+    deliveries.labels(receiver.name or "unknown", receiver.provider if receiver.name else "unknown", result).inc()

@@ -1,0 +1,62 @@
+"""Owns what the API server is given from outside: the state it reads, the reconciler it pokes. No behaviour here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from reconciler.limits import PUSH_BODY_BYTES
+from webhook.api.configuration import Receiver
+
+Refresh = Callable[[str], None]
+"""Asks the reconciler to look at one source now; returns at once. Raises OSError where it cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The last full pass: when, which snapshot, and how many objects are guarded, by `Kind.group|source`."""
+
+    observed_at: str = ""
+    snapshot: str = ""
+    managed: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """What the API server can be told. `now` reads the time; `token` guards everything but hooks and health."""
+
+    token: bytes
+    now: Callable[[], datetime]
+    receivers: tuple[Receiver, ...] = ()
+    cluster: str = "default"
+    push_body_bytes: int = PUSH_BODY_BYTES
+
+
+class ApiState(Protocol):
+    """The state store as the API sees it. Every call may raise StoreError."""
+
+    def findings(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int, dict[str, int]]:
+        """A page of findings, how many match, how many by state."""
+
+    def finding(self, identity: str) -> dict[str, Any] | None:
+        """One finding."""
+
+    def counts(self) -> list[tuple[str, str, str, str, int]]:
+        """(group, kind, source, state, how many)."""
+
+    def observed(self) -> Observed:
+        """The last full pass."""
+
+    def sources(self) -> list[dict[str, Any]]:
+        """All sources, with `name`, `url`, `ref`, `state`."""
+
+    def decisions(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
+        """A page of decisions, newest first, and how many match."""
+
+    def seen(self, receiver: str, delivery: str) -> bool:
+        """True when this delivery was taken before."""
+
+    def note(self, receiver: str, delivery: str, result: str, now: datetime) -> None:
+        """Remember a delivery."""
