@@ -86,8 +86,9 @@ class _Place:
 
 def _drop_origin(tree: Tree) -> None:
     metadata = tree.get("metadata") if isinstance(tree, dict) else None
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if isinstance(annotations, dict) and annotations.pop(ORIGIN, None) is not None and not annotations:
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("annotations"), dict):
+        return
+    if metadata["annotations"].pop(ORIGIN, None) is not None and not metadata["annotations"]:
         del metadata["annotations"]
 
 

@@ -26,8 +26,9 @@ def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path
     entry = str(path.relative_to(root)) if path != root else ""
     intake.copy(intake.walk(path, root, recurse=True, manifests=False), root, copy)
     chart = parsing.chart(home, copy / entry / "Chart.yaml", f"{entry}/Chart.yaml".lstrip("/"))
+    name = spec.release_name or str(chart.get("name") or "release")
     done = process.run(
-        _command(path, root, spec, helm, home, str(chart.get("name") or "release")),
+        [str(helm), *_options(path, root, spec, home), "--", name, str(copy / entry)],
         home=home,
         name="helm",
         environment=_environment(home),
@@ -43,9 +44,8 @@ def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path
     return RenderResult(tuple(collector.objects), tuple(collector.notes), "helm", version)
 
 
-def _command(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path, name: str) -> list[str]:
-    entry = home / "copy" / path.relative_to(root)
-    command = [str(helm), "template", "--skip-tests", "--no-hooks", "--dry-run=client"]
+def _options(path: Path, root: Path, spec: RenderSpec, home: Path) -> list[str]:
+    command = ["template", "--skip-tests", "--no-hooks", "--dry-run=client"]
     command += [f"--namespace={spec.namespace or 'default'}", f"--kube-version={spec.kube_version}"]
     command += ["--include-crds"] if spec.include_crds else ["--skip-crds"]
     command += [f"--api-versions={version}" for version in spec.api_versions]
@@ -55,7 +55,7 @@ def _command(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path, n
         values = home / "values.json"
         values.write_text(json.dumps(spec.values))
         command.append(f"--values={values}")
-    return [*command, "--", spec.release_name or name, str(entry)]
+    return command
 
 
 def _value_file(path: Path, root: Path, file: str, into: Path) -> Path:

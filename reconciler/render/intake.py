@@ -85,9 +85,7 @@ def read(path: Path, root: Path) -> bytes:
             raise RenderError("not a regular file", where=_shown(path, root), code="SS3005")
         data = stream.read(limits.FILE_BYTES + 1)
     if len(data) > limits.FILE_BYTES:
-        raise RenderError(
-            f"larger than {limits.FILE_BYTES // limits.MIB} MiB", where=_shown(path, root), code="SS3005"
-        )
+        raise RenderError(f"larger than {limits.FILE_BYTES // limits.MIB} MiB", where=_shown(path, root), code="SS3005")
     return data
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def render_kustomize(path: Path, root: Path, spec: RenderSpec, kubectl: Path, ho
     copy = home / "copy"
     entry = str(path.relative_to(root)) if path != root else ""
     files, tree = parsing.scan(home, root, entry)
+    if root == Path(root.anchor):  # not bounded: take what the bases reach
+        root, entry, files = _narrow(root, path, files)
     intake.copy([root / file for file in files], root, copy)
     keep = _ask_for_origins(copy / entry, tree)
     done = process.run(
@@ -34,9 +37,19 @@ def render_kustomize(path: Path, root: Path, spec: RenderSpec, kubectl: Path, ho
         raise RenderError(f"kustomize failed: {reason}", where=entry or path.name, code="SS3010")
     collector = Collector(spec, "kustomize")
     origins = {"root": str(root), "entry": entry, "keep": keep}
-    collector.take(parsing.parse(home, [parsing.Input(done.output, f"output of {entry or path.name}")], origins=origins))
+    collector.take(
+        parsing.parse(home, [parsing.Input(done.output, f"output of {entry or path.name}")], origins=origins)
+    )
     version = kustomize_version(kubectl, home)
     return RenderResult(tuple(collector.objects), tuple(collector.notes), "kustomize", version)
+
+
+def _narrow(root: Path, path: Path, files: list[str]) -> tuple[Path, str, list[str]]:
+    """The nearest directory that holds the entry and every file it needs, with both relative to it."""
+    places = [root / file for file in files]
+    common = Path(os.path.commonpath([path, *(place.parent for place in places)]))
+    entry = "" if path == common else str(path.relative_to(common))
+    return common, entry, [str(place.relative_to(common)) for place in places]
 
 
 def _ask_for_origins(entry: Path, tree: dict[str, Any]) -> bool:

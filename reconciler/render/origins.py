@@ -17,6 +17,7 @@ ORIGIN: Final = "config.kubernetes.io/origin"
 _SOURCE: Final = re.compile(r"^# Source: (\S.*?)\s*$")
 _KIND: Final = re.compile(r"""^\s*(?:- )?kind:\s*["']?([\w-]+)["']?\s*(?:#.*)?$""")
 _NAME: Final = re.compile(r"""^\s*(?:- )?name:\s*["']?(.+?)["']?\s*(?:#.*)?$""")
+_EXPRESSION: Final = re.compile(r"\{\{.*?\}\}")
 
 
 class Origins:
@@ -30,11 +31,15 @@ class Origins:
         """Line (from 1) where `file` declares the object, 0 if that cannot be told."""
         lines = self._lines(file)
         found = [number for number, row in enumerate(lines) if (match := _KIND.match(row)) and match[1] == kind]
+        # An indented `kind:` is a reference (subjects, targets) unless the file has nothing else: then it is a List.
+        found = [number for number in found if lines[number].startswith("kind")] or found
         if len(found) > 1:
-            found = [number for number in found if _named(lines, number, name)]
-        if len(found) == 1:
-            return _top(lines, found[0]) + 1
-        return self._generator(lines, name) if not found else 0
+            fits = [_fit(lines, number, name) for number in found]
+            best = max(fits)
+            found = [number for number, fit in zip(found, fits, strict=True) if fit == best and best >= 0]
+            if len(found) > 1:
+                return 0
+        return _top(lines, found[0]) + 1 if found else self._generator(lines, name)
 
     @staticmethod
     def _generator(lines: list[str], name: str) -> int:
@@ -85,14 +90,18 @@ def _joined(entry: str, name: str) -> str:
     return "/".join(parts)
 
 
-def _named(lines: list[str], start: int, name: str) -> bool:
-    """True when the document around line `start` has a `name:` that the built name contains."""
+def _fit(lines: list[str], start: int, name: str) -> int:
+    """How much of the built `name` stands in the document around line `start`, in characters; -1 for another's.
+
+    Prefixes, suffixes, hashes and template expressions may be missing from what is written there.
+    """
     for row in lines[start + 1 :]:
         if row.startswith("---"):
-            return False
+            break
         if match := _NAME.match(row):
-            return match[1] in name
-    return False
+            parts = [part for part in _EXPRESSION.split(match[1]) if part]
+            return sum(map(len, parts)) if all(part in name for part in parts) else -1
+    return -1
 
 
 def _top(lines: list[str], number: int) -> int:

@@ -76,7 +76,8 @@ def run(
     """Run `argv` in `home` (its HOME, TMPDIR and place of its output) and wait.
 
     `environment` is added to BASE_ENVIRONMENT; nothing is inherited. `name` is what messages call the child. Texts in
-    `secrets` are blotted out of stderr. Raises RenderError when a limit is passed, ToolMissingError when it cannot start.
+    `secrets` are blotted out of stderr. Raises RenderError when a limit is passed, ToolMissingError when it does not
+    start.
     """
     bounds = bounds or Limits()
     output, errors, given = (home / f".{name}.{part}" for part in ("out", "err", "in"))

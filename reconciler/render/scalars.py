@@ -128,10 +128,8 @@ def _short_float(value: float) -> str:
         single = struct.unpack("f", struct.pack("f", value))[0]
     except OverflowError:
         raise ScalarError("a mapping key beyond 32-bit floats") from None
-    for digits in range(9):
-        text = f"{single:.{digits}e}"
-        if struct.unpack("f", struct.pack("f", float(text)))[0] == single:
-            break
+    spellings = (f"{single:.{digits}e}" for digits in range(9))
+    text = next(text for text in spellings if struct.unpack("f", struct.pack("f", float(text)))[0] == single)
     mantissa, _, exponent = text.partition("e")
     return f"{mantissa}e{exponent}" if not -4 <= int(exponent) < 6 else f"{Decimal(text):f}"
 

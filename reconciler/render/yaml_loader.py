@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import yaml
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from reconciler import limits
 from reconciler.errors import RenderError
 from reconciler.model.tree import Tree
 from reconciler.render import scalars
-
 
 LOADER = f"PyYAML {yaml.__version__}"
 _MERGE = object()  # the key `<<`, told apart from the string "<<"
@@ -41,7 +40,10 @@ class Document:
 
 
 def load_documents(data: bytes, name: str) -> Iterator[Document]:
-    """All documents of `data`; `name` stands in errors. Raises RenderError with file and line on anything unreadable."""
+    """All documents of `data`; `name` stands in errors.
+
+    Raises RenderError with file and line on anything unreadable or beyond a limit.
+    """
     text = data.removeprefix(b"\xef\xbb\xbf")
     if text.lstrip()[:1] in {b"{", b"["} or name.endswith(".json"):
         parsed = _load_json(text, name)
@@ -155,9 +157,7 @@ class _Builder:
                 self._reset()
             elif kind is yaml.DocumentEndEvent:
                 if count >= limits.YAML_DOCUMENTS:
-                    raise RenderError(
-                        f"more than {limits.YAML_DOCUMENTS} documents", where=self._name, code="SS3002"
-                    )
+                    raise RenderError(f"more than {limits.YAML_DOCUMENTS} documents", where=self._name, code="SS3002")
                 if self._root is not None:
                     yield Document(self._root, self._line, count, self._item_lines, tuple(self._duplicates))
                 count += 1
