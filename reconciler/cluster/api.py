@@ -87,7 +87,7 @@ class ApiClient:
         headers = {**self._credentials(), "Accept": accept, "User-Agent": "setscrew"}
         data = None
         if body is not None:
-            data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+            data = json.dumps(body, separators=(",", ":")).encode()
             headers["Content-Type"] = content_type
         raw = self._exchange(method, self.server + path + _query(query), data, headers)
         if raw.status >= 300:
@@ -100,7 +100,7 @@ class ApiClient:
 
     def _credentials(self) -> dict[str, str]:
         # Asked for at each request: tokens of pods and of exec plugins are renewed behind this call.
-        settings: dict[str, Any] = self._configuration.auth_settings()
+        settings: Mapping[str, Any] = dict(self._configuration.auth_settings())
         headers = {str(entry["key"]): str(entry["value"]) for entry in settings.values() if entry["value"]}
         if self._impersonate:
             headers["Impersonate-User"] = self._impersonate

@@ -1,0 +1,81 @@
+"""Owns the words for dry-runs that the API server refuses: a sentence, and the cause that a retry waits for. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.errors import ApiError
+from reconciler.model.ref import KindInfo
+
+BUSY: Final = frozenset({429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`cause` says what must change before a retry makes sense; "" means the object itself in Git.
+
+    Causes: `namespace:NS`, `kind:GROUP/KIND`, `quota:NS`, `limits:NS`, `right`, `webhook`, `policy`, `name`,
+    `conflict`, `server`, `unreachable`.
+    """
+
+    reason: str
+    cause: str
+
+
+def refusal(error: ApiError, kind: KindInfo, namespace: str, *, copied: bool) -> Refusal:
+    """What `error`, the answer to a dry-run of an object of `kind`, means; `copied`: it ran under a scratch name."""
+    text = _text(error, kind)
+    match error.status:
+        case 404 if error.reason == "NotFound" and error.message.startswith("namespaces "):
+            return Refusal(f"namespace {namespace} does not exist yet", f"namespace:{namespace}")
+        case 404:
+            return Refusal(f"the API server does not serve {kind.kind} in {kind.api_version} yet", _kind_cause(kind))
+        case 403:
+            return _forbidden(error, text, kind, namespace)
+        case 422 if copied and any(field == "metadata.name" for field, _, _ in error.causes):
+            return Refusal(f"the object cannot be tried under another name: {text}", "name")
+        case 413:
+            return Refusal("the object is larger than the API server takes", "")
+        case 409:
+            return Refusal(f"it changes too fast to be tried: {text}", "conflict")
+    if error.status == 400 and "does not support dry run" in error.message:
+        return Refusal(f"a webhook does not take dry-runs: {text}", "webhook")
+    if "failed calling webhook" in error.message or "failed to call webhook" in error.message:
+        return Refusal(f"a webhook does not answer: {text}", "webhook")
+    if error.status in BUSY:
+        return Refusal(f"the API server is not able to answer: {text}", "server")
+    cause = "policy" if _denied(error) else ""
+    return Refusal(f"the API server does not accept it: {text}", cause)
+
+
+def _forbidden(error: ApiError, text: str, kind: KindInfo, namespace: str) -> Refusal:
+    message = error.message
+    if "exceeded quota" in message or "failed quota" in message or "insufficient quota" in message:
+        return Refusal(f"a quota of namespace {namespace} refuses it: {text}", f"quota:{namespace}")
+    if "being terminated" in message:
+        return Refusal(f"namespace {namespace} is being deleted", f"namespace:{namespace}")
+    if _denied(error):
+        return Refusal(f"an admission policy refuses it: {text}", "policy")
+    if "usage per" in message or "limit to request ratio" in message:
+        return Refusal(f"a LimitRange of namespace {namespace} refuses it: {text}", f"limits:{namespace}")
+    if "cannot " in message or "attempting to grant" in message:
+        return Refusal(f"the canonicalizer lacks a right on {kind.resource}: {text}", "right")
+    return Refusal(f"admission refuses it: {text}", "policy")
+
+
+def _denied(error: ApiError) -> bool:
+    return "denied the request" in error.message or "denied request" in error.message
+
+
+def _text(error: ApiError, kind: KindInfo) -> str:
+    """The API server's words; of Secrets only the places, because its messages quote values."""
+    if (kind.group, kind.kind) != ("", "Secret"):
+        return error.message
+    places = ", ".join(sorted({field for field, _, _ in error.causes if field}))
+    word = error.reason or f"HTTP {error.status}"
+    return f"{word} at {places}" if places else word
+
+
+def _kind_cause(kind: KindInfo) -> str:
+    return f"kind:{kind.group}/{kind.kind}"
