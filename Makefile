@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What the code under check is made of; a folder that does not exist yet is left out.
 CODE := $(wildcard webhook reconciler setscrew tests bench scripts)
 
-.PHONY: help setup demo test test-unit test-integration lint format bench lock clean distclean
+.PHONY: help setup demo test test-unit test-integration lint lint-ruff lint-format lint-types lint-imports format bench lock clean distclean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,10 +55,19 @@ test-unit: $(VENV)/.stamp-python ## run the tests that need no control plane
 test-integration: setup ## run the tests against a real control plane
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m integration $(PYTEST_ARGS)
 
-lint: $(VENV)/.stamp-python ## ruff, mypy --strict, import contracts
+# Four targets, so that `make -k lint` names all that is wrong in one run.
+lint: lint-ruff lint-format lint-types lint-imports ## ruff, mypy --strict, import contracts
+
+lint-ruff: $(VENV)/.stamp-python
 	$(BIN)/ruff check $(CODE)
+
+lint-format: $(VENV)/.stamp-python
 	$(BIN)/ruff format --check $(CODE)
+
+lint-types: $(VENV)/.stamp-python
 	$(BIN)/mypy
+
+lint-imports: $(VENV)/.stamp-python
 	$(BIN)/lint-imports
 
 format: $(VENV)/.stamp-python ## rewrite the code in the project's format

@@ -66,7 +66,7 @@ def canonicalizer(control_plane: ControlPlane) -> Iterator[Canonicalizer]:
     eventually(identity.held, "the canonicalizer's policy is in force")
     yield identity
     control_plane.kubectl("delete", "namespace", WORK, "--wait=false")
-    control_plane.kubectl("delete", *files, "--wait=false")
+    control_plane.kubectl("delete", *files)  # waits: the next module may install the same objects
 
 
 @pytest.fixture
