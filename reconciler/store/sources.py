@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from sqlalchemy import delete, insert, select
 
+from reconciler.report.item import public_url
+from reconciler.report.printable import printable
 from reconciler.store.schema import SOURCES
 from reconciler.store.state import State
 
@@ -43,7 +45,8 @@ def save_source(state: State, status: SourceStatus, now: str) -> None:
         before = connection.execute(select(SOURCES.c.state, SOURCES.c.since).where(mine)).first()
         since = before[1] if before and before[0] == status.state else now
         connection.execute(delete(SOURCES).where(mine))
-        row = asdict(status) | {"cluster": state.cluster, "since": since, "updated": now}
+        shown = {"url": public_url(status.url), "message": printable(status.message)}
+        row = asdict(status) | shown | {"cluster": state.cluster, "since": since, "updated": now}
         connection.execute(insert(SOURCES).values(row))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from reconciler.model.path import ItemKey
+from reconciler.model.path import ItemKey, Path
 from reconciler.report.blame import FieldManager, blame
 
 APP = ItemKey((("name", "app"),))
@@ -29,7 +31,7 @@ FIELDS = {
 }
 
 
-def managed(*entries: tuple[str, str, dict]) -> list[dict]:
+def managed(*entries: tuple[str, str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"manager": m, "operation": "Update", "time": t, "fieldsV1": f} for m, t, f in entries]
 
 
@@ -49,7 +51,7 @@ CONTAINERS = ("spec", "template", "spec", "containers")
     ],
     ids=["a field", "below an atomic value", "in a keyed item", "the item", "a defaulted key", "a label", "a part"],
 )
-def test_the_manager_that_owns_a_path_is_named(path):
+def test_the_manager_that_owns_a_path_is_named(path: Path) -> None:
     assert blame(managed(("kubectl-edit", "2030-01-01T00:00:00Z", FIELDS)), path) == FieldManager(
         "kubectl-edit", "Update", "2030-01-01T00:00:00Z"
     )
@@ -59,17 +61,17 @@ def test_the_manager_that_owns_a_path_is_named(path):
     "path",
     [("spec", "paused"), (*CONTAINERS, ItemKey((("name", "other"),)), "image"), (*CONTAINERS, APP, "command")],
 )
-def test_nobody_is_blamed_for_a_path_that_nobody_owns(path):
+def test_nobody_is_blamed_for_a_path_that_nobody_owns(path: Path) -> None:
     assert blame(managed(("kubectl-edit", "2030-01-01T00:00:00Z", FIELDS)), path) is None
 
 
-def test_a_set_is_owned_by_value():
+def test_a_set_is_owned_by_value() -> None:
     entries = managed(("holder", "2030-01-01T00:00:00Z", FIELDS))
     assert blame(entries, ("metadata", "finalizers", 0), "example.com/hold") is not None
     assert blame(entries, ("metadata", "finalizers", 0), "example.com/other") is None
 
 
-def test_of_two_owners_the_later_writer_is_named():
+def test_of_two_owners_the_later_writer_is_named() -> None:
     entries = managed(("argocd", "2030-01-01T00:00:00Z", FIELDS), ("kubectl", "2030-01-02T00:00:00Z", FIELDS))
     found = blame(list(reversed(entries)), ("spec", "replicas"))
     assert found is not None
@@ -80,5 +82,5 @@ def test_of_two_owners_the_later_writer_is_named():
     "hostile",
     [None, "x", {}, [None, 3], [{"fieldsV1": []}], [{"fieldsV1": {"f:spec": "x"}}], [{"fieldsV1": {"k:{": {}}}]],
 )
-def test_entries_of_another_shape_are_passed_over(hostile):
+def test_entries_of_another_shape_are_passed_over(hostile: object) -> None:
     assert blame(hostile, ("spec", ItemKey((("a", 1),)))) is None

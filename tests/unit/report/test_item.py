@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
 from reconciler.report.drift import Attribution, DriftItem, finding_id
 from reconciler.report.item import drift_item, public_url
+from reconciler.snapshot.model import Entry, SourceState
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 LIVE = {
@@ -31,14 +33,14 @@ LIVE = {
 }
 
 
-def change(place, desired, live, op="replace", klass="changed"):
+def change(place: list[Any], desired: Any, live: Any, op: Any = "replace", klass: Any = "changed") -> Change:
     return Change("/" + "/".join(map(str, place)), op, desired, live, klass, tuple(place), readable(tuple(place)))
 
 
 REPLICAS = Comparison((change(["spec", "replicas"], 3, 5),))
 
 
-def test_a_difference_is_drift_with_place_and_manager(deployment, source):
+def test_a_difference_is_drift_with_place_and_manager(deployment: Entry, source: SourceState) -> None:
     item = drift_item(deployment, REPLICAS, LIVE, now=NOW, source=source)
     assert (item.state, item.api_version, item.first_seen) == ("drifted", "apps/v1", "2030-01-02T03:04:05Z")
     assert item.changes[0].as_json() == {
@@ -56,7 +58,7 @@ def test_a_difference_is_drift_with_place_and_manager(deployment, source):
     assert (item.source.file, item.source.line, item.source.commit) == ("deploy/web.yaml", 12, "a" * 40)
 
 
-def test_credentials_of_a_source_url_are_left_out(deployment, source):
+def test_credentials_of_a_source_url_are_left_out(deployment: Entry, source: SourceState) -> None:
     item = drift_item(deployment, REPLICAS, LIVE, now=NOW, source=source)
     assert item.source.url == "https://git.example.com/shop.git"
     assert "hunter2" not in json.dumps(item.as_json())
@@ -71,25 +73,25 @@ def test_credentials_of_a_source_url_are_left_out(deployment, source):
         ("https://[oops", ""),
     ],
 )
-def test_urls_of_all_shapes_lose_their_user(url, public):
+def test_urls_of_all_shapes_lose_their_user(url: str, public: str) -> None:
     assert public_url(url) == public
 
 
-def test_an_object_that_is_not_there_is_missing(deployment):
+def test_an_object_that_is_not_there_is_missing(deployment: Entry) -> None:
     for nothing in (None, ABSENT):
         assert drift_item(deployment, None, nothing, now=NOW).state == "missing"
 
 
-def test_an_object_without_a_comparison_is_unknown_and_never_in_sync(deployment):
+def test_an_object_without_a_comparison_is_unknown_and_never_in_sync(deployment: Entry) -> None:
     item = drift_item(deployment, None, LIVE, now=NOW, reason="forbidden")
     assert (item.state, item.reason) == ("unknown", "forbidden")
 
 
-def test_no_difference_is_in_sync(deployment):
+def test_no_difference_is_in_sync(deployment: Entry) -> None:
     assert drift_item(deployment, Comparison(()), LIVE, now=NOW).state == "in-sync"
 
 
-def test_absent_and_null_are_told_apart(deployment):
+def test_absent_and_null_are_told_apart(deployment: Entry) -> None:
     added = Comparison((change(["spec", "paused"], ABSENT, None, "add", "extra"),))
     shown = drift_item(deployment, added, LIVE, now=NOW).changes[0].as_json()
     assert "desired" not in shown
@@ -102,7 +104,7 @@ def test_absent_and_null_are_told_apart(deployment):
     ids=["data", "stringData", "the whole", "an annotation"],
 )
 @pytest.mark.parametrize("leak", ["swordfish", "hmac:" + "ab" * 32])
-def test_no_byte_of_a_secret_reaches_the_report(secret, path, leak):
+def test_no_byte_of_a_secret_reaches_the_report(secret: Entry, path: Path, leak: str) -> None:
     value = {"deep": [leak]} if not path else leak
     comparison = Comparison((change(path, value, value),))
     item = drift_item(secret, comparison, {}, now=NOW, patch=[{"op": "replace", "path": "/x", "value": leak}])
@@ -112,18 +114,18 @@ def test_no_byte_of_a_secret_reaches_the_report(secret, path, leak):
     assert item.patch == ()
 
 
-def test_an_env_value_with_a_telling_name_is_masked_in_its_own_change(deployment):
+def test_an_env_value_with_a_telling_name_is_masked_in_its_own_change(deployment: Entry) -> None:
     env = ["spec", "env", ItemKey((("name", "DB_PASSWORD"),)), "value"]
     item = drift_item(deployment, Comparison((change(env, "old-secret", "new-secret"),)), LIVE, now=NOW)
     assert (item.changes[0].desired, item.changes[0].live) == ("***", "***")
 
 
-def test_two_changes_of_a_secret_have_two_fingerprints(secret):
+def test_two_changes_of_a_secret_have_two_fingerprints(secret: Entry) -> None:
     prints = {_secret_item(secret, "hmac:" + digit * 64).fingerprint for digit in "123"}
     assert len(prints) == 3
 
 
-def test_a_fingerprint_never_digests_plain_text(deployment):
+def test_a_fingerprint_never_digests_plain_text(deployment: Entry) -> None:
     env = ["spec", "env", ItemKey((("name", "PIN_KEY"),)), "value"]
     one, two = (
         drift_item(deployment, Comparison((change(env, "1", value),)), LIVE, now=NOW) for value in ("1234", "5678")
@@ -131,23 +133,23 @@ def test_a_fingerprint_never_digests_plain_text(deployment):
     assert one.fingerprint == two.fingerprint
 
 
-def _secret_item(entry, digest) -> DriftItem:
+def _secret_item(entry: Entry, digest: str) -> DriftItem:
     return drift_item(entry, Comparison((change(["data", "p"], "hmac:" + "0" * 64, digest),)), {}, now=NOW)
 
 
-def test_a_patch_that_fits_is_kept_and_a_cut_one_is_not(deployment):
+def test_a_patch_that_fits_is_kept_and_a_cut_one_is_not(deployment: Entry) -> None:
     step = {"op": "replace", "path": "/spec/replicas", "value": 3}
     assert drift_item(deployment, REPLICAS, LIVE, now=NOW, patch=[step]).patch == (step,)
     long = {"op": "replace", "path": "/x", "value": "x" * 10_000}
     assert drift_item(deployment, REPLICAS, LIVE, now=NOW, patch=[step, long]).patch == ()
 
 
-def test_an_id_is_that_of_the_object_in_its_cluster():
+def test_an_id_is_that_of_the_object_in_its_cluster() -> None:
     ref = ObjectRef("apps", "Deployment", "shop", "web")
     assert finding_id(ref) == hashlib.sha256(b"default/apps/Deployment/shop/web").hexdigest()
     assert finding_id(ref, "other") != finding_id(ref)
 
 
-def test_an_admission_record_names_the_person(deployment):
+def test_an_admission_record_names_the_person(deployment: Entry) -> None:
     who = Attribution("kubectl", "mallory", "2030-01-01T00:00:00Z", "admission")
     assert drift_item(deployment, REPLICAS, LIVE, now=NOW, attribution=who).attribution.user == "mallory"

@@ -19,7 +19,7 @@ REPORT = DriftReport(
 )
 
 
-def test_the_envelope_counts_all_and_says_what_remains():
+def test_the_envelope_counts_all_and_says_what_remains() -> None:
     shown = REPORT.as_json()
     assert (shown["apiVersion"], shown["kind"]) == ("setscrew.dev/v1alpha1", "DriftList")
     assert shown["summary"] == {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "unknown": 0}
@@ -27,13 +27,13 @@ def test_the_envelope_counts_all_and_says_what_remains():
     assert shown["metadata"]["stale"] is False
 
 
-def test_the_digest_stays_while_only_time_passes():
+def test_the_digest_stays_while_only_time_passes() -> None:
     later = replace(REPORT, generated_at="x", observed_at="y", items=({**REPORT.items[0], "lastSeen": "z"},))
     assert later.digest == REPORT.digest
     assert replace(REPORT, stale="old").digest != REPORT.digest
 
 
-def test_a_report_is_stale_without_a_pass_with_an_old_one_or_with_a_broken_source():
+def test_a_report_is_stale_without_a_pass_with_an_old_one_or_with_a_broken_source() -> None:
     fresh = stamp(NOW)
     assert stale_reason(fresh, NOW) == ""
     assert "not been compared" in stale_reason("", NOW)

@@ -1,0 +1,69 @@
+"""Owns the asking of a running API server: one GET, one JSON answer, plain words when there is none. No redirects."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from reconciler.errors import ClusterError, UsageError
+
+_SECONDS: Final = 10
+_ANSWER_BYTES: Final = 64 * 1024 * 1024
+
+
+class UnreachableError(ClusterError):
+    """The API server of Setscrew does not answer, or answers something else."""
+
+    code = "SS4500"
+
+
+def get_json(server: str, token: bytes, path: str, query: dict[str, str]) -> dict[str, Any]:
+    """The JSON object under `path`. Raises UnreachableError (3), UsageError for what the server refuses (2)."""
+    status, body = _get(server, token, path + ("?" + urlencode(query) if query else ""))
+    answer = _object(body, server)
+    if status == 401:
+        raise UsageError("the server refuses the token", where=server, hint="is --token-file that of this server?")
+    if status in (400, 404):
+        raise UsageError(str(answer.get("detail") or answer.get("title")), where=server)
+    if status != 200:
+        raise UnreachableError(f"status {status}: {answer.get('detail') or answer.get('title')}", where=server)
+    return answer
+
+
+def _object(body: bytes, server: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise UnreachableError("this is not a Setscrew API server", where=server)
+    return answer
+
+
+def _get(server: str, token: bytes, target: str) -> tuple[int, bytes]:
+    headers = {"Authorization": "Bearer " + token.decode("ascii"), "Accept": "application/json"}
+    connection = _connection(server)
+    try:
+        connection.request("GET", urlsplit(server).path.rstrip("/") + target, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read(_ANSWER_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        hint = "is `setscrew run` running?"
+        raise UnreachableError(f"the API server does not answer: {words}", where=server, hint=hint) from None
+    finally:
+        connection.close()
+
+
+def _connection(server: str) -> http.client.HTTPConnection:
+    try:
+        parts = urlsplit(server)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        scheme, host, port = "", None, None
+    if not host or scheme not in ("http", "https"):
+        raise UsageError("not a URL of a server", where=server, hint="for example http://127.0.0.1:8080")
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+    return kind(host, port, timeout=_SECONDS)

@@ -1,0 +1,137 @@
+"""Owns how a drift report reads on a terminal: a table, or a diff. Every value passes through `one_line`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.report.printable import one_line
+
+_SHOWN_CHANGES = 5
+_VALUE_CHARS = 60
+_COLOURS = {"drifted": "yellow", "missing": "red", "unknown": "magenta"}
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+def print_table(report: dict[str, Any]) -> None:
+    """One row an object, what next below. rich honours NO_COLOR, and prints no colours where there is no terminal."""
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+    items = report["items"]
+    if not items:
+        console.print(Text(_nothing(report)))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    for column in ("OBJECT", "CHANGE (want → live)", "SINCE", "WHO", "DECLARED IN"):
+        table.add_column(column, overflow="fold")
+    for item in items:
+        table.add_row(*_row(item, report["metadata"]))
+    console.print(table)
+    for line in _what_next(report):
+        console.print(Text(line), soft_wrap=True)
+
+
+def print_diff(report: dict[str, Any]) -> None:
+    """A diff of fields: `-` what Git says, `+` what is there. click strips the colours where there is no terminal."""
+    for item in report["items"]:
+        place = _place(item)
+        click.secho(f"--- Git: {_object(item)}{f' ({place})' if place else ''}", bold=True)
+        click.secho(f"+++ live: {item['state']}{_why(item)}", bold=True)
+        for change in item.get("changes", ()):
+            click.secho(f"@@ {one_line(change['field'])} @@", fg="cyan")
+            if "desired" in change:
+                click.secho(_prefixed("-", change["desired"]), fg="red")
+            if "live" in change:
+                click.secho(_prefixed("+", change["live"]), fg="green")
+
+
+def _nothing(report: dict[str, Any]) -> str:
+    if report["metadata"].get("stale"):
+        return "Nothing found, but that proves nothing: the report is stale."
+    return f"No drift. Objects under guard: {report.get('summary', {}).get('managed', 0)}."
+
+
+def _row(item: dict[str, Any], metadata: dict[str, Any]) -> list[Text]:
+    changes = item.get("changes", [])
+    lines = [_change(change) for change in changes[:_SHOWN_CHANGES]]
+    if len(changes) > _SHOWN_CHANGES:
+        lines.append(f"… {len(changes) - _SHOWN_CHANGES} more (-o diff)")
+    if item["state"] != "drifted":
+        lines.insert(0, item["state"] + _why(item))
+    return [
+        Text(_object(item), style=_COLOURS.get(item["state"], "")),
+        Text("\n".join(lines)),
+        Text(_since(item.get("firstSeen", ""), metadata.get("generatedAt", ""))),
+        Text(_who(item.get("attribution", {}))),
+        Text(_place(item)),
+    ]
+
+
+def _object(item: dict[str, Any]) -> str:
+    name = f"{item['namespace']}/{item['name']}" if item.get("namespace") else item["name"]
+    return one_line(f"{item['kind']} {name}")
+
+
+def _why(item: dict[str, Any]) -> str:
+    return f": {one_line(item['reason'])}" if item.get("reason") and item["state"] != "drifted" else ""
+
+
+def _change(change: dict[str, Any]) -> str:
+    return f"{one_line(change['field'])}: {_value(change, 'desired')} → {_value(change, 'live')}"
+
+
+def _value(change: dict[str, Any], side: str) -> str:
+    if side not in change:
+        return "(none)"
+    text = one_line(change[side])
+    return text if len(text) <= _VALUE_CHARS else text[:_VALUE_CHARS] + "…"
+
+
+def _since(first_seen: str, now: str) -> str:
+    try:
+        seconds = int((datetime.fromisoformat(now) - datetime.fromisoformat(first_seen)).total_seconds())
+    except ValueError:
+        return first_seen
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit} ago"
+    return f"{max(0, seconds)}s ago"
+
+
+def _who(attribution: dict[str, Any]) -> str:
+    who = attribution.get("user") or attribution.get("manager")
+    return one_line(who) if who else "not known"
+
+
+def _place(item: dict[str, Any]) -> str:
+    source = item.get("source", {})
+    file = one_line(source.get("file", ""))
+    line = f":{source['line']}" if source.get("line") else ""
+    return f"{file}{line}" or one_line(source.get("name", ""))
+
+
+def _prefixed(sign: str, value: Any) -> str:
+    if not isinstance(value, str):
+        return sign + one_line(value)
+    return "\n".join(sign + one_line(line) for line in value.split("\n"))
+
+
+def _what_next(report: dict[str, Any]) -> list[str]:
+    first = report["items"][0]
+    namespace = f" -n {one_line(first['namespace'])}" if first.get("namespace") else ""
+    explain = f"setscrew explain {one_line(first['kind']).lower()}/{one_line(first['name'])}{namespace}"
+    lines = [
+        "",
+        "What next",
+        f"  {explain}   where it is declared, who wrote it last, what a change would be answered",
+        "  setscrew drift -o diff   all fields, wanted against live",
+        "To keep a change, commit it to Git; to undo it, apply what Git says: that is always allowed.",
+    ]
+    remaining = report["metadata"].get("remainingItemCount", 0)
+    return [*lines, f"{remaining} more findings are not shown: raise --limit, or filter."] if remaining else lines
