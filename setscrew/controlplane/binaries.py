@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from setscrew.controlplane import cache
-from setscrew.controlplane.build import Builder
+from setscrew.controlplane.build import Builder, can_make, no_go
 from setscrew.controlplane.errors import ToolMissingError
 from setscrew.controlplane.limits import VERSION_SECONDS
 from setscrew.controlplane.pins import MODULES, TOOLS, Tool
@@ -109,10 +109,13 @@ class _Finder:
 
     def all(self, tools: Sequence[Tool]) -> dict[str, Path]:
         found = {tool.name: path for tool in tools if (path := self.one(tool))}
+        missing = [tool for tool in tools if tool.name not in found]
+        if missing and not can_make(self.environ):
+            self._say_passed()
+            raise no_go(missing)
         for module in MODULES:
-            missing = [tool for tool in tools if tool.module is module and tool.name not in found]
-            if missing:
-                found |= self._make(missing)
+            if wanted := [tool for tool in missing if tool.module is module]:
+                found |= self._make(wanted)
         return {tool.name: found[tool.name] for tool in tools}
 
     def one(self, tool: Tool) -> Path | None:

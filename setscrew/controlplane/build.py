@@ -32,7 +32,7 @@ class Builder:
         """
         go = _which("go", self.environ)
         if go is None:
-            raise ToolMissingError(_no_go(tools), hint=_NO_GO_HINT)
+            raise no_go(tools)
         with tempfile.TemporaryDirectory(prefix=".build-", dir=self.target) as scratch:
             for tool in tools:
                 self._go_build(go, tool, Path(scratch))
@@ -97,9 +97,15 @@ _NO_GO_HINT = (
 )
 
 
-def _no_go(tools: Sequence[Tool]) -> str:
+def no_go(tools: Sequence[Tool]) -> ToolMissingError:
+    """The error that names all of `tools` and says what to do."""
     names = ", ".join(f"{tool.name} {tool.accepts}" for tool in tools)
-    return f"no usable binary of {names} was found, and there is no Go to build it"
+    return ToolMissingError(f"not found: {names}; and there is no Go to build it with", hint=_NO_GO_HINT)
+
+
+def can_make(environ: Mapping[str, str]) -> bool:
+    """Whether there is anything that could bring a missing tool."""
+    return any(_which(name, environ) for name in ("go", "setup-envtest"))
 
 
 def _which(name: str, environ: Mapping[str, str]) -> str | None:

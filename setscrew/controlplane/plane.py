@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -156,7 +157,7 @@ class ControlPlane:
         """One HTTPS request as admin; every HTTP status is an answer. Raises `ControlPlaneError` if there is none."""
         try:
             return self._launch.api.request(method, path, body, content_type=content_type)
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise ControlPlaneError(f"no answer: {error}", where=f"{method} {path}") from error
 
     def logs(self, lines: int | None = None) -> dict[str, str]:

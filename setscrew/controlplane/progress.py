@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,10 +33,10 @@ class Progress:
         """Show `text` with the time since the start; call it about once a second."""
         now = self.clock()
         if self.stream.isatty():
-            self._overwrite(f"{text} {_minutes(now - self._started)}")
+            self._overwrite(f"{_minutes(now - self._started)} {text}")
         elif text != self._text or now - self._printed >= PROGRESS_LINE_SECONDS:
             self._text, self._printed = text, now
-            self._print(f"{text} {_minutes(now - self._started)}\n")
+            self._print(f"{_minutes(now - self._started)} {text}\n")
 
     def done(self, text: str) -> None:
         """End the line with what was reached and the time it took."""
@@ -44,7 +45,8 @@ class Progress:
             self._print("\r")
         self.say(f"{text} in {_minutes(self.clock() - self._started)}")
 
-    def _overwrite(self, line: str) -> None:
+    def _overwrite(self, text: str) -> None:
+        line = text[: shutil.get_terminal_size().columns - 1]  # a wrapped line cannot be rewritten
         self._print(f"\r{line.ljust(self._width)}")
         self._width = len(line)
 

@@ -165,9 +165,9 @@ def test_a_file_that_cannot_be_run_is_passed_over(machine: Machine) -> None:
 def test_without_go_the_error_says_what_to_do(machine: Machine) -> None:
     machine.tool(machine.path, "kubectl", "1.32.4")
     with pytest.raises(ToolMissingError) as caught:
-        machine.ensure("kubectl", "kube-apiserver")
+        machine.ensure("kubectl", "helm", "kube-apiserver")
     text = str(caught.value)
-    assert "kubectl 1.36, kube-apiserver 1.36" in text
+    assert "not found: kubectl 1.36, helm 4, kube-apiserver 1.36;" in text
     assert "install Go 1.26 or newer" in text
     assert "KUBEBUILDER_ASSETS" in text
     assert "\n" not in text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from setscrew.controlplane.progress import Progress
 
 
@@ -18,7 +20,7 @@ def test_a_log_gets_a_line_when_the_text_changes_and_every_thirty_seconds() -> N
     for second in range(65):
         now[0] = second
         shown.tick("building etcd" if second < 40 else "building helm")
-    assert stream.getvalue().splitlines() == ["building etcd 0:00", "building etcd 0:30", "building helm 0:40"]
+    assert stream.getvalue().splitlines() == ["0:00 building etcd", "0:30 building etcd", "0:40 building helm"]
 
 
 def test_a_terminal_gets_one_line_that_is_rewritten_and_cleared() -> None:
@@ -29,7 +31,14 @@ def test_a_terminal_gets_one_line_that_is_rewritten_and_cleared() -> None:
     shown.tick("building etcd")
     shown.done("built etcd")
     first, second, blank, last = stream.getvalue().split("\r")[1:]
-    assert first == "building kube-apiserver 0:00"
-    assert second == "building etcd 1:01".ljust(len(first))
+    assert first == "0:00 building kube-apiserver"
+    assert second == "1:01 building etcd".ljust(len(first))
     assert blank.strip() == ""
     assert last == "built etcd in 1:01\n"
+
+
+def test_a_narrow_terminal_gets_a_line_that_does_not_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    Progress(stream).tick("building kube-controller-manager")
+    assert stream.getvalue() == "\r0:00 building kube-"
