@@ -1,0 +1,155 @@
+"""Owns writing one commit's files into a directory, as regular files within limits. Must not run a renderer.
+
+Symbolic links are resolved here, against the tree of the commit and never against this machine's files.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+from typing import Final
+
+from reconciler import limits
+from reconciler.errors import SourceError
+from reconciler.source.git import Revision
+from reconciler.source.objects import Entry, entries, read
+
+_LINK: Final = "120000"
+_SUBMODULE: Final = "160000"
+_LFS: Final = b"version https://git-lfs.github.com/spec/"
+_LINK_BYTES: Final = 4096
+_LINKS_DEEP: Final = 10
+_PATH_BYTES: Final = 1024
+
+
+def materialise(revision: Revision, path: str, into: Path) -> tuple[str, ...]:
+    """Write the repository at `revision` below `into`, as regular files; gives remarks. `path` is what gets rendered.
+
+    Everything at `path` is written or the call fails; the rest comes along for the bases that a kustomization names,
+    as far as the limits reach. Links inside the repository become copies; links out of it and hostile names are
+    refused; submodules, LFS pointers and oversized files are remarked on. Raises SourceError.
+    """
+    mirror = Path(revision.mirror)
+    tree = _Tree(mirror, list(entries(mirror, revision.commit)))
+    plan = tree.plan(path, within=True)
+    if path and not plan and not tree.has(path):
+        raise SourceError("no such path in the repository", where=path, hint="check spec.path", code="SS2006")
+    if not _fits(plan):
+        bound = f"{limits.INPUT_FILES} files or {limits.INPUT_BYTES // limits.MIB} MiB"
+        raise SourceError(f"more than {bound}", where=path or "/", code="SS2007")
+    whole = plan | tree.plan(path, within=False)
+    if _fits(whole):
+        plan = whole
+    else:
+        tree.notes.append("the repository is too large to bring along: bases outside the path are not seen")
+    (into / path).mkdir(parents=True, exist_ok=True)
+    targets = list(plan.items())
+    for (name, _), (_, data) in zip(targets, read(mirror, [entry for _, entry in targets]), strict=True):
+        if data.startswith(_LFS) and _below(name, path):
+            tree.notes.append(f"{name} is a Git LFS pointer: its content is not fetched")
+        target = into / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    return tuple(tree.notes)
+
+
+class _Tree:
+    """The entries of one commit, with the targets of its links."""
+
+    def __init__(self, mirror: Path, found: list[Entry]) -> None:
+        self._entries = {entry.path: entry for entry in found}
+        links = [entry for entry in found if entry.mode == _LINK and entry.size <= _LINK_BYTES]
+        self._links = {entry.path: data.decode("utf-8", "surrogateescape") for entry, data in read(mirror, links)}
+        self.notes: list[str] = []
+
+    def has(self, path: str) -> bool:
+        """True when `path` is a file or directory of the commit."""
+        return any(_below(name, path) for name in self._entries)
+
+    def plan(self, path: str, *, within: bool) -> dict[str, Entry]:
+        """Which blob to write at which path, at and below `path` or (`within` false) in all the rest.
+
+        In the rest, what cannot be written is left out without a word.
+        """
+        plan: dict[str, Entry] = {}
+        for name, entry in self._entries.items():
+            if _below(name, path) is not within:
+                continue
+            try:
+                _check_name(name)
+                plan |= self._blobs(name, entry, note=within)
+            except SourceError:
+                if within:
+                    raise
+        return plan
+
+    def _blobs(self, name: str, entry: Entry, *, note: bool, deep: int = 0) -> dict[str, Entry]:
+        if entry.mode == _SUBMODULE:
+            remark = f"{name} is a submodule and was left out"
+        elif entry.mode == _LINK:
+            return self._link(name, deep, note=note)
+        elif entry.size > limits.FILE_BYTES:
+            remark = f"{name} is larger than {limits.FILE_BYTES // limits.MIB} MiB and was left out"
+        else:
+            return {name: entry}
+        if note:
+            self.notes.append(remark)
+        return {}
+
+    def _link(self, name: str, deep: int, *, note: bool) -> dict[str, Entry]:
+        real = self._real(name)
+        if real in self._entries:
+            return self._blobs(name, self._entries[real], note=note)
+        below = [path for path in self._entries if _below(path, real)]
+        if not below:
+            raise SourceError("symbolic link to nothing", where=name, code="SS2008")
+        if _below(name, real) or deep >= _LINKS_DEEP:
+            raise SourceError("symbolic links form a loop", where=name, code="SS2008")
+        plan: dict[str, Entry] = {}
+        for path in below:
+            inner = f"{name}/{path[len(real) :].lstrip('/')}"
+            plan |= (
+                self._nested(inner, path, deep + 1, note=note)
+                if self._entries[path].mode == _LINK
+                else self._blobs(inner, self._entries[path], note=note)
+            )
+            if len(plan) > limits.INPUT_FILES:
+                raise SourceError(f"symbolic links to more than {limits.INPUT_FILES} files", where=name, code="SS2007")
+        return plan
+
+    def _nested(self, name: str, link: str, deep: int, *, note: bool) -> dict[str, Entry]:
+        """The blobs of `link`, a link inside a linked directory, written below `name` instead."""
+        found = self._link(link, deep, note=note)
+        return {f"{name}{path[len(link) :]}": entry for path, entry in found.items()}
+
+    def _real(self, path: str) -> str:
+        """`path` with every link on the way resolved inside the commit."""
+        for _ in range(_LINKS_DEEP):
+            parts = path.split("/")
+            heads = ("/".join(parts[: count + 1]) for count in range(len(parts)))
+            link = next((head for head in heads if head in self._links), None)
+            if link is None:
+                return path
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(link), self._links[link]))
+            if target.startswith(("/", "..")) or "\0" in target or ".git" in target.split("/"):
+                raise SourceError("symbolic link leads out of the repository", where=link, code="SS2008")
+            path = posixpath.normpath(target + path[len(link) :])
+            path = "" if path == "." else path
+        raise SourceError("symbolic links form a loop", where=path, code="SS2008")
+
+
+def _below(name: str, path: str) -> bool:
+    return not path or name == path or name.startswith(f"{path}/")
+
+
+def _fits(plan: dict[str, Entry]) -> bool:
+    return len(plan) <= limits.INPUT_FILES and sum(entry.size for entry in plan.values()) <= limits.INPUT_BYTES
+
+
+def _check_name(name: str) -> None:
+    """Raises SourceError for names that git refuses to write, too, and for those that no manifest needs."""
+    parts = name.lower().split("/")
+    if any(part in {"", ".", "..", ".git"} for part in parts) or len(name.encode("utf-8", "replace")) > _PATH_BYTES:
+        raise SourceError("not a name that a repository may hold", where=ascii(name), code="SS2008")
+    if not name.isprintable():
+        raise SourceError("a file name with control characters or not in UTF-8", where=ascii(name), code="SS2008")

@@ -1,0 +1,84 @@
+"""Owns reading a mirror: commits through GitPython, trees and files through `git ls-tree` and `cat-file --batch`.
+
+Nothing is ever checked out: no hook, filter, LFS smudge or link of the repository takes effect, and sizes are known
+before content is read. Must not reach a remote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import git
+
+from reconciler.errors import SourceError
+from reconciler.source.command import environment, run
+
+_SUBJECT_CHARS: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a commit says of itself; both are written by whoever made it, so they are data, never markup."""
+
+    subject: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a tree: mode as six digits, object id, size in bytes (0 for submodules), path from the root."""
+
+    mode: str
+    oid: str
+    size: int
+    path: str
+
+
+def describe(mirror: Path, commit: str) -> Facts:
+    """Subject and author of `commit`. Raises SourceError when it cannot be read."""
+    with git.Repo(mirror) as repository:
+        # GitPython lets the caller's environment through; in a hook of some repository that would name another one.
+        repository.git.update_environment(**environment(mirror, allow_local=False), GIT_DIR=str(mirror))
+        try:
+            found = repository.commit(commit)
+            subject, author = str(found.summary), f"{found.author.name} <{found.author.email}>"
+        except (ValueError, git.GitError) as error:
+            raise SourceError(f"cannot read commit {commit}", where=str(mirror)) from error
+    return Facts(_one_line(subject), _one_line(author))
+
+
+def entries(mirror: Path, commit: str) -> Iterator[Entry]:
+    """All files, links and submodules of `commit`. Raises SourceError."""
+    listing = run(mirror, ["ls-tree", "-r", "-l", "-z", "--full-tree", "--end-of-options", commit])
+    for row in listing.split(b"\0"):
+        if row:
+            facts, _, name = row.partition(b"\t")
+            mode, _, oid, size = facts.decode("ascii").split()
+            yield Entry(mode, oid, 0 if size == "-" else int(size), _name(name))
+
+
+def read(mirror: Path, wanted: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    """The content of `wanted`, in order, in one `cat-file` process. Sizes must have been checked before."""
+    if not wanted:
+        return
+    output = run(mirror, ["cat-file", "--batch"], stdin="".join(f"{entry.oid}\n" for entry in wanted).encode())
+    at = 0
+    for entry in wanted:
+        head = output.index(b"\n", at)
+        if output[at:head].split()[1:2] != [b"blob"]:
+            raise SourceError("object missing from the mirror", where=entry.path)
+        start = head + 1
+        at = start + entry.size + 1
+        yield entry, output[start : start + entry.size]
+
+
+def _name(raw: bytes) -> str:
+    """The path as text; bytes that are no UTF-8 become surrogates, which `materialise` refuses."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _one_line(text: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in text)[:_SUBJECT_CHARS]
