@@ -5,10 +5,11 @@ Nodes that say nothing are pruned: a place without a node is a map, an atomic li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from reconciler.policy.select import kind_matches
 from reconciler.schema.types import PLAIN, ListType, Scalar, TypeNode
 
 Schema = Mapping[str, Any]
@@ -64,6 +65,7 @@ class SchemaReader:
     _done: dict[str, TypeNode] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)
     _cut: set[str] = field(default_factory=set)
+    _cyclic: set[str] = field(default_factory=set)
 
     def root(self, schema: Schema) -> TypeNode:
         """The type of a whole object: metadata is always typed, `status` never (it is not configuration)."""
@@ -91,13 +93,15 @@ class SchemaReader:
             return self._done[name]
         if name in self._open:
             self._cut.add(name)
+            if self._open[-1] != name:
+                self._cyclic.add(name)
             return PLAIN
         self._open.append(name)
         node = self.node(self.schemas.get(name, {}))
         self._open.pop()
         self._cut.discard(name)
-        # A node inside a longer cycle depends on where the walk came in: kept, it would make types depend on order.
-        if not self._cut:
+        # A node of a cycle of several depends on where the walk came in: kept, it would make types depend on order.
+        if not self._cut and name not in self._cyclic:
             self._done[name] = node
         return node
 
@@ -173,7 +177,7 @@ def kind_schemas(schemas: Mapping[str, Schema]) -> dict[tuple[str, str, str], st
     """
     out = {}
     for name, schema in schemas.items():
-        named = schema.get("x-kubernetes-group-version-kind") or ()
+        named: Sequence[Mapping[str, str]] = schema.get("x-kubernetes-group-version-kind") or []
         if len(named) == 1:
             gvk = named[0]
             out[gvk.get("group", ""), gvk["version"], gvk["kind"]] = name
@@ -190,7 +194,8 @@ def apply_list_rules(node: TypeNode, rules: Iterable[ListMeaning], kind: str) ->
 
 
 def _names(pattern: str, kind: str) -> bool:
-    return pattern == "*" or pattern.lstrip("/") == kind.lstrip("/")
+    group, _, name = kind.rpartition("/")
+    return kind_matches(pattern.lstrip("/"), group, name)
 
 
 def _overlay(node: TypeNode, elements: tuple[str, ...], rule: ListMeaning) -> TypeNode:

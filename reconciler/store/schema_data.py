@@ -1,4 +1,4 @@
-"""Owns reading the packaged kinds and types of Kubernetes; must not interpret them (`reconciler.schema.builtin` does)."""
+"""Owns reading the packaged kinds and types of Kubernetes; must not interpret them (`schema.builtin` does)."""
 
 from __future__ import annotations
 
