@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import socket
@@ -46,12 +45,9 @@ def run(settings: AdmissionSettings, application: str = APPLICATION) -> None:
     ServingCertificate(settings.certificate, settings.key, settings.tls_minimum)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     listener = bind(settings.host, settings.port)
-    chosen = options(settings, listener.fileno())
-    # gunicorn works on a copy of the descriptor; ours would keep the port open after the workers have closed theirs.
-    chosen["when_ready"] = lambda _arbiter: listener.close()
     os.environ.update(settings.environment())  # noqa: TID251 - the way to the workers, see settings_of_process
-    with contextlib.closing(listener):
-        _Server(chosen, application).run()
+    # gunicorn takes the descriptor over and closes it.
+    _Server(options(settings, listener.detach()), application).run()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -22,6 +22,7 @@ from webhook.server.certificate import ServingCertificate
 from webhook.server.main import settings_of_process
 
 _HEARTBEAT_SECONDS = 1.0
+_GOODBYE_SECONDS = 0.5
 
 
 class AdmissionProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn is not typed
@@ -31,14 +32,14 @@ class AdmissionProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn is not t
         """Refuse what is too much; give the rest a few seconds for their first request."""
         super().connection_made(transport)
         self.worker.connections.add(self)
+        self._first_request = self.worker.loop.call_later(HEADER_SECONDS, self.end_if_idle)
         if len(self.worker.connections) > ADMISSION_CONNECTIONS:
             transport.abort()
-            return
-        self._first_request = self.worker.loop.call_later(HEADER_SECONDS, self.end_if_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self.worker.connections.discard(self)
+        self._first_request.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -92,7 +93,12 @@ class AdmissionWorker(ASGIWorker):  # type: ignore[misc] # gunicorn is not typed
 
     async def _listen(self, listener: Any, context: Any) -> asyncio.Server:
         return await self.loop.create_server(  # type: ignore[no-any-return] # as above
-            lambda: AdmissionProtocol(self), sock=listener.sock, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+            lambda: AdmissionProtocol(self),
+            sock=listener.sock,
+            ssl=context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            # A peer that does not answer our goodbye would otherwise hold its connection, and the end, for 30 s.
+            ssl_shutdown_timeout=_GOODBYE_SECONDS,
         )
 
     async def _drain(self, servers: list[asyncio.Server], seconds: float) -> None:

@@ -1,0 +1,234 @@
+"""Holds which requests reach the webhook: the ValidatingWebhookConfiguration as a value."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import re
+from typing import Any
+
+import pytest
+
+from reconciler.model.ref import KindInfo
+from reconciler.policy.model import Policy
+from webhook.registration.client import ServiceClient, UrlClient
+from webhook.registration.configuration import SYSTEM_NAMESPACES, Guarded, build
+from webhook.registration.kinds import never_registered
+
+SOFT, HARD = Policy("default"), Policy("gpu", failure_policy="Fail")
+DEPLOYMENT = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True, subresources=("scale", "status"))
+CONFIG_MAP = KindInfo("", "v1", "ConfigMap", "configmaps", namespaced=True)
+POD = KindInfo("", "v1", "Pod", "pods", namespaced=True, subresources=(
+    "attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize", "status",
+))  # fmt: skip
+NODE = KindInfo("", "v1", "Node", "nodes", namespaced=False, subresources=("proxy", "status"))
+NAMESPACE = KindInfo("", "v1", "Namespace", "namespaces", namespaced=False, subresources=("finalize", "status"))
+DEVICE_CLASS = KindInfo("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", namespaced=False)
+WIDGET = KindInfo("example.com", "v1", "Widget", "widgets", namespaced=True, subresources=("scale", "status"))
+CLIENT = UrlClient("https://127.0.0.1:8443")
+USER = "system:serviceaccount:setscrew-system:setscrew-canonicalizer"
+
+Rule = tuple[str, str, str, tuple[str, ...], str]
+
+
+def configuration(*guarded: Guarded, **options: Any) -> dict[str, Any]:
+    return build(guarded, CLIENT, b"PEM", USER, **options)
+
+
+def entries(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {webhook["name"].removesuffix(".guard.setscrew.dev"): webhook for webhook in document["webhooks"]}
+
+
+def rules(document: dict[str, Any]) -> set[Rule]:
+    return {
+        (name, rule["apiGroups"][0], resource, tuple(rule["operations"]), rule["scope"])
+        for name, webhook in entries(document).items()
+        for rule in webhook["rules"]
+        for resource in rule["resources"]
+    }
+
+
+ALL = ("CREATE", "UPDATE", "DELETE")
+UPDATE = ("UPDATE",)
+
+
+def test_a_guarded_kind_registers_its_writes_its_scale_and_the_metadata_of_its_status() -> None:
+    assert rules(configuration((DEPLOYMENT, SOFT))) == {
+        ("apps-v1", "apps", "deployments", ALL, "Namespaced"),
+        ("apps-v1", "apps", "deployments/scale", UPDATE, "Namespaced"),
+        ("apps-v1-status", "apps", "deployments/status", UPDATE, "Namespaced"),
+        ("core-v1", "", "namespaces", ("DELETE",), "Cluster"),
+    }
+
+
+def test_subresources_may_come_from_discovery() -> None:
+    bare = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True)
+    present = {"apps/v1": ["deployments", "deployments/scale", "statefulsets/scale"], "v1": ["deployments/status"]}
+    found = rules(configuration((bare, SOFT), resources_present=present))
+    assert {rule[2] for rule in found} == {"deployments", "deployments/scale", "namespaces"}
+
+
+def test_only_configuring_subresources_of_pods_are_registered_and_system_pods_left_alone() -> None:
+    document = configuration((POD, SOFT), own_namespace="setscrew-system")
+    assert {rule[2:4] for rule in rules(document) if rule[0].startswith("core-v1-pods")} == {
+        ("pods", ALL),
+        ("pods/ephemeralcontainers", UPDATE),
+        ("pods/resize", UPDATE),
+        ("pods/status", UPDATE),
+    }
+    for name in ("core-v1-pods", "core-v1-pods-status"):
+        (expression,) = entries(document)[name]["namespaceSelector"]["matchExpressions"]
+        assert expression == {
+            "key": "kubernetes.io/metadata.name",
+            "operator": "NotIn",
+            "values": sorted([*SYSTEM_NAMESPACES, "setscrew-system"]),
+        }
+
+
+def test_only_pods_are_selected_by_namespace() -> None:
+    document = configuration((POD, SOFT), (CONFIG_MAP, SOFT), (NAMESPACE, SOFT))
+    assert entries(document)["core-v1"]["namespaceSelector"] == {}
+    assert all(webhook["objectSelector"] == {} for webhook in document["webhooks"])
+
+
+def test_custom_resources_bring_their_definitions_and_services_but_no_status() -> None:
+    assert rules(configuration((WIDGET, HARD))) == {
+        ("example.com-v1-fail", "example.com", "widgets", ALL, "Namespaced"),
+        ("example.com-v1-fail", "example.com", "widgets/scale", UPDATE, "Namespaced"),
+        ("core-v1-fail", "", "namespaces", ("DELETE",), "Cluster"),
+        (
+            "apiextensions.k8s.io-v1-fail",
+            "apiextensions.k8s.io",
+            "customresourcedefinitions",
+            ("DELETE",),
+            "Cluster",
+        ),
+        ("apiregistration.k8s.io-v1-fail", "apiregistration.k8s.io", "apiservices", ("DELETE",), "Cluster"),
+    }
+
+
+def test_cluster_scoped_kinds_of_the_api_server_bring_nothing_else() -> None:
+    assert rules(configuration((DEVICE_CLASS, HARD))) == {
+        ("resource.k8s.io-v1-fail", "resource.k8s.io", "deviceclasses", ALL, "Cluster")
+    }
+
+
+def test_a_guarded_namespace_is_registered_once() -> None:
+    document = configuration((NAMESPACE, SOFT), (DEPLOYMENT, HARD))
+    assert [rule for rule in rules(document) if rule[2] == "namespaces"] == [
+        ("core-v1", "", "namespaces", ALL, "Cluster")
+    ]
+    assert ("core-v1", "", "namespaces/finalize", UPDATE, "Cluster") in rules(document)
+
+
+def test_the_strictest_policy_of_a_kind_holds_for_all_of_it() -> None:
+    document = configuration((DEPLOYMENT, SOFT), (DEPLOYMENT, HARD), (DEPLOYMENT, SOFT), (CONFIG_MAP, SOFT))
+    failures = {name: webhook["failurePolicy"] for name, webhook in entries(document).items()}
+    assert failures == {
+        "apps-v1-fail": "Fail",
+        "apps-v1-status-fail": "Fail",
+        "core-v1": "Ignore",
+        "core-v1-fail": "Fail",
+    }
+
+
+@pytest.mark.parametrize("kind", [NODE, POD])
+def test_what_a_cluster_needs_to_start_never_fails_closed(kind: KindInfo) -> None:
+    document = configuration((kind, HARD))
+    assert {webhook["failurePolicy"] for webhook in document["webhooks"]} == {"Ignore"}
+
+
+@pytest.mark.parametrize(
+    ("group", "resource"),
+    [
+        ("coordination.k8s.io", "leases"),
+        ("", "events"),
+        ("events.k8s.io", "events"),
+        ("", "endpoints"),
+        ("discovery.k8s.io", "endpointslices"),
+        ("authentication.k8s.io", "tokenreviews"),
+        ("authorization.k8s.io", "subjectaccessreviews"),
+        ("authorization.k8s.io", "localsubjectaccessreviews"),
+        ("certificates.k8s.io", "certificatesigningrequests"),
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    ],
+)
+def test_what_stops_a_cluster_is_never_registered(group: str, resource: str) -> None:
+    kind = KindInfo(group, "v1", "Any", resource, namespaced=True, subresources=("status",))
+    assert configuration((kind, HARD))["webhooks"] == []
+    assert never_registered(kind)
+
+
+def test_no_rule_has_a_wildcard_or_connect() -> None:
+    document = configuration(*((kind, SOFT) for kind in (DEPLOYMENT, POD, NODE, NAMESPACE, WIDGET, CONFIG_MAP)))
+    for webhook in document["webhooks"]:
+        for rule in webhook["rules"]:
+            assert "*" not in str(rule)
+            assert "CONNECT" not in rule["operations"]
+
+
+def test_every_entry_excludes_the_canonicalizers_dry_runs_only() -> None:
+    document = configuration((DEPLOYMENT, SOFT), (POD, SOFT))
+    for webhook in document["webhooks"]:
+        assert webhook["matchConditions"][0]["expression"] == (
+            f'!(request.userInfo.username == "{USER}" && has(request.dryRun) && request.dryRun)'
+        )
+
+
+def test_a_user_name_cannot_break_out_of_its_literal() -> None:
+    document = build([(DEPLOYMENT, SOFT)], CLIENT, b"PEM", 'x" || "a" == "a')
+    assert r'"x\" || \"a\" == \"a"' in document["webhooks"][0]["matchConditions"][0]["expression"]
+
+
+def test_only_status_entries_ask_whether_metadata_changed() -> None:
+    document = configuration((DEPLOYMENT, SOFT))
+    asked = {name for name, webhook in entries(document).items() if len(webhook["matchConditions"]) == 2}
+    assert asked == {"apps-v1-status"}
+    expression = entries(document)["apps-v1-status"]["matchConditions"][1]["expression"]
+    assert re.findall(r"object\.metadata\.\?(\w+)\.", expression.replace("oldObject", "")) == [
+        "labels",
+        "annotations",
+        "finalizers",
+        "ownerReferences",
+    ]
+
+
+def test_each_entry_names_its_version_in_its_path() -> None:
+    document = configuration((DEPLOYMENT, SOFT), (CONFIG_MAP, SOFT))
+    urls = {name: webhook["clientConfig"]["url"] for name, webhook in entries(document).items()}
+    assert urls["apps-v1-status"] == urls["apps-v1"] == "https://127.0.0.1:8443/validate/apps/v1"
+    assert urls["core-v1"] == "https://127.0.0.1:8443/validate/core/v1"
+    assert base64.b64decode(document["webhooks"][0]["clientConfig"]["caBundle"]) == b"PEM"
+
+
+def test_in_a_cluster_a_service_is_called() -> None:
+    document = build([(CONFIG_MAP, SOFT)], ServiceClient("setscrew-system", "setscrew"), b"PEM", USER)
+    assert document["webhooks"][0]["clientConfig"]["service"] == {
+        "namespace": "setscrew-system",
+        "name": "setscrew",
+        "path": "/validate/core/v1",
+        "port": 443,
+    }
+
+
+def test_every_entry_promises_the_same() -> None:
+    document = configuration((DEPLOYMENT, SOFT), (WIDGET, HARD), (POD, SOFT))
+    for webhook in document["webhooks"]:
+        assert webhook["matchPolicy"] == "Equivalent"
+        assert webhook["sideEffects"] == "NoneOnDryRun"
+        assert webhook["timeoutSeconds"] == 3
+        assert webhook["admissionReviewVersions"] == ["v1"]
+
+
+def test_names_are_unique_and_qualified() -> None:
+    kinds = (DEPLOYMENT, POD, NODE, NAMESPACE, WIDGET, CONFIG_MAP, DEVICE_CLASS)
+    document = configuration(*((kind, policy) for kind in kinds for policy in (SOFT, HARD)))
+    names = [webhook["name"] for webhook in document["webhooks"]]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9.-]+", name) and name.count(".") >= 2 for name in names)
+
+
+def test_the_document_does_not_depend_on_the_order_of_what_is_guarded() -> None:
+    guarded = [(DEPLOYMENT, SOFT), (WIDGET, HARD), (POD, SOFT), (DEPLOYMENT, HARD)]
+    documents = [configuration(*order) for order in itertools.permutations(guarded)]
+    assert all(document == documents[0] for document in documents)
