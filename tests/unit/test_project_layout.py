@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from setscrew.controlplane import pins as pins_of_tools
+
 ROOT = Path(__file__).parents[2]
 CODE = ("webhook", "reconciler", "setscrew")
 MODULES = sorted(path for package in CODE for path in (ROOT / package).rglob("*.py"))
@@ -146,3 +148,9 @@ def test_no_service_account_mounts_a_token_by_itself() -> None:
     accounts = list(yaml.safe_load_all((ROOT / "manifests/base/service-accounts.yaml").read_text()))
     assert len(accounts) == 3
     assert {account["automountServiceAccountToken"] for account in accounts} == {False}
+
+
+def test_the_image_builds_the_pinned_versions() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for module in (pins_of_tools.HELM, pins_of_tools.KUBERNETES):
+        assert " ".join(re.sub(r"\\\n", " ", dockerfile).split()).count(module.ldflags) == 1
