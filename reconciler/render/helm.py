@@ -22,6 +22,8 @@ _SHORTEST_SECRET: Final = 4
 
 def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path) -> RenderResult:
     """Objects of the chart in `path`, CRDs of `crds/` first. Raises RenderError with the template's file and line."""
+    if not (path / "Chart.yaml").is_file():
+        raise RenderError("no Chart.yaml: not a Helm chart", where=str(path), code="SS3004")
     copy = home / "copy"
     entry = str(path.relative_to(root)) if path != root else ""
     intake.copy(intake.walk(path, root, recurse=True, manifests=False), root, copy)
@@ -41,7 +43,7 @@ def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path
     output = parsing.Input(done.output, f"output of {entry or path.name}")
     collector.take(parsing.parse(home, [output], comments=True, origins=origins))
     version = helm_version(helm, home)
-    return RenderResult(tuple(collector.objects), tuple(collector.notes), "helm", version)
+    return RenderResult(tuple(collector.objects), tuple(collector.notes), "helm", version, release=name)
 
 
 def _options(path: Path, root: Path, spec: RenderSpec, home: Path) -> list[str]:

@@ -25,7 +25,8 @@ _WORDS: Final[dict[str, Scalar]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
-_POINT_FLOAT: Final = re.compile(r"\.[0-9]+([eE][-+]?[0-9]+)?", re.ASCII)
+# Go's own float syntax, which go-yaml asks only where the scalar begins with a point: single underscores between digits.
+_POINT_FLOAT: Final = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?", re.ASCII)
 _BASES: Final = (
     (re.compile(r"0[xX]([0-9a-fA-F]+)", re.ASCII), 16),
     (re.compile(r"0[bB]([01]+)", re.ASCII), 2),
@@ -56,7 +57,8 @@ def resolve_plain(text: str) -> Scalar:
     if first in "+-0123456789":
         return _number(text)
     if first == "." and _POINT_FLOAT.fullmatch(text):
-        return float(text)
+        value = float(text)
+        return text if math.isinf(value) else value
     return text
 
 

@@ -65,6 +65,7 @@ class RenderResult:
     notes: tuple[str, ...]
     kind: str  # "helm", "kustomize" or "yaml"
     renderer_version: str
+    release: str = ""  # the Helm release, "" for the others
 
 
 def parse_render(mapping: Mapping[str, Any], *, source: str = "", revision: str = "") -> RenderSpec:

@@ -172,8 +172,8 @@ class _Builder:
         except yaml.MarkedYAMLError as error:
             raise self._syntax(error) from None
         except yaml.YAMLError as error:
-            reason = getattr(error, "reason", "") or "not YAML"
-            raise RenderError(f"cannot read as YAML: {reason}", where=self._name, code="SS3001") from None
+            line = self._data.count(b"\n", 0, getattr(error, "position", 0)) + 1
+            raise self._fail(f"cannot read as YAML: {getattr(error, 'reason', 'damaged')}", line) from None
         finally:
             parser.dispose()
 

@@ -77,6 +77,7 @@ def run(
     allow_local: bool = False,
     stdin: bytes = b"",
     seconds: float = limits.GIT_SECONDS,
+    where: str = "",
 ) -> bytes:
     """Stdout of `git <arguments>` in `mirror`. Raises SourceError with git's own last words, or on the deadline."""
     process = subprocess.Popen(  # noqa: S603  argument list, no shell; values that could be options follow --end-of-options
@@ -91,13 +92,13 @@ def run(
     try:
         output, errors = process.communicate(stdin, timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise SourceError(f"git {arguments[0]} took more than {seconds:g} s", code="SS2001") from None
+        raise SourceError(f"git {arguments[0]} took more than {seconds:g} s", where=where, code="SS2001") from None
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     if process.returncode:
-        raise SourceError(f"git {arguments[0]} failed: {_last_words(errors)}", code="SS2002")
+        raise SourceError(f"git {arguments[0]} failed: {_last_words(errors)}", where=where, code="SS2002")
     return output
 
 

@@ -36,9 +36,9 @@ class Revision:
 
     @property
     def text(self) -> str:
-        """As Flux writes revisions: `main@sha1:<40 hex>`, `dir@sha256:<64 hex>`."""
-        algorithm = "sha1" if len(self.commit) == 40 else "sha256"
-        return f"{self.ref}@{algorithm}:{self.commit}"
+        """As Flux writes revisions: `main@sha1:<40 hex>`, `sha1:<40 hex>` for a pinned commit, `dir@sha256:<64 hex>`."""
+        digest = f"{'sha1' if len(self.commit) == 40 else 'sha256'}:{self.commit}"
+        return digest if self.ref == self.commit else f"{self.ref}@{digest}"
 
 
 def remote_head(source: GitSource, *, allow_local: bool = False) -> str:
@@ -46,19 +46,19 @@ def remote_head(source: GitSource, *, allow_local: bool = False) -> str:
 
     Raises SourceError: unreachable, refused, or no such ref.
     """
-    _check(source, allow_local=allow_local)
+    where = _check(source, allow_local=allow_local)
     if source.ref.kind == "commit":
         return source.ref.value
     full = source.ref.full
     arguments = ["ls-remote", "--quiet", "--end-of-options", source.url, full, f"{full}^{{}}"]
-    output = run(Path("/"), arguments, allow_local=allow_local, seconds=_LS_REMOTE_SECONDS).decode("utf-8", "replace")
+    output = run(Path("/"), arguments, allow_local=allow_local, seconds=_LS_REMOTE_SECONDS, where=where).decode(
+        "utf-8", "replace"
+    )
     rows = (row.partition("\t") for row in output.splitlines())
     found = {name: commit for commit, _, name in rows}
     commit = found.get(f"{full}^{{}}") or found.get(full)  # an annotated tag is peeled to its commit
     if not commit or not _COMMIT.fullmatch(commit):
-        raise SourceError(
-            f"the remote has no {full}", where=f"source {source.name}", hint="check spec.ref", code="SS2003"
-        )
+        raise SourceError(f"the remote has no {full}", where=where, hint="check spec.ref", code="SS2003")
     return commit
 
 
@@ -67,12 +67,12 @@ def fetch(source: GitSource, mirror_dir: Path, *, allow_local: bool = False) -> 
 
     Depth 1, no tags, no submodules, no hooks. Raises SourceError; the mirror then still holds the last commit.
     """
-    _check(source, allow_local=allow_local)
+    where = _check(source, allow_local=allow_local)
     mirror = _mirror(source, mirror_dir)
     kept = f"refs/setscrew/{source.name}"
     depth = ["--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
     wanted = ["--end-of-options", source.url, f"+{source.ref.full}:{kept}"]
-    run(mirror, ["fetch", *depth, *wanted], allow_local=allow_local, seconds=limits.GIT_SECONDS)
+    run(mirror, ["fetch", *depth, *wanted], allow_local=allow_local, seconds=limits.GIT_SECONDS, where=where)
     peeled = run(mirror, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{kept}^{{commit}}"])
     commit = peeled.decode("ascii").strip()
     facts = describe(mirror, commit)
@@ -87,12 +87,13 @@ def _mirror(source: GitSource, mirror_dir: Path) -> Path:
     return mirror
 
 
-def _check(source: GitSource, *, allow_local: bool) -> None:
+def _check(source: GitSource, *, allow_local: bool) -> str:
+    """What messages call the source. Raises SourceError for remotes that this process must not speak to."""
     where = f"source {source.name}"
     if source.is_local:
         if not allow_local:
             raise SourceError("local repositories are not allowed here", where=where, hint="use https:// or ssh://")
-        return
+        return where
     host = urlsplit(source.url).hostname or ""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -102,3 +103,4 @@ def _check(source: GitSource, *, allow_local: bool) -> None:
         number = ipaddress.ip_address(str(address[0]).partition("%")[0])
         if number.is_loopback or number.is_link_local or number.is_unspecified or number.is_multicast:
             raise SourceError(f"host {host} is this machine or its metadata service", where=where, code="SS2005")
+    return where
