@@ -19,9 +19,10 @@ from typing import Any
 
 from reconciler.errors import RenderError
 from reconciler.model.tree import Tree
+from reconciler.render.document import Document
 from reconciler.render.origins import ORIGIN, Origins, origin_file, source_comments
 from reconciler.render.scan import Scan
-from reconciler.render.yaml_loader import LOADER, Document, load_documents
+from reconciler.render.yaml_loader import LOADER, load_documents
 
 Line = dict[str, Any]
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character in a JSON escape: Go, too, reads U+FFFD

@@ -25,7 +25,7 @@ _WORDS: Final[dict[str, Scalar]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
-# Go's own float syntax, which go-yaml asks only where the scalar begins with a point: single underscores between digits.
+# Go's own float syntax, asked only where the scalar begins with a point: single underscores between digits.
 _POINT_FLOAT: Final = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?", re.ASCII)
 _BASES: Final = (
     (re.compile(r"0[xX]([0-9a-fA-F]+)", re.ASCII), 16),

@@ -6,11 +6,10 @@ brackets, while the parser keeps its stack on the heap. So depth, nodes and alia
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
@@ -19,24 +18,11 @@ from reconciler import limits
 from reconciler.errors import RenderError
 from reconciler.model.tree import Tree
 from reconciler.render import scalars
+from reconciler.render.document import Document, beyond_limits
+from reconciler.render.json_loader import load_json
 
 LOADER = f"PyYAML {yaml.__version__}"
 _MERGE = object()  # the key `<<`, told apart from the string "<<"
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document that is not empty: its tree, its first line (from 1) and its index among all documents (from 0).
-
-    `item_lines` holds the lines of the entries of a top-level list `items`, where the document is a List.
-    `duplicates` names keys that occur twice in one mapping, as `file:line: key`.
-    """
-
-    tree: Tree
-    line: int
-    index: int
-    item_lines: tuple[int, ...] = ()
-    duplicates: tuple[str, ...] = ()
 
 
 def load_documents(data: bytes, name: str) -> Iterator[Document]:
@@ -46,76 +32,11 @@ def load_documents(data: bytes, name: str) -> Iterator[Document]:
     """
     text = data.removeprefix(b"\xef\xbb\xbf")
     if text.lstrip()[:1] in {b"{", b"["} or name.endswith(".json"):
-        parsed = _load_json(text, name)
+        parsed = load_json(text, name)
         if parsed is not None:
             yield from parsed
             return
     yield from _Builder(text, name).documents()
-
-
-def _load_json(text: bytes, name: str) -> list[Document] | None:
-    """The documents of a stream of JSON values, or None where it is not JSON (flow YAML looks alike)."""
-    try:
-        string = text.decode()
-        documents: list[Document] = []
-        position, decoder = 0, json.JSONDecoder(parse_constant=_not_json, object_pairs_hook=_pairs)
-        while position < len(string):
-            rest = len(string) - len(string[position:].lstrip())
-            if rest == len(string):
-                break
-            tree, position = decoder.raw_decode(string, rest)
-            line = string.count("\n", 0, rest) + 1
-            _check_json(tree, f"{name}:{line}")
-            documents.append(Document(_tidy(tree), line, len(documents), (line,) * _item_count(tree)))
-    except (ValueError, RecursionError):
-        return None
-    return documents
-
-
-def _not_json(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # A duplicate key is reported with its line by the event builder; JSON's own decoder knows no lines.
-    tree = dict(pairs)
-    if len(tree) != len(pairs):
-        raise ValueError("duplicate key")
-    return tree
-
-
-def _check_json(tree: Tree, where: str) -> None:
-    depth, level = 0, [tree]
-    nodes = 1
-    while level:
-        depth += 1
-        nodes += len(level)
-        if depth > limits.YAML_DEPTH or nodes > limits.YAML_NODES:
-            raise _limit(where, depth)
-        level = [below for node in level if isinstance(node, dict | list) for below in _children(node)]
-
-
-def _children(node: dict[str, Tree] | list[Tree]) -> list[Tree]:
-    return list(node.values()) if isinstance(node, dict) else node
-
-
-def _tidy(tree: Tree) -> Tree:
-    if isinstance(tree, dict):
-        return {key: _tidy(value) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_tidy(value) for value in tree]
-    return scalars.tidy(tree)
-
-
-def _item_count(tree: Tree) -> int:
-    items = tree.get("items") if isinstance(tree, dict) else None
-    return len(items) if isinstance(items, list) else 0
-
-
-def _limit(where: str, depth: int) -> RenderError:
-    if depth > limits.YAML_DEPTH:
-        return RenderError(f"nested deeper than {limits.YAML_DEPTH} levels", where=where, code="SS3002")
-    return RenderError(f"more than {limits.YAML_NODES} nodes once aliases are expanded", where=where, code="SS3002")
 
 
 @dataclass(slots=True)
@@ -205,7 +126,7 @@ class _Builder:
     def _count(self, nodes: int, line: int) -> None:
         self._nodes += nodes
         if self._nodes > limits.YAML_NODES:
-            raise _limit(f"{self._name}:{line}", 0)
+            raise beyond_limits(f"{self._name}:{line}", 0)
 
     def _open(self, event: Any, kind: type, line: int) -> None:
         top = self._stack[-1] if self._stack else None
@@ -213,7 +134,7 @@ class _Builder:
             raise self._fail("a mapping key must be a scalar", line)
         self._count(1, line)
         if len(self._stack) >= limits.YAML_DEPTH:
-            raise _limit(f"{self._name}:{line}", len(self._stack) + 1)
+            raise beyond_limits(f"{self._name}:{line}", len(self._stack) + 1)
         value: dict[str, Tree] | list[Tree] = {} if kind is yaml.MappingStartEvent else []
         self._stack.append(_Open(value, event.anchor, line, self._nodes - 1))
 
