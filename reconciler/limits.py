@@ -103,3 +103,7 @@ API_SILENT_SECONDS: Final = 10
 API_KEEPALIVE_SECONDS: Final = 5
 API_DRAIN_SECONDS: Final = 5
 API_BACKLOG: Final = 128
+
+# A form that the server would not give is asked for again after this long, then twice as long each time.
+FORM_RETRY_SECONDS: Final = 2
+FORM_RETRY_SECONDS_MOST: Final = 300

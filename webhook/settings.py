@@ -65,7 +65,7 @@ class AdmissionSettings:
             port=_whole(environ, "SETSCREW_ADMISSION_PORT", 8443, 0, 65_535),
             certificate=_path(environ, "SETSCREW_TLS_CERTIFICATE", home / "tls" / "tls.crt"),
             key=_path(environ, "SETSCREW_TLS_KEY", home / "tls" / "tls.key"),
-            pointer=_path(environ, "SETSCREW_SNAPSHOT_POINTER", home / "snapshots" / "current"),
+            pointer=_path(environ, "SETSCREW_SNAPSHOT_POINTER", home / "snapshots" / "current.json"),
             refresh_socket=_path(environ, "SETSCREW_REFRESH_SOCKET", home / "reconciler.sock"),
             decisions_socket=_path(environ, "SETSCREW_DECISIONS_SOCKET", home / "decisions.sock"),
             workers=_whole(environ, "SETSCREW_ADMISSION_WORKERS", ADMISSION_WORKERS, 1, 64),

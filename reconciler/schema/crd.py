@@ -28,7 +28,7 @@ def crd_kinds(crd: Tree) -> tuple[KindInfo, ...]:
 
 def crd_types(crd: Tree, version: str) -> TypeNode:
     """The type of the kind in `version`; only metadata is typed where the CRD brings no schema for it."""
-    for name, entry in _versions(crd.get("spec") or {}):
+    for name, entry in _versions(crd.get("spec")):
         if name == version:
             holder = entry.get("schema")
             schema = holder.get("openAPIV3Schema") if isinstance(holder, Mapping) else None
@@ -45,7 +45,7 @@ def replicas_path(version: Tree) -> str:
 
 
 def _versions(spec: Tree) -> Iterator[tuple[str, Tree]]:
-    versions = spec.get("versions")
+    versions = spec.get("versions") if isinstance(spec, Mapping) else None
     for version in versions if isinstance(versions, list) else ():
         if isinstance(version, Mapping) and version.get("name") and version.get("served", True):
             yield str(version["name"]), version

@@ -73,8 +73,10 @@ class SchemaReader:
         fields = {name: below for name, below in node.fields.items() if name != "status"}
         return replace(node, fields={**fields, "metadata": OBJECT_META})
 
-    def node(self, schema: Schema) -> TypeNode:
-        """The type at `schema`; PLAIN where it says nothing."""
+    def node(self, schema: Any) -> TypeNode:
+        """The type at `schema`; PLAIN where it says nothing, also because it is malformed (CRDs come from Git)."""
+        if not isinstance(schema, Mapping):
+            return PLAIN
         if "$ref" in schema:
             return self._reference(_referred(schema))
         parts = schema.get("allOf")
@@ -107,10 +109,10 @@ class SchemaReader:
 
     def _list(self, schema: Schema) -> TypeNode:
         items = schema.get("items")
-        items = items if isinstance(items, Mapping) else {}
         each = self.node(items)
         list_type = _LIST_TYPES.get(str(schema.get("x-kubernetes-list-type")), "atomic")
-        keys = tuple(schema.get("x-kubernetes-list-map-keys") or ()) if list_type == "map" else ()
+        named = schema.get("x-kubernetes-list-map-keys")
+        keys = tuple(map(str, named)) if list_type == "map" and isinstance(named, list) else ()
         if list_type == "map" and not keys:
             list_type = "atomic"
         if each is PLAIN and list_type == "atomic":
@@ -120,35 +122,38 @@ class SchemaReader:
         )
 
     def _map(self, schema: Schema) -> TypeNode:
-        fields = {str(name): self.node(below) for name, below in (schema.get("properties") or {}).items()}
+        fields = {str(name): self.node(below) for name, below in _mapping(schema.get("properties")).items()}
         if schema.get("x-kubernetes-embedded-resource"):
             fields["metadata"] = OBJECT_META
         fields = {name: below for name, below in fields.items() if below is not PLAIN}
-        values = schema.get("additionalProperties")
-        each = self.node(values) if isinstance(values, Mapping) else PLAIN
+        each = self.node(schema.get("additionalProperties"))
         if not fields and each is PLAIN:
             return PLAIN
         return TypeNode(fields=fields, each=None if each is PLAIN else each)
 
-    def _defaults(self, items: Schema, keys: tuple[str, ...]) -> dict[str, Any]:
+    def _defaults(self, items: Any, keys: tuple[str, ...]) -> dict[str, Any]:
         """Defaults of the key fields; those of required fields are only the zero values of Go."""
         if not keys:
             return {}
         target = self._resolved(items)
-        required, properties = target.get("required") or (), target.get("properties") or {}
-        return {
-            key: properties[key]["default"]
-            for key in keys
-            if key not in required and "default" in properties.get(key, {})
-        }
+        required, properties = target.get("required"), _mapping(target.get("properties"))
+        optional = [key for key in keys if not isinstance(required, list) or key not in required]
+        fields = {key: _mapping(properties.get(key)) for key in optional}
+        return {key: field["default"] for key, field in fields.items() if "default" in field}
 
-    def _resolved(self, schema: Schema) -> Schema:
+    def _resolved(self, schema: Any) -> Schema:
+        """The definition behind references; eight are more than any schema nests."""
         for _ in range(8):
-            if "$ref" in schema:
-                schema = self.schemas.get(_referred(schema), {})
-            elif "properties" not in schema and len(schema.get("allOf") or ()) == 1:
-                schema = schema["allOf"][0]
-        return schema
+            parts = _mapping(schema).get("allOf")
+            if "$ref" in _mapping(schema):
+                schema = self.schemas.get(_referred(schema))
+            elif isinstance(parts, list) and len(parts) == 1 and "properties" not in schema:
+                schema = parts[0]
+        return _mapping(schema)
+
+
+def _mapping(value: Any) -> Schema:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _referred(schema: Schema) -> str:

@@ -1,0 +1,86 @@
+"""Owns the step from rendered objects of all sources to entries of a snapshot. Pure: edges hand everything in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from reconciler.canonical.engine import Context, UnknownKindError, canonicalize, located, manifest
+from reconciler.canonical.form import CanonicalObject
+from reconciler.model.objects import RenderedObject
+from reconciler.model.ref import KindInfo, ObjectRef
+from reconciler.model.tree import child
+from reconciler.policy.model import Policy, Rules
+from reconciler.policy.select import policy_for
+from reconciler.snapshot.model import Entry
+
+_BYTES = msgspec.json.Encoder(order="deterministic").encode
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One object that a source declares: as sent by a client (`manifest`, with Secrets in clear), and its offline form.
+
+    `key` changes with the manifest and with nothing else: server forms are kept under it.
+    """
+
+    rendered: RenderedObject
+    kind: KindInfo
+    form: CanonicalObject
+    policy: Policy
+    key: str
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Identity with the namespace settled."""
+        return self.form.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """All declared objects by ref, in the order of sources and files; `problems` name what was left out, and why."""
+
+    objects: Mapping[ObjectRef, Declared] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def entries(self, forms: Mapping[str, CanonicalObject]) -> tuple[Entry, ...]:
+        """Entries for a snapshot: the confirmed form where there is one, else the offline form."""
+        return tuple(Entry(forms.get(one.key, one.form), one.policy) for one in self.objects.values())
+
+
+def assemble(sources: Iterable[tuple[Context, Iterable[RenderedObject]]], rules: Rules) -> Assembly:
+    """Canonicalize the objects of each source in turn. Of two that declare one object, the earlier keeps it."""
+    objects: dict[ObjectRef, Declared] = {}
+    problems: list[str] = []
+    for context, rendered in sources:
+        for one in rendered:
+            declared, problem = _declare(one, context, rules)
+            if declared is None:
+                problems.append(problem)
+            elif (first := objects.get(declared.ref)) is not None:
+                problems.append(_twice(first, declared))
+            else:
+                objects[declared.ref] = declared
+    return Assembly(objects, tuple(problems))
+
+
+def _declare(one: RenderedObject, context: Context, rules: Rules) -> tuple[Declared | None, str]:
+    try:
+        settled, kind = located(one, context)
+    except UnknownKindError as error:
+        return None, str(error)
+    form = canonicalize(settled, context)
+    labels = child(form.want["metadata"], "labels")
+    policy = policy_for(rules.policies, form.ref, one.provenance.source, labels if isinstance(labels, dict) else {})
+    if policy is None:
+        return None, f"{form.ref}: no DriftPolicy matches, so it is not guarded"
+    key = hashlib.sha256(_BYTES([form.ref, manifest(settled)])).hexdigest()
+    return Declared(settled, kind, form, policy, key), ""
+
+
+def _twice(first: Declared, second: Declared) -> str:
+    places = [f"{one.rendered.provenance.source}:{one.rendered.provenance.place}" for one in (first, second)]
+    return f"{first.ref} is declared twice: {places[0]} keeps it, {places[1]} is left out"

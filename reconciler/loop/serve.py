@@ -1,0 +1,124 @@
+"""Owns the reconciler's threads and sockets: the refresh socket, decision datagrams, and the clockwork of passes.
+
+Must not know what a pass does. One thread answers refreshes (a push, a waiting writer), one does the slow work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from reconciler.errors import SetscrewError
+from reconciler.limits import KIB
+from reconciler.loop.reconciler import Reconciler
+from reconciler.store.decisions import record
+
+REFRESH_SOCKET: Final = "reconciler.sock"
+DECISIONS_SOCKET: Final = "decisions.sock"
+_DATAGRAM_BYTES: Final = 64 * KIB
+
+
+@dataclass(slots=True)
+class Clockwork:
+    """Runs one reconciler until `stop`. Intervals are in seconds."""
+
+    reconciler: Reconciler
+    directory: Path
+    scan_seconds: float = 30.0
+    git_seconds: float = 300.0
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """End `run` soon; safe in a signal handler."""
+        self._stop.set()
+        self._wake.set()
+
+    def refresh(self, names: list[str]) -> str:
+        """One look at Git, now; the slow work follows in its own thread."""
+        digest = self.reconciler.sync(names)
+        self._wake.set()
+        return digest
+
+    def run(self) -> None:
+        """Serve sockets and passes until stopped."""
+        with ExitStack() as stack:
+            for name, serve in ((REFRESH_SOCKET, self._serve_refreshes), (DECISIONS_SOCKET, self._take_decisions)):
+                path = self.directory / name
+                path.unlink(missing_ok=True)
+                stack.callback(path.unlink, missing_ok=True)
+                serve(stack, path)
+            self._passes()
+
+    def _passes(self) -> None:
+        looked, scanned = 0.0, 0.0
+        while not self._stop.is_set():
+            now = time.monotonic()
+            if now - looked >= self.git_seconds or not self.reconciler.digest:
+                self._step(lambda: self.reconciler.sync())
+                looked = now
+            self._step(lambda: self.reconciler.confirm(datetime.now(UTC)))
+            if now - scanned >= self.scan_seconds or self._wake.is_set():
+                self._wake.clear()
+                self._step(self.reconciler.rediscover)
+                self._step(lambda: self.reconciler.scan(datetime.now(UTC)))
+                scanned = now
+            self._wake.wait(min(1.0, self.scan_seconds))
+
+    def _step(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except SetscrewError as error:
+            self.reconciler.say(str(error))
+        except Exception as error:  # noqa: BLE001 - one bad pass must not end the guard
+            self.reconciler.say(f"a pass failed: {type(error).__name__}: {error}")
+
+    def _serve_refreshes(self, stack: ExitStack, path: Path) -> None:
+        clockwork = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            timeout = 10
+
+            def handle(self) -> None:
+                with suppress(OSError, ValueError, TypeError):
+                    question = json.loads(self.rfile.readline(_DATAGRAM_BYTES))
+                    name = question.get("source")
+                    digest = clockwork.refresh([str(name)] if name else [])
+                    self.wfile.write(json.dumps({"digest": digest}).encode() + b"\n")
+
+        server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
+        server.daemon_threads = True
+        path.chmod(0o600)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
+        thread.start()
+        stack.callback(server.server_close)
+        stack.callback(server.shutdown)
+
+    def _take_decisions(self, stack: ExitStack, path: Path) -> None:
+        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        stack.callback(receiver.close)
+        receiver.bind(str(path))
+        os.chmod(path, 0o600)
+        receiver.settimeout(0.5)
+
+        def take() -> None:
+            while not self._stop.is_set():
+                try:
+                    line = receiver.recv(_DATAGRAM_BYTES)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    return
+                self._step(lambda line=line: record(self.reconciler.state, line))  # type: ignore[misc]
+
+        threading.Thread(target=take, daemon=True).start()

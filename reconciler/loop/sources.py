@@ -1,0 +1,111 @@
+"""Owns the last good objects of each source: looks at Git, renders what is new, keeps what was good. Must not canonicalize."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reconciler.errors import RenderError, SetscrewError
+from reconciler.model.objects import RenderedObject
+from reconciler.render.renderer import render
+from reconciler.render.spec import RenderSpec, RenderTools, parse_render
+from reconciler.report.item import public_url
+from reconciler.snapshot.model import SourceState
+from reconciler.source import git
+from reconciler.source.materialise import materialise
+from reconciler.source.spec import GitSource
+from reconciler.store.sources import SourceCondition, SourceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """What a source declared when it last could be read."""
+
+    state: SourceState
+    spec: RenderSpec
+    objects: tuple[RenderedObject, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Sources:
+    """All sources of one installation. `mirrors` holds one bare mirror a source; `allow_local` lets file URLs in."""
+
+    configured: tuple[GitSource, ...]
+    tools: RenderTools
+    mirrors: Path
+    allow_local: bool = False
+    good: dict[str, Good] = field(default_factory=dict)
+    status: dict[str, SourceStatus] = field(default_factory=dict)
+
+    def refresh(self, names: Iterable[str] = ()) -> bool:
+        """Look at Git for the named sources (none: all); True if any has new content. Failures go into `status`."""
+        wanted = set(names)
+        changed = False
+        for source in self.configured:
+            if not source.suspend and (not wanted or source.name in wanted):
+                changed |= self._refresh(source)
+        return changed
+
+    @property
+    def complete(self) -> bool:
+        """True once every source has been read: before that a snapshot would drop what the missing ones declare."""
+        return all(source.suspend or source.name in self.good for source in self.configured)
+
+    def _refresh(self, source: GitSource) -> bool:
+        before = self.good.get(source.name)
+        try:
+            head = git.remote_head(source, allow_local=self.allow_local)
+            if before is not None and before.state.commit == head:
+                self._note(source, before)
+                return False
+            self.good[source.name] = self._read(source)
+        except SetscrewError as error:
+            state: SourceCondition = "RenderFailed" if isinstance(error, RenderError) else "FetchFailed"
+            enforced = before.state.revision if before else ""
+            self.status[source.name] = replace(
+                _blank(source),
+                state=state,
+                message=str(error),
+                enforced=enforced,
+                objects=len(before.objects) if before else 0,
+            )
+            return False
+        self._note(source, self.good[source.name])
+        return True
+
+    def _read(self, source: GitSource) -> Good:
+        revision = git.fetch(source, self.mirrors, allow_local=self.allow_local)
+        spec = parse_render(source.render, source=source.name, revision=revision.text)
+        with tempfile.TemporaryDirectory(prefix="setscrew-source-") as directory:
+            root = Path(directory) / "tree"
+            materialise(revision, source.path, root)
+            result = render(root / source.path, spec, self.tools, root=root)
+        state = SourceState(
+            name=source.name,
+            url=public_url(source.url),
+            path=source.path,
+            revision=revision.text,
+            commit=revision.commit,
+            subject=revision.subject,
+            release=result.release,
+            namespace=spec.namespace,
+        )
+        return Good(state, spec, result.objects, result.notes)
+
+    def _note(self, source: GitSource, good: Good) -> None:
+        revision = good.state.revision
+        self.status[source.name] = replace(
+            _blank(source),
+            state="Ready",
+            message="; ".join(good.notes[:5]),
+            attempted=revision,
+            enforced=revision,
+            objects=len(good.objects),
+        )
+
+
+def _blank(source: GitSource) -> SourceStatus:
+    return SourceStatus(source.name, "Pending", public_url(source.url), source.ref.full, source.path)

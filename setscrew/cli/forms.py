@@ -1,0 +1,110 @@
+"""Owns the commands `render` and `canonical`: what Git says, and what it means. Must not need a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.canonical.engine import canonicalize
+from reconciler.canonical.filled import field_set
+from reconciler.canonical.form import CanonicalObject
+from reconciler.compare.mask import masked
+from reconciler.model.objects import RenderedObject
+from reconciler.model.tree import Tree
+from setscrew import configuration
+from setscrew.cli.common import (
+    EXISTING,
+    note,
+    offline_context,
+    output_option,
+    print_json,
+    print_yaml,
+    render_options,
+    rendered,
+)
+
+_HIDDEN = ("data", "stringData")
+
+
+@click.command()
+@click.argument("path", type=EXISTING)
+@render_options
+@output_option("yaml", "json", "table", default="yaml")
+def render(path: Path, namespace: str, value_files: tuple[Path, ...], release: str, output: str) -> None:
+    """Print the objects that PATH declares, each with the file it comes from.
+
+    PATH is a Helm chart, a kustomization, a directory of YAML or one file: it is recognized, and rendered by the real
+    helm and kustomize in a child process without network, plugins or cluster. Values of Secrets are shown as ***.
+
+    \b
+    setscrew render deploy/prod
+    setscrew render charts/web --namespace shop --values prod.yaml -o json
+    """
+    result = rendered(path, namespace, value_files, release)
+    note(result.notes)
+    if output == "json":
+        print_json([_with_provenance(one) for one in result.objects])
+    elif output == "yaml":
+        print_yaml(_shown(one.tree) for one in result.objects)
+    else:
+        for one in result.objects:
+            click.echo(f"{one.ref!s:<70} {one.provenance.place}")
+
+
+@click.command()
+@click.argument("files", type=EXISTING, nargs=-1, required=True)
+@render_options
+@click.option("--context", "context_files", type=EXISTING, multiple=True, help="More objects, such as CRDs.")
+@output_option("json", "yaml", default="json")
+def canonical(
+    files: tuple[Path, ...],
+    namespace: str,
+    value_files: tuple[Path, ...],
+    release: str,
+    context_files: tuple[Path, ...],
+    output: str,
+) -> None:
+    """Print the canonical form of each object in FILES, and the set of fields that Git declares.
+
+    Without a cluster this is the offline form: what Git declares, with nothing added that a server would fill in.
+
+    \b
+    setscrew canonical deploy/web.yaml
+    """
+    results = [rendered(file, namespace, value_files, release) for file in files]
+    objects = [one for result in results for one in result.objects]
+    extra = [one for file in context_files for one in rendered(file).objects]
+    context = offline_context(configuration.load(None).rules, [*objects, *extra], namespace=namespace)
+    forms = [_form(canonicalize(one, context)) for one in objects]
+    if output == "json":
+        print_json(forms)
+    else:
+        print_yaml(forms)
+
+
+def _form(form: CanonicalObject) -> dict[str, Any]:
+    return {
+        "object": str(form.ref),
+        "confidence": form.confidence,
+        "canonical": masked(form.want),
+        "declared": field_set(form.want, form.filled, form.types),
+        "masks": [{"path": "/" + "/".join(mask.path), "rule": mask.rule, "reason": mask.reason} for mask in form.masks],
+        "provenance": {"file": form.provenance.file, "line": form.provenance.line},
+    }
+
+
+def _with_provenance(one: RenderedObject) -> dict[str, Any]:
+    place = one.provenance
+    provenance = {"file": place.file, "line": place.line, "document": place.document, "generator": place.generator}
+    return {"object": _shown(one.tree), "provenance": provenance}
+
+
+def _shown(tree: Tree) -> Tree:
+    if tree.get("kind") != "Secret":
+        return tree
+    return {
+        key: dict.fromkeys(value, "***") if key in _HIDDEN and isinstance(value, dict) else value
+        for key, value in tree.items()
+    }

@@ -1,0 +1,57 @@
+"""Owns the command `register`: write, print or remove the ValidatingWebhookConfiguration by hand. Must not run anything."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from reconciler.cluster.api import ApiClient
+from reconciler.errors import UsageError
+from setscrew.cli.common import PATH, note, print_yaml
+from setscrew.reconcile import names_of
+from webhook.decision.identity import CANONICALIZER
+from webhook.registration.apply import register as write
+from webhook.registration.apply import remove as take_away
+from webhook.registration.client import UrlClient
+from webhook.registration.configuration import build
+from webhook.server.feed import Feed
+from webhook.tls.files import ensure
+
+
+@click.command()
+@click.option("--state", "state_dir", type=PATH, envvar="SETSCREW_STATE", help="State directory of `setscrew run`.")
+@click.option(
+    "--url", default="https://127.0.0.1:8443", show_default=True, help="Where the API server reaches the webhook."
+)
+@click.option(
+    "--kubeconfig", default="", envvar="KUBECONFIG", help="An identity that may write webhook configurations."
+)
+@click.option("--dry-run", is_flag=True, help="Print the configuration, write nothing.")
+@click.option("--remove", "remove", is_flag=True, help="The off-switch: from then on nothing is refused.")
+def register(state_dir: Path | None, url: str, kubeconfig: str, dry_run: bool, remove: bool) -> None:
+    """Write the webhook configuration for what the current snapshot guards, or take it away.
+
+    \b
+    setscrew register --remove                     stop guarding, now (findings are still reported)
+    setscrew register --state ./state --dry-run    see what would be registered
+    """
+    if remove:
+        there = take_away(ApiClient.load(kubeconfig))
+        note(["nothing is refused any more" if there else "there was no registration"])
+        return
+    if state_dir is None:
+        raise UsageError("--state is needed: it holds the snapshot and the certificate")
+    feed = Feed(state_dir / "snapshots" / "current.json")
+    feed.poll()
+    snapshot = feed.current()
+    if snapshot is None:
+        raise UsageError("no snapshot yet", where=str(state_dir), hint=feed.problem or "start `setscrew run` first")
+    bundle = ensure(state_dir / "tls", names_of(url), datetime.now(UTC)).ca_bundle
+    guarded = [(entry.object.kind, entry.policy) for entry in snapshot.entries()]
+    wanted = build(guarded, UrlClient(url), bundle, CANONICALIZER)
+    if dry_run:
+        print_yaml([wanted])
+    else:
+        note([f"registration {write(ApiClient.load(kubeconfig), wanted)}: {len(wanted['webhooks'])} entries"])

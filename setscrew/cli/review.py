@@ -1,0 +1,88 @@
+"""Owns the command `review`: one AdmissionReview from stdin, answered by the code of the server. Must not need a cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from reconciler.errors import ReviewError, UsageError
+from reconciler.limits import REVIEW_BODY_BYTES
+from reconciler.loop.assemble import assemble
+from reconciler.snapshot.model import MemorySnapshot, SnapshotView, SourceState
+from setscrew import configuration
+from setscrew.cli.common import EXISTING, finish, note, offline_context, print_json, rendered
+from webhook.decision.decide import decide
+from webhook.decision.review import decode
+from webhook.server.feed import open_snapshot
+
+_KEY = b"review: values of Secrets are hashed on both sides of this one call"
+
+
+@click.command()
+@click.option("--desired", type=EXISTING, help="A desired set in place of a snapshot: chart, kustomization, YAML.")
+@click.option("--snapshot", "snapshot_file", type=EXISTING, help="A snapshot file of a state directory.")
+@click.option("--key", "key_file", type=EXISTING, help="Key of Secret values (default: beside the snapshot).")
+@click.option("--policy", "policy_dir", type=EXISTING, help="DriftPolicy documents in place of the built-in ones.")
+@click.option("--context", "context_files", type=EXISTING, multiple=True, help="More objects, such as CRDs.")
+@click.option("-n", "--namespace", default="", help="Namespace of desired objects that name none.")
+@click.option("-o", "--output", type=click.Choice(["json"]), default="json", help="Format.")
+def review(
+    desired: Path | None,
+    snapshot_file: Path | None,
+    key_file: Path | None,
+    policy_dir: Path | None,
+    context_files: tuple[Path, ...],
+    namespace: str,
+    output: str,
+) -> None:
+    """Answer an AdmissionReview from stdin as the admission server would; prints the response. Exit status 1: denied.
+
+    With --snapshot the answer is the server's own. With --desired there is no server that fills in defaults, so what
+    Git does not declare is judged only where it is newly added.
+
+    \b
+    setscrew review --snapshot state/snapshots/<digest>.sqlite < review.json
+    setscrew review --desired deploy/prod < review.json
+    """
+    if (desired is None) == (snapshot_file is None):
+        raise UsageError("give exactly one of --desired and --snapshot")
+    snapshot = (
+        _from_file(snapshot_file, key_file)
+        if snapshot_file
+        else _from_desired(desired, policy_dir, context_files, namespace)
+    )
+    body = sys.stdin.buffer.read(REVIEW_BODY_BYTES + 1)
+    try:
+        request = decode(body)
+    except ReviewError as error:
+        print_json({"error": error.message, "code": error.code, "status": error.status})
+        note([str(error)])
+        finish(2)
+    decision = decide(request, snapshot, time.time(), refreshed=True)  # noqa: TID251 - the one clock of this command
+    print_json(json.loads(json.dumps(decision.response(request.uid))))
+    finish(0 if decision.allowed else 1)
+
+
+def _from_file(path: Path | None, key_file: Path | None) -> SnapshotView:
+    assert path is not None  # noqa: S101 - the caller has checked
+    return open_snapshot(path, key_file)
+
+
+def _from_desired(
+    desired: Path | None, policy_dir: Path | None, context_files: tuple[Path, ...], namespace: str
+) -> SnapshotView:
+    assert desired is not None  # noqa: S101 - the caller has checked
+    rules = configuration.load_rules(policy_dir)
+    empty = desired.is_dir() and not any(desired.iterdir())
+    objects = () if empty else rendered(desired, namespace).objects
+    extra = [one for file in context_files for one in rendered(file).objects]
+    context = offline_context(rules, [*objects, *extra], namespace=namespace, key=_KEY)
+    assembly = assemble([(context, objects)], rules)
+    note(assembly.problems)
+    name = desired.resolve().name
+    source = SourceState(name, str(desired), "", "dir")
+    return MemorySnapshot(assembly.entries({}), rules, {name: source}, _KEY)

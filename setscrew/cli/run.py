@@ -1,0 +1,139 @@
+"""Owns the commands `run`, `reconcile` and `serve`: the long-running parts. Must not do their work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.errors import UsageError
+from reconciler.render.spec import RenderTools
+from setscrew.cli.common import EXISTING, PATH, finish, tools
+from setscrew.reconcile import Options
+from webhook.settings import AdmissionSettings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _options(command: F) -> F:
+    options = (
+        click.option(
+            "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory."
+        ),
+        click.option(
+            "--config",
+            "config_dir",
+            type=EXISTING,
+            required=True,
+            help="Directory of GitSource, DriftPolicy, Receiver documents.",
+        ),
+        click.option("--kubeconfig", default="", envvar="KUBECONFIG", help="The reconciler's identity at the cluster."),
+        click.option(
+            "--canonicalizer-kubeconfig", default="", help="The identity that dry-runs (setscrew-canonicalizer)."
+        ),
+        click.option(
+            "--scan-interval", default=30.0, show_default=True, help="Seconds between two looks at the cluster."
+        ),
+        click.option("--allow-local-sources", is_flag=True, help="Let file:// repositories in: demo and tests."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_options
+@click.option("--listen-admission", default="127.0.0.1:8443", show_default=True, help="Where the API server calls.")
+@click.option("--listen-api", default="127.0.0.1:8080", show_default=True, help="Drift report and receivers.")
+@click.option("--no-register", is_flag=True, help="Refuse nothing yet: report only.")
+def run(
+    state_dir: Path,
+    config_dir: Path,
+    kubeconfig: str,
+    canonicalizer_kubeconfig: str,
+    scan_interval: float,
+    allow_local_sources: bool,
+    listen_admission: str,
+    listen_api: str,
+    no_register: bool,
+) -> None:
+    """Guard a cluster from this machine: reconciler, admission server and API server in one.
+
+    Registers itself with the API server, follows Git, refuses changes away from it, and reports drift. Ctrl-C ends all
+    three; the registration stays (`setscrew register --remove` takes it away).
+
+    \b
+    setscrew run --state ./state --config ./config --kubeconfig reconciler.kubeconfig \\
+        --canonicalizer-kubeconfig canonicalizer.kubeconfig
+    """
+    from setscrew.run import Listen, run as run_all
+
+    admission, api = _address(listen_admission), _address(listen_api)
+    options = Options(
+        state_dir=state_dir,
+        config_dir=config_dir,
+        tools=tools(),
+        kubeconfig=kubeconfig,
+        canonicalizer_kubeconfig=canonicalizer_kubeconfig,
+        webhook_url="" if no_register else f"https://{listen_admission}",
+        allow_local=allow_local_sources,
+        scan_seconds=scan_interval,
+    )
+    finish(run_all(options, Listen(admission, api)))
+
+
+@click.command()
+@_options
+@click.option(
+    "--webhook-url", default="", help="Where the API server reaches the admission server; empty: no registration."
+)
+@click.option("--helm", type=PATH, help="The pinned helm.")
+@click.option("--kubectl", type=PATH, help="The pinned kubectl, for Kustomize.")
+def reconcile(
+    state_dir: Path,
+    config_dir: Path,
+    kubeconfig: str,
+    canonicalizer_kubeconfig: str,
+    scan_interval: float,
+    allow_local_sources: bool,
+    webhook_url: str,
+    helm: Path | None,
+    kubectl: Path | None,
+) -> None:
+    """The reconciler alone: Git to snapshots, live state to findings. `setscrew run` starts it."""
+    from setscrew.reconcile import run as run_reconciler
+
+    found = tools()
+    run_reconciler(
+        Options(
+            state_dir=state_dir,
+            config_dir=config_dir,
+            tools=RenderTools(helm or found.helm, kubectl or found.kubectl),
+            kubeconfig=kubeconfig,
+            canonicalizer_kubeconfig=canonicalizer_kubeconfig,
+            webhook_url=webhook_url,
+            allow_local=allow_local_sources,
+            scan_seconds=scan_interval,
+        )
+    )
+
+
+@click.command()
+@click.option("--state", "state_dir", type=EXISTING, required=True, envvar="SETSCREW_STATE", help="State directory.")
+@click.option("--listen", default="127.0.0.1:8443", show_default=True, help="Where the API server calls.")
+def serve(state_dir: Path, listen: str) -> None:
+    """The admission server alone, over the snapshots of a state directory. `setscrew run` starts it."""
+    host, port = _address(listen)
+    settings = AdmissionSettings.in_directory(state_dir, host=host, port=port)
+    os.execve(sys.executable, [sys.executable, "-m", "webhook.server"], {**os.environ, **settings.environment()})  # noqa: S606
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"{text!r} is no address", hint="write HOST:PORT, such as 127.0.0.1:8443")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,112 @@
+"""Owns the reconciler process: clients, sources and registration put together. `setscrew reconcile` runs it.
+
+Must not decide or compare: it only wires `reconciler.loop` to `webhook.registration`.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.cluster.api import ApiClient
+from reconciler.cluster.discovery import Discovery
+from reconciler.errors import ClusterError
+from reconciler.loop.forms import Forms
+from reconciler.loop.reconciler import Reconciler
+from reconciler.loop.serve import Clockwork
+from reconciler.loop.sources import Sources
+from reconciler.render.spec import RenderTools
+from reconciler.snapshot.model import MemorySnapshot
+from reconciler.store.schema_data import load_builtin
+from reconciler.store.state import open_state, sqlite_url
+from setscrew import configuration, statedir
+from setscrew.api_files import STATE_FILE
+from webhook.decision.identity import CANONICALIZER
+from webhook.registration.apply import register
+from webhook.registration.client import UrlClient
+from webhook.registration.configuration import build
+from webhook.tls.files import ensure
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `setscrew run` and `setscrew reconcile` are told. `webhook_url` "": nothing is registered."""
+
+    state_dir: Path
+    config_dir: Path
+    tools: RenderTools
+    kubeconfig: str = ""
+    canonicalizer_kubeconfig: str = ""
+    webhook_url: str = ""
+    allow_local: bool = False
+    scan_seconds: float = 30.0
+
+
+def run(options: Options) -> None:
+    """Reconcile until SIGTERM or SIGINT. Raises SetscrewError for what cannot work at all."""
+    clockwork = make(options)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: clockwork.stop())
+    clockwork.run()
+
+
+def make(options: Options) -> Clockwork:
+    """The clockwork of one installation, wired but not started."""
+    state_dir = statedir.prepare(options.state_dir)
+    config = configuration.load(options.config_dir)
+    client = ApiClient.load(options.kubeconfig) if options.kubeconfig else None
+    dry_runs = ApiClient.load(options.canonicalizer_kubeconfig) if options.canonicalizer_kubeconfig else None
+    reconciler = Reconciler(
+        sources=Sources(config.sources, options.tools, state_dir / "mirrors", allow_local=options.allow_local),
+        forms=Forms(dry_runs),
+        rules=config.rules,
+        builtin=load_builtin(),
+        secret_key=statedir.secret_key(state_dir),
+        snapshots=state_dir / "snapshots",
+        state=open_state(sqlite_url(state_dir / STATE_FILE)),
+        client=client,
+        discovery=Discovery(client) if client is not None else None,
+        published=_registrar(options, state_dir, client),
+        say=say,
+    )
+    if dry_runs is None:
+        say(
+            "no identity for dry-runs: objects keep their offline form, so defaults are guarded only as far as Git goes"
+        )
+    git_seconds = min((source.interval for source in config.sources), default=300)
+    return Clockwork(reconciler, state_dir, options.scan_seconds, git_seconds)
+
+
+def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> Callable[[MemorySnapshot], None]:
+    """Keeps the ValidatingWebhookConfiguration as the snapshot needs it; an unreachable cluster is tried at the next."""
+
+    def registered(snapshot: MemorySnapshot) -> None:
+        if client is None or not options.webhook_url:
+            return
+        certificate = ensure(state_dir / "tls", names_of(options.webhook_url), datetime.now(UTC))
+        guarded = [(entry.object.kind, entry.policy) for entry in snapshot.entries]
+        wanted = build(guarded, UrlClient(options.webhook_url), certificate.ca_bundle, CANONICALIZER)
+        try:
+            outcome = register(client, wanted)
+        except ClusterError as error:
+            say(f"registration failed: {error}")
+        else:
+            if outcome != "unchanged":
+                say(f"registration {outcome}: {len(wanted['webhooks'])} entries")
+
+    return registered
+
+
+def names_of(url: str) -> tuple[str, ...]:
+    """The host of a webhook URL, as the serving certificate must name it."""
+    host = url.partition("://")[2].rpartition(":")[0].strip("[]")
+    return (host or "127.0.0.1", "localhost")
+
+
+def say(line: str) -> None:
+    """One line of talk, on stderr."""
+    print(f"{datetime.now(UTC):%H:%M:%S} reconciler: {line}", file=sys.stderr, flush=True)
