@@ -1,0 +1,73 @@
+"""Holds the sentence and the retry cause of every expected refusal, with the API server's own messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.cluster.refusal import refusal
+from reconciler.errors import ApiError
+from reconciler.model.ref import KindInfo
+from tests.support.fake_api import refused
+
+PODS = KindInfo("", "v1", "Pod", "pods", namespaced=True)
+SECRETS = KindInfo("", "v1", "Secret", "secrets", namespaced=True)
+FOOS = KindInfo("x.io", "v1", "Foo", "foos", namespaced=True)
+
+CASES = [
+    (refused(404, 'namespaces "shop" not found', "NotFound"), "namespace:shop", "namespace shop does not exist yet"),
+    (refused(404, "404 page not found"), "kind:x.io/Foo", "does not serve Foo in x.io/v1 yet"),
+    (refused(403, 'pods "a" is forbidden: exceeded quota: q, requested: pods=1', "Forbidden"), "quota:shop", "quota"),
+    (refused(403, 'foos "a" is forbidden: failed quota: q: must specify x'), "quota:shop", "quota"),
+    (
+        refused(403, "unable to create new content in namespace shop because it is being terminated"),
+        "namespace:shop",
+        "being deleted",
+    ),
+    (refused(403, 'admission webhook "w.x.io" denied the request: no'), "policy", "admission policy refuses it"),
+    (refused(422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"), "policy", "not accept"),
+    (
+        refused(403, "pods is forbidden: maximum cpu usage per Container is 1, but limit is 2"),
+        "limits:shop",
+        "LimitRange",
+    ),
+    (refused(403, 'foos is forbidden: User "c" cannot create resource "foos"'), "right", "lacks a right on foos"),
+    (
+        refused(403, "roles is forbidden: user is attempting to grant RBAC permissions not held"),
+        "right",
+        "lacks a right",
+    ),
+    (refused(403, "priorityclasses is forbidden: only one default"), "policy", "admission refuses it"),
+    (refused(400, "admission webhook w does not support dry run"), "webhook", "does not take dry-runs"),
+    (refused(500, 'Internal error occurred: failed calling webhook "w": timeout'), "webhook", "does not answer"),
+    (refused(503, "the server is currently unable to handle the request"), "server", "not able to answer"),
+    (refused(429, "too many requests"), "server", "not able to answer"),
+    (refused(409, "the object has been modified", "Conflict"), "conflict", "changes too fast"),
+    (refused(413, "Request entity too large: limit is 3145728"), "", "larger than the API server takes"),
+    (refused(400, "strict decoding error"), "", "does not accept it: strict decoding error"),
+    (refused(422, "spec.x: Required value", "Invalid", ("spec.x",)), "", "does not accept it: spec.x"),
+]
+
+
+@pytest.mark.parametrize(("error", "cause", "words"), CASES, ids=[case[0].message[:40] for case in CASES])
+def test_each_refusal_has_its_cause_and_says_why(error: ApiError, cause: str, words: str) -> None:
+    said = refusal(error, FOOS, "shop", copied=False)
+    assert said.cause == cause
+    assert words in said.reason
+
+
+def test_a_rule_on_the_name_counts_only_against_a_copy() -> None:
+    error = refused(422, "metadata.name: Invalid value", "Invalid", ("metadata.name",))
+    assert refusal(error, FOOS, "shop", copied=True).cause == "name"
+    assert refusal(error, FOOS, "shop", copied=False).cause == ""
+
+
+def test_the_reason_for_a_secret_never_quotes_what_the_api_server_says() -> None:
+    error = refused(422, 'data[k]: Invalid value: "hunter2"', "Invalid", ("data[k]",))
+    said = refusal(error, SECRETS, "shop", copied=False)
+    assert "hunter2" not in said.reason
+    assert "Invalid at data[k]" in said.reason
+
+
+def test_the_reason_for_another_kind_does() -> None:
+    error = refused(422, 'spec: Invalid value: "x"', "Invalid", ("spec",))
+    assert 'Invalid value: "x"' in refusal(error, PODS, "shop", copied=False).reason
