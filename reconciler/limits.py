@@ -62,6 +62,9 @@ DECISION_LINE_BYTES: Final = 64 * KIB
 
 # Receivers, continued: whole read of a body, and the token bucket of one receiver.
 PUSH_READ_SECONDS: Final = 30
+# GitHub sends up to 25 MB; what is larger than a push may be is dropped unkept up to here.
+PUSH_DISCARD_BYTES: Final = 32 * MIB
+PUSH_DISCARD_SECONDS: Final = 5
 POKE_SECONDS: Final = 1
 PUSH_REFS: Final = 1_000
 PUSH_RATE_PER_SECOND: Final = 10
@@ -99,7 +102,7 @@ DRY_RUN_LONGEST_WAIT_SECONDS: Final = 10.0
 
 # The API listener. A client that is silent this long in the middle of a request is let go.
 API_THREADS: Final = 16
-API_SILENT_SECONDS: Final = 10
+API_SILENT_SECONDS: Final = 5
 API_KEEPALIVE_SECONDS: Final = 5
 API_DRAIN_SECONDS: Final = 5
 API_BACKLOG: Final = 128

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,13 @@ from flask import Blueprint, Response, request
 from flask.json import dumps
 from prometheus_client import Counter
 
-from reconciler.limits import PUSH_BURST, PUSH_RATE_PER_SECOND, PUSH_READ_SECONDS
+from reconciler.limits import (
+    PUSH_BURST,
+    PUSH_DISCARD_BYTES,
+    PUSH_DISCARD_SECONDS,
+    PUSH_RATE_PER_SECOND,
+    PUSH_READ_SECONDS,
+)
 from webhook.api.configuration import Receiver
 from webhook.api.ports import ApiSettings, ApiState, Refresh
 from webhook.api.problems import LOG, Problem
@@ -123,23 +130,40 @@ def read_body(limit: int) -> bytes:
     """The raw body: its length judged before it is read, counted while it is read. Raises Problem 400, 413 or 415."""
     content_type = request.headers.get("Content-Type", "")
     if request.content_length is not None and request.content_length > limit:
-        raise Problem(413, f"a push may have {limit} bytes")
+        raise _too_large(limit, request.content_length)
     if not (is_json(content_type) or is_form(content_type)) or "Content-Encoding" in request.headers:
         raise Problem(415, "send application/json or application/x-www-form-urlencoded, not compressed")
-    deadline = time.monotonic() + PUSH_READ_SECONDS
     body = bytearray()
     try:
-        while chunk := request.environ["wsgi.input"].read(_CHUNK):
+        for chunk in _chunks(PUSH_READ_SECONDS):
             body += chunk
             if len(body) > limit:
-                raise Problem(413, f"a push may have {limit} bytes")
-            if time.monotonic() > deadline:
-                raise Problem(400, "the body took too long")
+                raise _too_large(limit, len(body))
     except OSError:
         raise Problem(400, "the body ended early") from None
     if request.content_length is not None and len(body) != request.content_length:
         raise Problem(400, "the body ended early")
     return bytes(body)
+
+
+def _too_large(limit: int, length: int) -> Problem:
+    # Most senders look for the answer only when they have sent all; a body that could be a real push is let pass by,
+    # unkept, so that its sender is told 413 instead of a broken connection.
+    dropped = 0
+    with contextlib.suppress(OSError, Problem):
+        for chunk in _chunks(PUSH_DISCARD_SECONDS) if length <= PUSH_DISCARD_BYTES else ():
+            dropped += len(chunk)
+            if dropped > PUSH_DISCARD_BYTES:
+                break
+    return Problem(413, f"a push may have {limit} bytes")
+
+
+def _chunks(seconds: float) -> Iterator[bytes]:
+    deadline = time.monotonic() + seconds
+    while chunk := request.environ["wsgi.input"].read(_CHUNK):
+        yield chunk
+        if time.monotonic() > deadline:
+            raise Problem(400, "the body took too long")
 
 
 def _poke(names: Iterable[str], refresh: Refresh) -> None:

@@ -117,7 +117,7 @@ def _refs(found: Sequence[tuple[Any, Any, Any]]) -> tuple[PushedRef, ...]:
 
 
 def _ref(name: Any) -> str:
-    if not isinstance(name, str) or not name.startswith("refs/") or len(name.encode("utf-8", "replace")) > _REF_BYTES:
+    if not isinstance(name, str) or not name.startswith("refs/") or len(name.encode()) > _REF_BYTES:
         raise ValueError("the ref is not a full name")
     if _BAD_REF.search(name):
         raise ValueError("the ref is not a valid name")

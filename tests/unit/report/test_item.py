@@ -104,7 +104,7 @@ def test_absent_and_null_are_told_apart(deployment: Entry) -> None:
     ids=["data", "stringData", "the whole", "an annotation"],
 )
 @pytest.mark.parametrize("leak", ["swordfish", "hmac:" + "ab" * 32])
-def test_no_byte_of_a_secret_reaches_the_report(secret: Entry, path: Path, leak: str) -> None:
+def test_no_byte_of_a_secret_reaches_the_report(secret: Entry, path: list[str], leak: str) -> None:
     value = {"deep": [leak]} if not path else leak
     comparison = Comparison((change(path, value, value),))
     item = drift_item(secret, comparison, {}, now=NOW, patch=[{"op": "replace", "path": "/x", "value": leak}])
