@@ -1,0 +1,110 @@
+"""Holds how live objects are read: pages, restarts, and that what was not seen is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reconciler.cluster.live import get_live, list_live, read_live
+from reconciler.errors import ApiError
+from reconciler.limits import LIST_FROM_OBJECTS
+from reconciler.model.ref import KindInfo, ObjectRef
+from tests.support.fake_api import Call, FakeApi, refused
+
+KIND = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True)
+NODE = KindInfo("", "v1", "Node", "nodes", namespaced=False)
+
+
+def item(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "shop"}, "spec": {}}
+
+
+def ref(name: str) -> ObjectRef:
+    return ObjectRef("apps", "Deployment", "shop", name)
+
+
+def test_all_pages_are_read_and_items_get_their_kind_back() -> None:
+    def handler(call: Call) -> Any:
+        if "continue" not in call.query:
+            return {"items": [item("a")], "metadata": {"continue": "next"}}
+        return {"items": [item("b")], "metadata": {}}
+
+    api = FakeApi(handler)
+    live = list_live(api, [KIND])  # type: ignore[arg-type]
+    assert set(live.objects) == {ref("a"), ref("b")}
+    assert live.objects[ref("a")] == {"apiVersion": "apps/v1", "kind": "Deployment", **item("a")}
+    assert [call.query for call in api.calls] == [{"limit": 500}, {"limit": 500, "continue": "next"}]
+
+
+def test_a_list_that_the_server_has_forgotten_begins_again() -> None:
+    answers = iter([{"items": [item("a")], "metadata": {"continue": "x"}}, refused(410), {"items": [item("b")]}])
+
+    def handler(_: Call) -> Any:
+        answer = next(answers)
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+    assert ref("b") in list_live(FakeApi(handler), [KIND]).objects  # type: ignore[arg-type]
+
+
+def test_a_kind_that_cannot_be_listed_is_named() -> None:
+    def handler(call: Call) -> Any:
+        if call.path.endswith("/nodes"):
+            raise refused(403, "nodes is forbidden")
+        return {"items": [item("a")]}
+
+    live = list_live(FakeApi(handler), [NODE, KIND], "shop")  # type: ignore[arg-type]
+    assert live.unread == {"v1 nodes": "nodes is forbidden"}
+    assert set(live.objects) == {ref("a")}
+
+
+def test_a_kind_that_is_not_served_has_no_objects() -> None:
+    def handler(_: Call) -> Any:
+        raise refused(404)
+
+    live = list_live(FakeApi(handler), [KIND])  # type: ignore[arg-type]
+    assert (live.objects, live.unread) == ({}, {})
+
+
+def test_a_few_objects_are_read_one_by_one_and_absent_ones_are_absent() -> None:
+    def handler(call: Call) -> Any:
+        if call.path.endswith("/b"):
+            raise refused(404)
+        return item("a")
+
+    api = FakeApi(handler)
+    live = read_live(api, [(ref("a"), KIND), (ref("b"), KIND)])  # type: ignore[arg-type]
+    assert set(live.objects) == {ref("a")}
+    assert api.sent == ["GET a", "GET b"]
+
+
+def test_many_objects_of_a_namespace_are_listed_and_strangers_are_let_go() -> None:
+    wanted = [(ref(f"a{number}"), KIND) for number in range(LIST_FROM_OBJECTS + 1)]
+    api = FakeApi(lambda _: {"items": [item("a0"), item("stranger"), item("a1")]})
+    live = read_live(api, wanted)  # type: ignore[arg-type]
+    assert set(live.objects) == {ref("a0"), ref("a1")}
+    assert api.sent == ["GET deployments"]
+
+
+def test_where_listing_is_refused_each_object_is_read() -> None:
+    def handler(call: Call) -> Any:
+        if call.path.endswith("/deployments"):
+            raise refused(403, "cannot list")
+        if call.path.endswith("/a1"):
+            raise refused(403, "cannot get")
+        return item(call.path.rpartition("/")[2])
+
+    wanted = [(ref(f"a{number}"), KIND) for number in range(LIST_FROM_OBJECTS + 1)]
+    live = read_live(FakeApi(handler), wanted)  # type: ignore[arg-type]
+    assert len(live.objects) == LIST_FROM_OBJECTS
+    assert live.unseen == {ref("a1"): "cannot get"}
+
+
+def test_an_object_that_may_not_be_read_is_not_taken_for_absent() -> None:
+    def handler(_: Call) -> Any:
+        raise refused(403)
+
+    with pytest.raises(ApiError):
+        get_live(FakeApi(handler), KIND, "shop", "a")  # type: ignore[arg-type]
