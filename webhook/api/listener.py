@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from reconciler.errors import UsageError
 from reconciler.limits import (
@@ -73,11 +75,23 @@ def options(listener: int, log_level: str) -> dict[str, Any]:
         "accesslog": None,
         "errorlog": "-",
         "loglevel": log_level,
+        "logger_class": _Log,
         "control_socket_disable": True,
         "proc_name": "setscrew-api",
         # Nothing here depends on the sender's address or scheme, so no header of a proxy is believed.
         "forwarded_allow_ips": "",
     }
+
+
+class _Log(Logger):  # type: ignore[misc] # gunicorn is not typed
+    """gunicorn's log without a trace for each sender that stopped half-way: strangers must not fill the disk."""
+
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """An unexpected error with its trace, a silent sender in a word."""
+        if isinstance(sys.exception(), BlockingIOError):
+            self.debug("a sender fell silent")
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed

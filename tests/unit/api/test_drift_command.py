@@ -179,6 +179,7 @@ def test_senders_that_stop_half_way_do_not_hold_the_server(served: Served) -> No
     assert time.monotonic() - started < 12
     for connection in stuck:
         connection.close()
+    assert "Traceback" not in (served.state_dir / "log").read_text()
 
 
 def test_without_the_token_a_real_request_is_401(served: Served) -> None:
