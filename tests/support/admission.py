@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class RunningServer:
     files: ServingFiles
     log: Path
     seen: Path
+    opened: list[http.client.HTTPSConnection] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -45,13 +46,16 @@ class RunningServer:
         return f"https://{self.settings.host}:{self.settings.port}"
 
     def connect(self, timeout: float = 10) -> http.client.HTTPSConnection:
-        """A connection that trusts the server's authority and nothing else."""
+        """A connection that trusts the server's authority and nothing else; closed with the server."""
         context = ssl.create_default_context(cadata=self.files.ca_bundle.decode())
-        return http.client.HTTPSConnection("127.0.0.1", self.settings.port, context=context, timeout=timeout)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.settings.port, context=context, timeout=timeout)
+        self.opened.append(connection)
+        return connection
 
     def post(self, review: Any, path: str = "/validate") -> tuple[int, Any]:
         """Status and decoded JSON."""
-        return exchange(self.connect(), review, path)
+        with closing(self.connect()) as connection:
+            return exchange(connection, review, path)
 
     def requests(self) -> list[list[str]]:
         """Operation, resource, subresource and name of each review that arrived."""
@@ -92,6 +96,8 @@ def admission_server(
         _wait(server)
         yield server
     finally:
+        for connection in server.opened:
+            connection.close()
         process.kill()
         process.wait()
 
@@ -100,10 +106,10 @@ def _wait(server: RunningServer) -> None:
     end = time.monotonic() + 20
     while time.monotonic() < end and server.process.poll() is None:
         try:
-            connection = server.connect()
-            connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
-                return
+            with closing(server.connect()) as connection:
+                connection.request("GET", "/healthz")
+                if connection.getresponse().status == 200:
+                    return
         except OSError:
             time.sleep(0.02)
     raise AssertionError(server.log.read_text())
@@ -124,7 +130,7 @@ def a_review(uid: str = "u1", verdict: str = "allow", **request: Any) -> dict[st
             "namespace": "shop",
             "name": "web",
             "object": body,
-            "oldObject": body,
+            "oldObject": dict(body),
             **request,
         },
     }

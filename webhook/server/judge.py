@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import msgspec
-
 from reconciler.errors import ReviewError
 from reconciler.limits import REFRESH_MARGIN_SECONDS, REVIEW_THREAD_BYTES, REVIEW_THREADS
 from reconciler.snapshot.model import SnapshotView
+from webhook.decision.review import TOO_DEEP as TOO_DEEP_CODE
 from webhook.decision.types import Decision, Request
 from webhook.server.ports import Clock, Decide, Decode, Encode, Recorder, Refresh, SnapshotFeed
 from webhook.server.record import decision_record, worth_recording
@@ -23,24 +23,19 @@ from webhook.server.record import decision_record, worth_recording
 _LOG = logging.getLogger("setscrew.admission")
 _Result = TypeVar("_Result")
 
-# The policy of an object that cannot be judged is not known, so the default of `undecidable` holds: Deny.
-INTERNAL_ERROR = Decision(
-    allowed=False,
-    code="internal-error",
-    message="setscrew could not judge this request: an internal error (the admission server's log names the place); "
-    "no change is admitted unjudged [internal-error]",
-)
+
+def _unjudged(code: str, why: str) -> Decision:
+    return Decision(allowed=False, code=code, message=f"setscrew {why}; no change is admitted unjudged [{code}]")
 
 
-class _Uid(msgspec.Struct):
-    uid: str
+# The policy of an object that cannot be judged is not known, so the default of `undecidable` holds: Deny. Any HTTP
+# status but 200 would admit the change under `failurePolicy: Ignore`, so who can bring one about is past the guard.
+INTERNAL_ERROR = _unjudged("internal-error", "could not judge this request: an internal error (see its log)")
+TOO_DEEP = _unjudged("undecidable", "cannot judge this object: it is nested too deeply")
+LATE = _unjudged("undecidable", "could not judge this request in time")
 
-
-class _Envelope(msgspec.Struct):
-    request: _Uid
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
+# The API server writes the uid first, before anything that the requester can shape.
+_UID = re.compile(rb'\A\s*\{[^{}]*"request"\s*:\s*\{\s*"uid"\s*:\s*"([0-9A-Za-z-]{1,64})"')
 
 
 class NoSnapshotError(Exception):
@@ -71,7 +66,7 @@ class Judge:
     async def review(self, body: bytes, endpoint: Endpoint | None, deadline: float) -> bytes:
         """The AdmissionReview that answers `body`. `deadline` is in the loop's time.
 
-        Raises ReviewError for a malformed review, NoSnapshotError, and TimeoutError past the deadline.
+        Raises ReviewError for a malformed review, NoSnapshotError where there is nothing to judge with yet.
         """
         began = asyncio.get_running_loop().time()
         big = len(body) > REVIEW_THREAD_BYTES
@@ -79,12 +74,16 @@ class Judge:
             raise NoSnapshotError
         try:
             request = await self._run(lambda: self.decode(body), big, deadline)
-        except (ReviewError, TimeoutError):
-            raise
-        except Exception as error:  # noqa: BLE001 - as in `_guarded`
-            return self._unreadable(body, error)
-        _check_endpoint(request, endpoint)
-        snapshot, decision = await self._decision(request, big, deadline)
+            _check_endpoint(request, endpoint)
+            snapshot, decision = await self._decision(request, big, deadline)
+        except TimeoutError as error:
+            return self._refusal(body, LATE, error)
+        except ReviewError as error:
+            if error.code != TOO_DEEP_CODE:
+                raise
+            return self._refusal(body, TOO_DEEP, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a verdict, never a stack trace
+            return self._refusal(body, INTERNAL_ERROR, error)
         self._record(request, snapshot, decision, began)
         return self._encoded(request.uid, decision)
 
@@ -104,7 +103,7 @@ class Judge:
         def judged() -> Decision:
             try:
                 return self.decide(request, snapshot, self.clock(), refreshed=refreshed)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a verdict, never a stack trace
+            except Exception as error:  # noqa: BLE001 - as in `review`, with the uid at hand
                 _LOG.error("review %.64r: the decision failed: %s", request.uid, place(error))
                 return INTERNAL_ERROR
 
@@ -125,19 +124,19 @@ class Judge:
         if not thread.cancelled():
             thread.exception()
 
-    def _unreadable(self, body: bytes, error: Exception) -> bytes:
-        """A denial where the review has a uid: any other status admits the change under `failurePolicy: Ignore`."""
-        _LOG.error("a review could not be read: %s", place(error))
-        try:
-            uid = _ENVELOPE.decode(body).request.uid
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+    def _refusal(self, body: bytes, decision: Decision, error: Exception) -> bytes:
+        """The denial of a review that could not be read or judged; raises ReviewError where it has no uid."""
+        found = _UID.match(body[:1024])
+        if not found:
             raise ReviewError("the review cannot be read", status=400) from None
-        return self.encode(uid, INTERNAL_ERROR)
+        uid = found[1].decode("ascii")
+        _LOG.error("review %s: %s: %s", uid, decision.code, place(error))
+        return self.encode(uid, decision)
 
     def _encoded(self, uid: str, decision: Decision) -> bytes:
         try:
             return self.encode(uid, decision)
-        except Exception as error:  # noqa: BLE001 - as in `_guarded`
+        except Exception as error:  # noqa: BLE001 - as in `review`
             _LOG.error("review %.64r: the answer could not be written: %s", uid, place(error))
             return self.encode(uid, INTERNAL_ERROR)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -232,8 +233,6 @@ def test_at_most_two_big_reviews_are_judged_at_a_time() -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        import time
-
         time.sleep(0.02)
         running -= 1
         return Decision(True, "conforms")
@@ -268,6 +267,28 @@ def test_a_reader_that_fails_unexpectedly_denies_rather_than_fails_open() -> Non
     status, _, body = ask(AdmissionApp(judge(decode=decode)), [dumped(a_review("u10"))])
     assert (status, answer(body)["uid"], answer(body)["allowed"]) == (200, "u10", False)
     assert ask(AdmissionApp(judge(decode=decode)), [b"{"])[0] == 400
+
+
+def test_an_object_nested_too_deeply_is_a_denial_since_a_status_would_admit_it() -> None:
+    from webhook.decision.review import decode
+
+    app = AdmissionApp(judge(decode=decode))
+    for depth in (300, 5_000):
+        nested: bytes = b'{"a":' * depth + b"1" + b"}" * depth
+        body = dumped(a_review("deep", object=0)).replace(b'"object": 0', b'"object": ' + nested)
+        status, _, answered = ask(app, [body])
+        assert (status, answer(answered)["uid"], answer(answered)["allowed"]) == (200, "deep", False)
+        assert "nested too deeply" in answer(answered)["status"]["message"]
+
+
+def test_a_decision_that_takes_too_long_is_a_denial_before_the_api_server_gives_up() -> None:
+    review = a_review("late", verdict="slow")
+    review["request"]["object"]["data"] = "x" * REVIEW_THREAD_BYTES
+    began = time.monotonic()
+    status, _, body = ask(AdmissionApp(judge()), [dumped(review)], query=b"timeout=1s")
+    assert (status, answer(body)["uid"], answer(body)["allowed"]) == (200, "late", False)
+    assert "in time" in answer(body)["status"]["message"]
+    assert time.monotonic() - began < 1.5
 
 
 def test_an_answer_that_cannot_be_written_is_a_denial() -> None:

@@ -49,9 +49,7 @@ def serial(server: ssl.SSLContext, ca: bytes) -> str:
 def test_a_new_pair_is_served_over_the_same_context(tmp_path: Path) -> None:
     authority = new_authority(NOW)
     first, second = issue(authority, ["localhost"], NOW), issue(authority, ["localhost"], NOW)
-    serving = ServingCertificate(
-        *write(tmp_path, first.certificate_pem, first.key_pem), ssl.TLSVersion.TLSv1_3
-    )
+    serving = ServingCertificate(*write(tmp_path, first.certificate_pem, first.key_pem), ssl.TLSVersion.TLSv1_3)
     context = serving.context
     assert not serving.reload_if_changed()
     assert int(serial(context, authority.certificate_pem), 16) == first.certificate.serial_number
@@ -64,9 +62,7 @@ def test_a_new_pair_is_served_over_the_same_context(tmp_path: Path) -> None:
 def test_a_pair_caught_half_written_changes_nothing_and_is_tried_again(tmp_path: Path) -> None:
     authority = new_authority(NOW)
     first, second = issue(authority, ["localhost"], NOW), issue(authority, ["localhost"], NOW)
-    serving = ServingCertificate(
-        *write(tmp_path, first.certificate_pem, first.key_pem), ssl.TLSVersion.TLSv1_3
-    )
+    serving = ServingCertificate(*write(tmp_path, first.certificate_pem, first.key_pem), ssl.TLSVersion.TLSv1_3)
     write(tmp_path, second.certificate_pem, first.key_pem)
     assert not serving.reload_if_changed()
     assert int(serial(serving.context, authority.certificate_pem), 16) == first.certificate.serial_number

@@ -21,15 +21,17 @@ def test_a_state_directory_is_enough() -> None:
 
 
 def test_settings_survive_the_way_through_the_environment() -> None:
-    settings = AdmissionSettings.from_environment({
-        "SETSCREW_STATE_DIR": "/state",
-        "SETSCREW_ADMISSION_HOST": "::1",
-        "SETSCREW_ADMISSION_PORT": "9443",
-        "SETSCREW_TLS_MINIMUM": "1.2",
-        "SETSCREW_TLS_CERTIFICATE": "/certs/tls.crt",
-        "SETSCREW_DRAIN_SECONDS": "5",
-        "SETSCREW_LOG_LEVEL": "warning",
-    })
+    settings = AdmissionSettings.from_environment(
+        {
+            "SETSCREW_STATE_DIR": "/state",
+            "SETSCREW_ADMISSION_HOST": "::1",
+            "SETSCREW_ADMISSION_PORT": "9443",
+            "SETSCREW_TLS_MINIMUM": "1.2",
+            "SETSCREW_TLS_CERTIFICATE": "/certs/tls.crt",
+            "SETSCREW_DRAIN_SECONDS": "5",
+            "SETSCREW_LOG_LEVEL": "warning",
+        }
+    )
     assert AdmissionSettings.from_environment(settings.environment()) == settings
 
 
