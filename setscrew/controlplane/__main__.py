@@ -34,16 +34,17 @@ def build(names: tuple[str, ...]) -> None:
 def up(audit_policy: Path | None, gates: tuple[str, ...]) -> None:
     """Start a control plane, print its admin kubeconfig, and keep it until Ctrl-C."""
     with ControlPlane.start(feature_gates=gates, audit_policy=audit_policy) as plane:
+        ended = _on_signal()  # before it is announced: whoever reads the line may end it at once
         click.echo(plane.admin_kubeconfig)
         click.echo(f"{plane.server} is ready; export KUBECONFIG={plane.admin_kubeconfig}; Ctrl-C ends it", err=True)
-        _until_signal()
+        ended.wait()
 
 
-def _until_signal() -> None:
+def _on_signal() -> threading.Event:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    return ended
 
 
 if __name__ == "__main__":

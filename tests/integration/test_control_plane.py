@@ -225,7 +225,7 @@ def test_nothing_outlives_an_owner_that_is_killed(tmp_path: Path, number: signal
         process.send_signal(number)
         process.wait(20)
     _assert_nothing_left(tmp_path)
-    assert not _alive(facts)
+    assert eventually(lambda: not _alive(facts), f"all of {facts} are dead")
 
 
 def test_nothing_outlives_an_owner_that_is_killed_while_it_starts(tmp_path: Path) -> None:
@@ -259,6 +259,7 @@ def test_what_died_with_its_supervisor_is_swept_by_the_next_start(
     with _owner(tmp_path) as (process, facts):
         os.kill(facts["pids"]["supervisor"], signal.SIGKILL)
         process.kill()
+    assert eventually(lambda: not _alive(facts), "all are dead")
     left = Path(facts["directory"])
     assert left.is_dir()
     os.utime(left, (0, 0))
