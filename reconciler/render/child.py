@@ -32,7 +32,7 @@ def answer(job: dict[str, Any]) -> Iterator[Line]:
     """The lines that answer `job`. Raises RenderError."""
     if job["job"] == "scan":
         root = Path(job["root"])
-        scan = Scan(root)
+        scan = Scan(root, root / job["entry"])
         tree = scan.directory(root / job["entry"])
         yield {"files": [str(path.relative_to(root)) for path in scan.files], "kustomization": tree}
     elif job["job"] == "chart":

@@ -17,6 +17,7 @@ ORIGIN: Final = "config.kubernetes.io/origin"
 _SOURCE: Final = re.compile(r"^# Source: (\S.*?)\s*$")
 _KIND: Final = re.compile(r"""^\s*(?:- )?kind:\s*["']?([\w-]+)["']?\s*(?:#.*)?$""")
 _NAME: Final = re.compile(r"""^\s*(?:- )?name:\s*["']?(.+?)["']?\s*(?:#.*)?$""")
+_FLOW_NAME: Final = re.compile(r"""^\s*(?:- )?metadata:\s*\{.*?\bname:\s*["']?([^"',}\s]+)""")
 _EXPRESSION: Final = re.compile(r"\{\{.*?\}\}")
 
 
@@ -98,7 +99,7 @@ def _fit(lines: list[str], start: int, name: str) -> int:
     for row in lines[start + 1 :]:
         if row.startswith("---"):
             break
-        if match := _NAME.match(row):
+        if match := _NAME.match(row) or _FLOW_NAME.match(row):
             parts = [part for part in _EXPRESSION.split(match[1]) if part]
             return sum(map(len, parts)) if all(part in name for part in parts) else -1
     return -1

@@ -35,6 +35,7 @@ _BASES: Final = (
 )
 _INT64: Final = 2**63
 _UINT64: Final = 2**64
+_EXPONENT_FROM: Final = 10**21
 # Enough for any number that fits 64 bits in base 2; a longer run of digits is a float or a string, and Python's
 # own limit on digits must not be reached.
 _DIGITS: Final = 80
@@ -81,12 +82,13 @@ def resolve_tagged(tag: str, text: str) -> Scalar:
 
 
 def tidy(value: Scalar) -> Scalar:
-    """JSON has one kind of number: whole numbers within 64 bits are ints, all else is a float, as in the API server."""
+    """JSON has one kind of number: whole numbers are ints, rounded to a float beyond 64 bits, as in the API server."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    if not -_INT64 <= value < _INT64:
-        return float(value)
-    return int(value) if value == int(value) else value
+    if -_INT64 <= value < _INT64:
+        return int(value) if value == int(value) else value
+    # As the API server writes it: the shortest digits of the float, without an exponent below 1e21.
+    return int(Decimal(repr(float(value)))) if abs(value) < _EXPONENT_FROM else float(value)
 
 
 def key_text(value: Scalar) -> str:
@@ -126,10 +128,9 @@ def _integer(plain: str) -> int | None:
 
 def _short_float(value: float) -> str:
     """The fewest digits that give the same 32-bit float, in exponents from 1e+06 up: how go-yaml spells a key."""
-    try:
-        single = struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        raise ScalarError("a mapping key beyond 32-bit floats") from None
+    single: float = struct.unpack("f", struct.pack("f", value))[0]
+    if math.isinf(single):
+        raise ScalarError("a mapping key beyond 32-bit floats")
     spellings = (f"{single:.{digits}e}" for digits in range(9))
     text = next(text for text in spellings if struct.unpack("f", struct.pack("f", float(text)))[0] == single)
     mantissa, _, exponent = text.partition("e")

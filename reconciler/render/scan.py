@@ -7,6 +7,7 @@ Runs in the render child, since it parses YAML.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +31,9 @@ _PLUGIN_KEYS: Final = ("path", "paths", "file", "files", "env", "envs")
 class Scan:
     """One walk from an entry directory; `files` and `entry` are its result."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, entry: Path | None = None) -> None:
         self.root = root
+        self._base = entry if entry and root == Path(root.anchor) else root  # what messages are relative to
         self.files: dict[Path, None] = {}
         self._seen: set[Path] = set()
 
@@ -110,7 +112,7 @@ class Scan:
         raise RenderError(message, where=place, hint=hint, code="SS3006")
 
     def _shown(self, path: Path) -> str:
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+        return os.path.relpath(path, self._base)
 
 
 def _normal(directory: Path, value: str) -> str:

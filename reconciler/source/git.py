@@ -36,7 +36,7 @@ class Revision:
 
     @property
     def text(self) -> str:
-        """As Flux writes it: `main@sha1:<40 hex>`, for a pinned commit `sha1:<40 hex>`; here also `dir@sha256:<64 hex>`."""
+        """`main@sha1:<40 hex>` as Flux writes it, `sha1:<40 hex>` for a pinned commit, `dir@sha256:<64 hex>`."""
         digest = f"{'sha1' if len(self.commit) == 40 else 'sha256'}:{self.commit}"
         return digest if self.ref == self.commit else f"{self.ref}@{digest}"
 

@@ -1,4 +1,4 @@
-"""Owns reading a mirror: commits through GitPython, trees and files through `git ls-tree` and `cat-file --batch`.
+"""Owns reading a mirror: commits with GitPython's parser, trees and files through `git ls-tree` and `cat-file --batch`.
 
 Nothing is ever checked out: no hook, filter, LFS smudge or link of the repository takes effect, and sizes are known
 before content is read. Must not reach a remote.
@@ -6,15 +6,16 @@ before content is read. Must not reach a remote.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import git
 
 from reconciler.errors import SourceError
-from reconciler.source.command import environment, run
+from reconciler.source.command import run
 
 _SUBJECT_CHARS: Final = 120
 
@@ -39,14 +40,13 @@ class Entry:
 
 def describe(mirror: Path, commit: str) -> Facts:
     """Subject and author of `commit`. Raises SourceError when it cannot be read."""
-    with git.Repo(mirror) as repository:
-        # GitPython lets the caller's environment through; in a hook of some repository that would name another one.
-        repository.git.update_environment(**environment(mirror, allow_local=False), GIT_DIR=str(mirror))
-        try:
-            found = repository.commit(commit)
-            subject, author = str(found.summary), f"{found.author.name} <{found.author.email}>"
-        except (ValueError, git.GitError) as error:
-            raise SourceError(f"cannot read commit {commit}", where=str(mirror)) from error
+    raw = run(mirror, ["cat-file", "commit", "--end-of-options", commit])
+    try:
+        # Only GitPython's parser: its Repo asks this process's GIT_* variables, which in a hook name another one.
+        found = git.Commit(cast("git.Repo", None), bytes.fromhex(commit))._deserialize(io.BytesIO(raw))  # noqa: SLF001
+        subject, author = str(found.summary), f"{found.author.name} <{found.author.email}>"
+    except (ValueError, IndexError, LookupError) as error:
+        raise SourceError(f"cannot read commit {commit}", where=str(mirror)) from error
     return Facts(_one_line(subject), _one_line(author))
 
 
