@@ -62,7 +62,7 @@ def make(options: Options) -> Clockwork:
     dry_runs = ApiClient.load(options.canonicalizer_kubeconfig) if options.canonicalizer_kubeconfig else None
     reconciler = Reconciler(
         sources=Sources(config.sources, options.tools, state_dir / "mirrors", allow_local=options.allow_local),
-        forms=Forms(dry_runs),
+        forms=Forms(dry_runs, client),
         rules=config.rules,
         builtin=load_builtin(),
         secret_key=statedir.secret_key(state_dir),

@@ -55,6 +55,7 @@ def canonical_forms(
     live: Mapping[ObjectRef, Tree] | None = None,
     twice: bool = True,
     pace: Pace | None = None,
+    reader: ApiClient | None = None,
 ) -> Iterator[tuple[RenderedObject, ServerForm]]:
     """One form for each pair, in the order in which they are ready; closing the iterator drops what has not begun.
 
@@ -62,7 +63,7 @@ def canonical_forms(
     each dry-run again to find volatile values, as at first sight. `progress(done, total)` is called in this thread.
     Whatever the API server answers is a form with a reason; nothing is raised for it.
     """
-    engine = Canonicalizer(DryRunner(client, pace or Pace(DRY_RUNS_PER_SECOND)), live or {}, twice=twice)
+    engine = Canonicalizer(DryRunner(client, pace or Pace(DRY_RUNS_PER_SECOND), reader=reader), live or {}, twice=twice)
     with ThreadPoolExecutor(DRY_RUNS_AT_ONCE, "dry-run") as pool:
         waiting: dict[Future[ServerForm], RenderedObject] = {
             pool.submit(engine.form, rendered, kind): rendered for rendered, kind in pairs

@@ -58,7 +58,8 @@ class CopyRefusedError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class DryRunner:
-    """Sends dry-runs for one client at one pace; safe to share between threads.
+    """Sends dry-runs for one client at one pace; safe to share between threads. `reader` reads (None: the client itself):
+    the identity that dry-runs need not be one that may read.
 
     `run` raises `ApiError` (`CopyRefusedError` for the copy) and `UnreachableError`, both after its retries.
     """
@@ -66,10 +67,11 @@ class DryRunner:
     client: ApiClient
     pace: Pace
     token: Callable[[], str] = lambda: "s" + secrets.token_hex(3)[:5]
+    reader: ApiClient | None = None
 
     def live(self, kind: KindInfo, namespace: str, name: str) -> Tree | None:
         """The live object, or None where it is absent."""
-        return self._patiently(partial(get_live, self.client, kind, namespace, name))
+        return self._patiently(partial(get_live, self.reader or self.client, kind, namespace, name))
 
     def run(self, kind: KindInfo, body: Mapping[str, Any], live: Tree | None) -> Answer:
         """The server's form of `body`; `live` is the object that the cluster holds now, None where it has none."""

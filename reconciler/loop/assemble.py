@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -46,9 +46,19 @@ class Assembly:
     objects: Mapping[ObjectRef, Declared] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
-    def entries(self, forms: Mapping[str, CanonicalObject]) -> tuple[Entry, ...]:
-        """Entries for a snapshot: the confirmed form where there is one, else the offline form."""
-        return tuple(Entry(forms.get(one.key, one.form), one.policy) for one in self.objects.values())
+    def entries(self, forms: Mapping[str, CanonicalObject], reasons: Mapping[str, str]) -> tuple[Entry, ...]:
+        """Entries for a snapshot: the confirmed form where there is one, else the offline form with its reason."""
+        return tuple(
+            Entry(
+                self._placed(one, forms.get(one.key)) or replace(one.form, reason=reasons.get(one.key, "")), one.policy
+            )
+            for one in self.objects.values()
+        )
+
+    @staticmethod
+    def _placed(one: Declared, form: CanonicalObject | None) -> CanonicalObject | None:
+        """A confirmed form outlives revisions, its provenance does not."""
+        return None if form is None else replace(form, provenance=one.form.provenance)
 
 
 def assemble(sources: Iterable[tuple[Context, Iterable[RenderedObject]]], rules: Rules) -> Assembly:

@@ -21,12 +21,15 @@ class _Wait:
 
 @dataclass(slots=True)
 class Forms:
-    """Forms by the key of their manifest. Without a client the offline forms stay, and say so."""
+    """Forms by the key of their manifest. `client` may only dry-run, `reader` may only read; without a client the offline
+    forms stay, and say so.
+    """
 
     client: ApiClient | None
+    reader: ApiClient | None = None
     confirmed: dict[str, CanonicalObject] = field(default_factory=dict)
     _waits: dict[str, _Wait] = field(default_factory=dict)
-    _reasons: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
     def pending(self, declared: Iterable[Declared], now: float) -> list[Declared]:
         """Objects without a server form whose next try is due."""
@@ -46,7 +49,7 @@ class Forms:
         by_identity: dict[int, Declared] = {id(one.rendered): one for one in pending}
         pairs = [(one.rendered, one.kind) for one in pending]
         new = 0
-        for rendered, answer in canonical_forms(self.client, pairs):
+        for rendered, answer in canonical_forms(self.client, pairs, reader=self.reader):
             one = by_identity[id(rendered)]
             if answer.tree is None:
                 self._wait(one, answer.reason, now)
@@ -55,6 +58,7 @@ class Forms:
             form = confirm(one.form, answer.tree, answer.volatile, context)
             self.confirmed[one.key] = replace(form, notes=(*form.notes, *answer.warnings))
             self._waits.pop(one.key, None)
+            self.reasons.pop(one.key, None)
             new += 1
         return new
 
@@ -63,13 +67,10 @@ class Forms:
         keep = set(kept)
         self.confirmed = {key: form for key, form in self.confirmed.items() if key in keep}
         self._waits = {key: wait for key, wait in self._waits.items() if key in keep}
-
-    def reason(self, key: str) -> str:
-        """Why the object of that key has no server form yet."""
-        return self._reasons.get(key, "")
+        self.reasons = {key: reason for key, reason in self.reasons.items() if key in keep}
 
     def _wait(self, one: Declared, reason: str, now: float) -> None:
         before = self._waits.get(one.key)
         seconds = min(before.seconds * 2, FORM_RETRY_SECONDS_MOST) if before else FORM_RETRY_SECONDS
         self._waits[one.key] = _Wait(now + seconds, seconds)
-        self._reasons[one.key] = reason
+        self.reasons[one.key] = reason

@@ -79,7 +79,10 @@ class Reconciler:
         pending = self.forms.pending(assembly.objects.values(), now.timestamp())
         if not pending:
             return 0
+        before = set(self.forms.reasons.values())
         new = self.forms.confirm(pending, contexts, now.timestamp())
+        for reason in sorted(set(self.forms.reasons.values()) - before):
+            self.say(f"no server form for now: {reason}")
         with self._lock:
             if new and self.current is not None:
                 self._publish()
@@ -137,7 +140,7 @@ class Reconciler:
 
     def _publish(self) -> None:
         states: dict[str, SourceState] = {name: good.state for name, good in self.sources.good.items()}
-        entries = self._assembly.entries(self.forms.confirmed)
+        entries = self._assembly.entries(self.forms.confirmed, self.forms.reasons)
         unnamed = MemorySnapshot(entries, self.rules, states, self.secret_key)
         digest = publish(unnamed, self.snapshots)
         if digest != self.digest:

@@ -1,0 +1,244 @@
+"""Owns the stage of demo and integration tests: control plane, identities, repository, and a running Setscrew.
+
+Must not play anything. Nothing on it is a fake: what stands for a GitOps controller is its service account with a real
+token, writing through the real kubectl.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import yaml
+
+from reconciler.errors import ClusterError, UsageError
+from setscrew.api_files import read_address, read_token
+from setscrew.controlplane import CONTROL_PLANE, ControlPlane, Tools, ensure
+from setscrew.demo import repository
+from setscrew.demo.repository import Repository
+from webhook.server.feed import Feed
+
+RECEIVER: Final = "deploy"
+GITOPS: Final = ("argocd", "argocd-application-controller")
+PERSON: Final = "dana"
+_MANIFESTS: Final = ("namespace.yaml", "service-accounts.yaml", "rbac.yaml", "canonicalizer-policy.yaml")
+_PATIENCE_SECONDS: Final = 60.0
+
+
+@dataclass(slots=True)
+class Stage:
+    """Use as a context manager. `sources` are GitSource specs by name; their URL is the stage's own repository."""
+
+    sources: Mapping[str, Mapping[str, Any]]
+    fill: Callable[[Path], None]
+    scan_seconds: float = 2.0
+    tools: Tools | None = None
+    plane: ControlPlane = field(init=False)
+    repository: Repository = field(init=False)
+    directory: Path = field(init=False)
+    gitops: Path = field(init=False)
+    person: Path = field(init=False)
+    admission_port: int = field(init=False)
+    api_port: int = field(init=False)
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _process: subprocess.Popen[bytes] | None = None
+    _log: Path = field(init=False)
+
+    def __enter__(self) -> Self:
+        try:
+            self._set_up()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.close()
+
+    def _set_up(self) -> None:
+        self.tools = self.tools or ensure([*CONTROL_PLANE, "helm"])
+        self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="setscrew-demo-")))
+        self.plane = self._stack.enter_context(ControlPlane.start(self.tools))
+        self._identities()
+        self.repository = repository.create(self.directory / "git")
+        self.fill(self.repository.work)
+        self.repository.commit("Desired state")
+        self.repository.push()
+        self.admission_port, self.api_port = _free_ports(2)
+        self._log = self.directory / "setscrew.log"
+
+    def _identities(self) -> None:
+        base = _top() / "manifests" / "base"
+        for name in _MANIFESTS:
+            self.plane.kubectl("apply", "-f", base / name)
+        self.gitops = self.plane.service_account_kubeconfig(*GITOPS)
+        self.person = self.plane.kubeconfig(PERSON)
+        for name, subject in (("gitops", f"--serviceaccount={':'.join(GITOPS)}"), ("person", f"--user={PERSON}")):
+            self.plane.kubectl("create", "clusterrolebinding", f"demo-{name}", "--clusterrole=cluster-admin", subject)
+
+    @property
+    def state_dir(self) -> Path:
+        """State directory of the running Setscrew."""
+        return self.directory / "state"
+
+    @property
+    def log(self) -> str:
+        """All that Setscrew has said so far."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def hook_url(self) -> str:
+        """The receiver of the repository's hook."""
+        return f"http://127.0.0.1:{self.api_port}/hooks/v1/{RECEIVER}"
+
+    def start_setscrew(self, *, register: bool = True) -> None:
+        """Start `setscrew run` and wait until its first snapshot is there."""
+        config = self._configure()
+        repository.install_hook(self.repository, self.hook_url, self.directory / "hook-secret")
+        command = [sys.executable, "-m", "setscrew", "run", "--state", str(self.state_dir), "--config", str(config)]
+        command += ["--kubeconfig", str(self._account("setscrew-reconciler"))]
+        command += ["--canonicalizer-kubeconfig", str(self._account("setscrew-canonicalizer"))]
+        command += ["--listen-admission", f"127.0.0.1:{self.admission_port}", "--listen-api", f"127.0.0.1:{self.api_port}"]
+        command += ["--allow-local-sources", "--scan-interval", str(self.scan_seconds)]
+        command += [] if register else ["--no-register"]
+        with self._log.open("ab") as log:
+            environment = {**os.environ, "PATH": f"{self._tool_path()}{os.pathsep}{os.environ.get('PATH', '')}"}
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
+        self._stack.callback(self.stop_setscrew)
+        self.wait("the first snapshot", lambda: self.snapshot() is not None)
+        self.wait("the API server of Setscrew", lambda: (self.state_dir / "api.json").exists() and self.drift() is not None)
+
+    def stop_setscrew(self) -> int:
+        """End it as an operator would; returns its exit status."""
+        if self._process is None:
+            return 0
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            status = self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self._process = None
+        return status
+
+    def snapshot(self) -> Any:
+        """The current snapshot (webhook.server.feed.SnapshotFile), or None."""
+        feed = Feed(self.state_dir / "snapshots" / "current.json")
+        feed.poll()
+        return feed.current()
+
+    def enforced(self, commit: str) -> bool:
+        """True once the snapshot of that commit is current."""
+        snapshot = self.snapshot()
+        return snapshot is not None and all(source.commit == commit for source in snapshot.sources.values())
+
+    def unconfirmed(self) -> list[str]:
+        """Objects that still have their offline form, with the reason."""
+        snapshot = self.snapshot()
+        return [] if snapshot is None else [
+            str(entry.object.ref) for entry in snapshot.entries() if entry.object.confidence == "offline"
+        ]
+
+    def drift(self) -> dict[str, Any] | None:
+        """The drift report, or None while the server does not answer."""
+        from setscrew.api_client import UnreachableError, get_json
+
+        address = read_address(self.state_dir)
+        try:
+            return get_json(address.url, read_token(address.token_file), "/api/v1/drift", {"limit": "1000"})
+        except UnreachableError:
+            return None
+
+    def guarded(self) -> bool:
+        """True once the API server asks us: it learns of a registration a moment after it is written."""
+        probe = self.plane.kubectl(
+            "annotate", "--dry-run=server", "--overwrite", *self._probe(), "setscrew.dev/probe=1", check=False
+        )
+        return "denied the request" in probe.stderr
+
+    def _probe(self) -> tuple[str, ...]:
+        """A guarded object that is there: an annotation that steers Setscrew is refused on it."""
+        for entry in self.snapshot().entries():
+            ref, kind = entry.object.ref, entry.object.kind
+            place = ("-n", ref.namespace) if ref.namespace else ()
+            name = f"{kind.resource}.{kind.version}.{kind.group}" if kind.group else kind.resource
+            found = self.plane.kubectl("get", name, ref.name, *place, check=False)
+            if found.returncode == 0 and kind.group != "admissionregistration.k8s.io":
+                return (name, ref.name, *place)
+        raise ClusterError("no guarded object is in the cluster yet")
+
+    def wait(self, what: str, done: Callable[[], Any], seconds: float = _PATIENCE_SECONDS) -> float:
+        """Wait until `done()` is true; returns the seconds it took. Raises ClusterError with Setscrew's last lines."""
+        began = time.monotonic()
+        while not done():
+            if time.monotonic() - began > seconds:
+                tail = "\n".join(self.log.splitlines()[-15:])
+                raise ClusterError(f"{what} did not come within {seconds:.0f} s\n{tail}")
+            if self._process is not None and self._process.poll() is not None:
+                raise ClusterError(f"setscrew ended with status {self._process.returncode}\n{self.log[-3000:]}")
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def _configure(self) -> Path:
+        config = self.directory / "config"
+        config.mkdir(exist_ok=True)
+        secret = self.directory / "hook-secret"
+        if not secret.exists():
+            secret.touch(0o600)
+            secret.write_text(secrets.token_hex(32))
+        documents = [_document("GitSource", name, {"url": self.repository.url, **spec}) for name, spec in self.sources.items()]
+        receiver = {"provider": "github", "secretFile": str(secret), "sources": ["*"]}
+        documents.append(_document("Receiver", RECEIVER, receiver))
+        (config / "setscrew.yaml").write_text(yaml.safe_dump_all(documents, sort_keys=False))
+        return config
+
+    def _account(self, name: str) -> Path:
+        return self.plane.service_account_kubeconfig("setscrew-system", name)
+
+    def _tool_path(self) -> Path:
+        """A directory with the pinned helm and kubectl, so that the child finds just these."""
+        path = self.directory / "bin"
+        path.mkdir(exist_ok=True)
+        tools = self.tools or ensure([*CONTROL_PLANE, "helm"])
+        for name in ("helm", "kubectl"):
+            link = path / name
+            if not link.exists():
+                link.symlink_to(tools.path(name))
+        return path
+
+
+def _document(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "setscrew.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": dict(spec)}
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _top() -> Path:
+    top = Path(__file__).resolve().parents[2]
+    if not (top / "manifests" / "base").is_dir():
+        raise UsageError("the demo needs a checkout of the repository", where=str(top))
+    return top
+
+
+def dump(documents: Iterable[Any]) -> str:
+    """YAML of several documents, for kubectl apply -f -."""
+    return "---\n".join(json.dumps(document) + "\n" for document in documents)
