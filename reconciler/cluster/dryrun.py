@@ -58,9 +58,9 @@ class CopyRefusedError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class DryRunner:
-    """Sends dry-runs for one client at one pace; safe to share between threads. `reader` reads (None: the client itself):
-    the identity that dry-runs need not be one that may read.
+    """Sends dry-runs for one client at one pace; safe to share between threads.
 
+    `reader` reads (None: the client itself): the identity that dry-runs need not be one that may read.
     `run` raises `ApiError` (`CopyRefusedError` for the copy) and `UnreachableError`, both after its retries.
     """
 

@@ -1,0 +1,52 @@
+"""Law: whatever a CRD from Git says, reading it ends in a type and never in an exception.
+
+Allowed failures: none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.schema.openapi import SchemaReader
+from reconciler.schema.types import TypeNode, load
+
+pytestmark = pytest.mark.property
+
+WORDS = st.sampled_from(
+    [
+        "$ref",
+        "additionalProperties",
+        "allOf",
+        "array",
+        "atomic",
+        "byte",
+        "default",
+        "format",
+        "items",
+        "map",
+        "object",
+        "pattern",
+        "properties",
+        "required",
+        "type",
+        "x-kubernetes-embedded-resource",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-list-type",
+    ]
+)
+LEAVES = st.none() | st.booleans() | st.integers(-1, 1) | WORDS | st.just("#/components/schemas/Self")
+TREES = st.recursive(
+    LEAVES, lambda below: st.lists(below, max_size=3) | st.dictionaries(WORDS, below, max_size=6), max_leaves=30
+)
+
+
+@given(TREES)
+def test_any_schema_gives_a_type_that_travels_as_json(schema: Any) -> None:
+    node = SchemaReader({"Self": schema}).root(schema)
+    assert isinstance(node, TypeNode)
+    assert load(node.dump()) == node
