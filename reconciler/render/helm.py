@@ -14,8 +14,7 @@ from reconciler.render.objects import Collector
 from reconciler.render.spec import RenderResult, RenderSpec
 from reconciler.render.version import helm_version
 
-_PLACE: Final = re.compile(r"(?:\(|template: |on |in )([\w.@-]+(?:/[\w.@-]+)+)(?::(\d+))?(?::\d+)?")
-_YAML_LINE: Final = re.compile(r"yaml: line (\d+)")
+_PLACE: Final = re.compile(r"(?:^|\(|template: |error on )([\w.@-]+(?:/[\w.@-]+)+)(?::(\d+))?")
 _SECRET_KEY: Final = re.compile(r"pass|token|secret|key|credential", re.IGNORECASE)
 _SHORTEST_SECRET: Final = 4
 
@@ -92,8 +91,7 @@ def _failure(stderr: str, entry: str, copy: Path) -> RenderError:
     where = entry
     if place:
         where = "/".join(part for part in (entry, place[1].partition("/")[2]) if part)
-        number = place[2] or next(iter(_YAML_LINE.findall(text)), "")
-        where += f":{number}" if place[2] else ""
+        where += f":{place[2]}" if place[2] else ""
     return RenderError(f"helm failed: {text}", where=where, code="SS3011")
 
 
