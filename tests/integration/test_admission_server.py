@@ -206,6 +206,15 @@ def test_sigterm_ends_reviews_under_way_and_idle_connections(tmp_path: Path) -> 
         assert "Traceback" not in server.log.read_text()
 
 
+def test_sigterm_while_a_worker_boots_is_not_lost(tmp_path: Path) -> None:
+    with admission_server(tmp_path, environment={"STUB_BOOT_SECONDS": "5"}, wait=False) as server:
+        eventually(lambda: server.log.read_text().count("Booting worker") == 2, "both workers boot")
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(10)
+        assert time.monotonic() - began < 3
+
+
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
     with admission_server(tmp_path) as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")

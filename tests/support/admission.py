@@ -79,7 +79,12 @@ def free_port() -> int:
 
 @contextmanager
 def admission_server(
-    directory: Path, code: str = STUB, environment: Mapping[str, str] | None = None, *, ready: bool = True
+    directory: Path,
+    code: str = STUB,
+    environment: Mapping[str, str] | None = None,
+    *,
+    ready: bool = True,
+    wait: bool = True,
 ) -> Iterator[RunningServer]:
     """Start one in `directory` and wait until it answers; it is ended however the test ends."""
     files = ensure(directory / "tls", NAMES, datetime.now(UTC))
@@ -93,7 +98,8 @@ def admission_server(
         process = subprocess.Popen([sys.executable, "-c", code], env=chosen, cwd=ROOT, stdout=out, stderr=out)
     server = RunningServer(process, settings, files, log, seen)
     try:
-        _wait(server)
+        if wait:
+            _wait(server)
         yield server
     finally:
         for connection in server.opened:

@@ -104,5 +104,6 @@ def application() -> AdmissionApp:
         log_request(request)
         return request
 
+    time.sleep(float(os.environ.get("STUB_BOOT_SECONDS", "0")))
     settings = settings_of_process()
     return create_app(StubFeed(settings.pointer), decide, noted, encode, settings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -62,6 +63,16 @@ class AdmissionWorker(ASGIWorker):  # type: ignore[misc] # gunicorn is not typed
         self.connections: set[AdmissionProtocol] = set()
         self._stop: asyncio.Event
 
+    def init_process(self) -> None:
+        """After the fork: let go of the master's signal handlers first, they would swallow an early SIGTERM."""
+        self.init_signals()
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """Until the loop runs a signal just ends the process: uvloop loses what comes before."""
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
     def handle_exit_signal(self) -> None:
         """SIGTERM: begin to drain now, not at the next heartbeat."""
         super().handle_exit_signal()
@@ -75,6 +86,7 @@ class AdmissionWorker(ASGIWorker):  # type: ignore[misc] # gunicorn is not typed
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
+        super().init_signals()
         settings = settings_of_process()
         serving = ServingCertificate(settings.certificate, settings.key, settings.tls_minimum)
         life = LifespanManager(self.asgi, self.log, self.state)
