@@ -23,7 +23,7 @@ def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path
     """Objects of the chart in `path`, CRDs of `crds/` first. Raises RenderError with the template's file and line."""
     if not (path / "Chart.yaml").is_file():
         raise RenderError("no Chart.yaml: not a Helm chart", where=str(path), code="SS3004")
-    copy = home / "copy"
+    copy = home / "render-input"
     entry = str(path.relative_to(root)) if path != root else ""
     intake.copy(intake.walk(path, root, recurse=True, manifests=False), root, copy)
     chart = parsing.chart(home, copy / entry / "Chart.yaml", f"{entry}/Chart.yaml".lstrip("/"))

@@ -19,7 +19,7 @@ _ORIGINS = "originAnnotations"
 
 def render_kustomize(path: Path, root: Path, spec: RenderSpec, kubectl: Path, home: Path) -> RenderResult:
     """Objects that `path` builds to. Raises RenderError, also for remote bases, plugins and paths out of `root`."""
-    copy = home / "copy"
+    copy = home / "render-input"
     entry = str(path.relative_to(root)) if path != root else ""
     files, tree = parsing.scan(home, root, entry)
     if root == Path(root.anchor):  # not bounded: take what the bases reach

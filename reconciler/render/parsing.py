@@ -15,7 +15,8 @@ from reconciler.errors import RenderError
 from reconciler.render import process
 
 _PACKAGES = Path(__file__).resolve().parents[2]
-# -P: the working directory, which holds files from Git, must not be a place of modules.
+# -P: the working directory must not be a place of modules; below it lie files from Git (in a directory whose name
+# no import can spell).
 _COMMAND = (sys.executable, "-P", "-s", "-m", "reconciler.render.child")
 _BOUNDS = process.Limits(memory_bytes=limits.RENDER_MEMORY_BYTES)
 

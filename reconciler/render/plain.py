@@ -11,7 +11,7 @@ from reconciler.render.spec import RenderResult, RenderSpec
 
 def render_plain(path: Path, root: Path, spec: RenderSpec, home: Path) -> RenderResult:
     """Objects of the manifests in `path`, in the order of file names. Raises RenderError."""
-    copy = home / "copy"
+    copy = home / "render-input"
     recurse = spec.recurse and path.is_dir()
     files = [path] if path.is_file() else list(intake.walk(path, root, recurse=recurse, manifests=True))
     intake.copy(files, root, copy)

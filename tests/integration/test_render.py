@@ -194,6 +194,14 @@ def test_a_chart_that_never_ends_is_stopped(tmp_path: Path, show: Show, monkeypa
         show(tmp_path)
 
 
+def test_python_files_in_a_chart_are_never_imported(tmp_path: Path, show: Show) -> None:
+    names = ("__init__", "copy", "yaml", "json", "sitecustomize", "reconciler/__init__")
+    chart = {f"chart/{name}": text for name, text in CHART.items()}
+    evil = {f"chart/{name}.py": f"open({str(tmp_path / 'ran')!r}, 'w')" for name in names}
+    assert len(show(write(tmp_path, {**chart, **evil}) / "chart").objects) == 2
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_broken_chart_file_is_named(tmp_path: Path, show: Show) -> None:
     with pytest.raises(RenderError) as caught:
         show(write(tmp_path, {"Chart.yaml": "name: [\n"}))
