@@ -6,11 +6,12 @@ Must not decide or compare: it only wires `reconciler.loop` to `webhook.registra
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import click
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import Discovery
@@ -26,7 +27,7 @@ from reconciler.store.state import open_state, sqlite_url
 from setscrew import configuration, statedir
 from setscrew.api_files import STATE_FILE
 from webhook.decision.identity import CANONICALIZER
-from webhook.registration.apply import register
+from webhook.registration.apply import register, registered_now
 from webhook.registration.client import UrlClient
 from webhook.registration.configuration import build
 from webhook.tls.files import ensure
@@ -82,19 +83,28 @@ def make(options: Options) -> Clockwork:
 
 
 def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> Callable[[MemorySnapshot], None]:
-    """Keeps the ValidatingWebhookConfiguration as the snapshot needs it; an unreachable cluster is tried at the next."""
+    """Keeps the ValidatingWebhookConfiguration as the snapshot needs it, and the certificate fresh.
+
+    Written once at the start; what somebody removes later stays away, or the off-switch would switch itself on again.
+    """
+    written = False
 
     def registered(snapshot: MemorySnapshot) -> None:
+        nonlocal written
         if client is None or not options.webhook_url:
             return
         certificate = ensure(state_dir / "tls", names_of(options.webhook_url), datetime.now(UTC))
         guarded = [(entry.object.kind, entry.policy) for entry in snapshot.entries]
         wanted = build(guarded, UrlClient(options.webhook_url), certificate.ca_bundle, CANONICALIZER)
         try:
+            if written and not registered_now(client):
+                say("the registration has been removed: nothing is refused until `setscrew register` puts it back")
+                return
             outcome = register(client, wanted)
         except ClusterError as error:
             say(f"registration failed: {error}")
         else:
+            written = True
             if outcome != "unchanged":
                 say(f"registration {outcome}: {len(wanted['webhooks'])} entries")
 
@@ -109,4 +119,4 @@ def names_of(url: str) -> tuple[str, ...]:
 
 def say(line: str) -> None:
     """One line of talk, on stderr."""
-    print(f"{datetime.now(UTC):%H:%M:%S} reconciler: {line}", file=sys.stderr, flush=True)
+    click.echo(f"{datetime.now(UTC):%H:%M:%S} reconciler: {line}", err=True)

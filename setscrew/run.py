@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import click
+
 from reconciler.errors import UsageError
 from setscrew import configuration, statedir
 from setscrew.reconcile import Options, names_of
@@ -161,4 +163,4 @@ def _check_free(what: str, host: str, port: int) -> None:
 
 
 def _say(line: str) -> None:
-    print(f"setscrew: {line}", file=sys.stderr, flush=True)
+    click.echo(f"setscrew: {line}", err=True)

@@ -19,6 +19,10 @@ from reconciler.schema.types import PLAIN
 
 Op = Literal["add", "remove", "replace"]
 Klass = Literal["changed", "missing", "extra", "default-overridden", "order"]
+# Maps whose keys users choose: no API server puts a default among them.
+_FREE_MAPS = frozenset(
+    ("labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests", "hard", "selector", "parameters")
+)
 _CONTENT_META = ("labels", "annotations", "finalizers", "ownerReferences")
 
 
@@ -37,10 +41,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All drift of one object; no changes = same. `notes`: what a rule hid, what an engine could not tell."""
+    """All drift of one object; no changes = same. `notes`: what a rule hid, what the server said.
+
+    `undecided`: undeclared fields that may be defaults, which only the server engine could tell.
+    """
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Literal["same", "drift"]:
@@ -50,15 +58,27 @@ class Comparison:
 
 def compare(canonical: CanonicalObject, live: Tree) -> Comparison:
     """Compare with a live object that `live_form` has normalized; order of changes is deterministic."""
-    changes = []
-    notes = list(canonical.notes)
+    changes, notes, undecided = [], list(canonical.notes), []
     for finding in findings(canonical, UNKNOWN, live):
         if finding.verdict == "masked" and finding.mask is not None:
             if finding.want is not finding.now:
                 notes.append(f"{readable(finding.path)}: hidden by rule {finding.mask.rule} ({finding.mask.reason})")
+        elif canonical.confidence == "offline" and _may_be_default(finding):
+            undecided.append(readable(finding.path))
         else:
             changes.append(_change(finding, canonical.want, live))
-    return Comparison(tuple(changes), tuple(dict.fromkeys(notes)))
+    return Comparison(tuple(changes), tuple(dict.fromkeys(notes)), tuple(undecided))
+
+
+def _may_be_default(finding: Finding) -> bool:
+    """Whether a server may have filled in an undeclared field: never items of lists, nor keys that users choose."""
+    last = finding.path[-1]
+    return finding.verdict == "extra" and isinstance(last, str) and not _users_own(finding.path)
+
+
+def _users_own(path: Path) -> bool:
+    parents = [element for element in path[:-1] if isinstance(element, str)]
+    return path[0] in ("data", "binaryData") or bool(parents and parents[-1] in _FREE_MAPS)
 
 
 def findings(canonical: CanonicalObject, was: Tree, now: Tree) -> Iterator[Finding]:
@@ -118,6 +138,8 @@ def _is_content(key: str) -> bool:
 def _change(finding: Finding, desired: Tree, live: Tree) -> Change:
     op: Op = "remove" if finding.now is ABSENT else "add" if finding.want is ABSENT else "replace"
     klass: Klass = "changed" if finding.verdict == "masked" else finding.verdict
+    if finding.want is ABSENT and klass == "changed":
+        klass = "extra"
     if finding.filled and klass in ("changed", "missing"):
         klass = "default-overridden"
     document = desired if finding.now is ABSENT else live

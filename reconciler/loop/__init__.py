@@ -1,1 +1,1 @@
-"""The reconciler at work: sources to snapshot, server forms, live state to drift. The only package that ties edges together."""
+"""The reconciler at work: sources to snapshot, server forms, live state to drift. Ties the edges together."""

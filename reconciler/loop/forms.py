@@ -21,8 +21,9 @@ class _Wait:
 
 @dataclass(slots=True)
 class Forms:
-    """Forms by the key of their manifest. `client` may only dry-run, `reader` may only read; without a client the offline
-    forms stay, and say so.
+    """Forms by the key of their manifest. `client` may only dry-run, `reader` may only read.
+
+    Without a client the offline forms stay, and say so.
     """
 
     client: ApiClient | None

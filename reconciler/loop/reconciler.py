@@ -1,4 +1,4 @@
-"""Owns the work of one reconciler: sources → snapshot → server forms → snapshot → live → findings. Threads are elsewhere.
+"""Owns the work of one reconciler: sources → snapshot → server forms → snapshot → live → findings.
 
 `sync` answers a push or a waiting writer, so it publishes at once in the offline form; `confirm` and `scan` follow in
 the background. A failed step never replaces what was good.
@@ -31,6 +31,10 @@ from reconciler.store.sources import keep_sources, save_source
 from reconciler.store.state import State
 
 
+def _nothing(_: object) -> None:
+    """Nobody listens."""
+
+
 @dataclass(slots=True)
 class Reconciler:
     """One installation. `published` is called after each new snapshot, `say` with one line for the log.
@@ -47,8 +51,8 @@ class Reconciler:
     state: State
     client: ApiClient | None = None
     discovery: Discovery | None = None
-    published: Callable[[MemorySnapshot], None] = lambda snapshot: None
-    say: Callable[[str], None] = lambda line: None
+    published: Callable[[MemorySnapshot], None] = _nothing
+    say: Callable[[str], None] = _nothing
     current: MemorySnapshot | None = None
     problems: tuple[str, ...] = ()
     _assembly: Assembly = field(default_factory=Assembly)
@@ -114,6 +118,11 @@ class Reconciler:
                 if self.current is not None:
                     self._assemble()
                     self._publish()
+
+    def upkeep(self) -> None:
+        """Give whoever registers the chance to renew what ends with time."""
+        if self.current is not None:
+            self.published(self.current)
 
     def _assemble(self) -> None:
         goods = [

@@ -35,5 +35,10 @@ def _item(entry: Entry, live: Live, sources: Mapping[str, SourceState], secret_k
         return drift_item(entry, None, ABSENT, now=now, source=source)
     shown = live_form(tree, secret_key)
     found: Comparison = compare(entry.object, shown)
+    if found.undecided and not found.changes:
+        # In doubt is not in sync: without the server's form nobody knows whether these are defaults.
+        cause = entry.object.reason or "not confirmed by the API server yet"
+        why = f"{cause}; undeclared: {', '.join(found.undecided[:5])}"
+        return drift_item(entry, None, tree, now=now, source=source, reason=why)
     patch = repair(found, shown)
     return drift_item(entry, found, tree, now=now, source=source, patch=patch)

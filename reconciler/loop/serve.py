@@ -6,7 +6,6 @@ Must not know what a pass does. One thread answers refreshes (a push, a waiting 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import socketserver
 import threading
@@ -36,6 +35,7 @@ class Clockwork:
     directory: Path
     scan_seconds: float = 30.0
     git_seconds: float = 300.0
+    upkeep_seconds: float = 600.0
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -61,11 +61,11 @@ class Clockwork:
             self._passes()
 
     def _passes(self) -> None:
-        looked, scanned = 0.0, 0.0
+        looked, scanned, kept = 0.0, 0.0, time.monotonic()
         while not self._stop.is_set():
             now = time.monotonic()
             if now - looked >= self.git_seconds or not self.reconciler.digest:
-                self._step(lambda: self.reconciler.sync())
+                self._step(self.reconciler.sync)
                 looked = now
             self._step(lambda: self.reconciler.confirm(datetime.now(UTC)))
             if now - scanned >= self.scan_seconds or self._wake.is_set():
@@ -73,6 +73,9 @@ class Clockwork:
                 self._step(self.reconciler.rediscover)
                 self._step(lambda: self.reconciler.scan(datetime.now(UTC)))
                 scanned = now
+            if now - kept >= self.upkeep_seconds:
+                self._step(self.reconciler.upkeep)
+                kept = now
             self._wake.wait(min(1.0, self.scan_seconds))
 
     def _step(self, work: Callable[[], object]) -> None:
@@ -108,7 +111,7 @@ class Clockwork:
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         stack.callback(receiver.close)
         receiver.bind(str(path))
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
         receiver.settimeout(0.5)
 
         def take() -> None:

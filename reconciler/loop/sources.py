@@ -1,4 +1,4 @@
-"""Owns the last good objects of each source: looks at Git, renders what is new, keeps what was good. Must not canonicalize."""
+"""Owns the last good objects of each source: renders what is new, keeps what was good. Must not canonicalize."""
 
 from __future__ import annotations
 

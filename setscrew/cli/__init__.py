@@ -1,6 +1,6 @@
 """Owns the command `setscrew`: its groups, common options and how errors end. Must not do the work of a command.
 
-Data goes to stdout, talk to stderr. Exit status as `kubectl diff`: 0 same or allowed, 1 drift or denied, more is an error.
+Data goes to stdout, talk to stderr. Exit status as `kubectl diff`: 0 same or allowed, 1 drift or denied, more: error.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _COMMANDS: Final = {
 class _Group(click.Group):
     """Imports a command when it is asked for, so that each starts fast; prints errors as one clear line."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """All commands, sorted."""
         return sorted(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """The command of that name, or None."""
         if cmd_name not in _COMMANDS:
             return None
@@ -56,7 +56,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="setscrew", prog_name="setscrew")
 def main() -> None:
-    """Who may change what Git manages? Setscrew holds a Kubernetes cluster to Git.
+    r"""Who may change what Git manages? Setscrew holds a Kubernetes cluster to Git.
 
     \b
     See it work:          setscrew demo

@@ -47,7 +47,7 @@ def render_options(command: F) -> F:
 
 
 def tools() -> RenderTools:
-    """helm and kubectl as far as they are there; one that is missing is named when it is needed."""
+    """Helm and kubectl as far as they are there; one that is missing is named when it is needed."""
     helm, kubectl = find("helm"), find("kubectl")
     return RenderTools(helm or Path("helm"), kubectl or Path("kubectl"))
 

@@ -11,7 +11,8 @@ import click
 from reconciler.canonical.engine import canonicalize, located
 from reconciler.canonical.form import CanonicalObject
 from reconciler.canonical.volatile import live_form
-from reconciler.compare.comparison import Change, Comparison, compare as compare_objects
+from reconciler.compare.comparison import Change, Comparison
+from reconciler.compare.comparison import compare as compare_objects
 from reconciler.compare.mask import masked, text
 from reconciler.errors import UsageError
 from reconciler.model.objects import RenderedObject
@@ -30,14 +31,16 @@ _KEY = b"compare: both sides are at hand, so any key will do"
     "--context", "context_files", type=EXISTING, multiple=True, help="More objects of the desired set (CRDs …)."
 )
 @click.option(
-    "--renderer", type=click.Choice(["helm", "kustomize", "yaml"]), default="yaml", help="What made --desired."
+    "--renderer",
+    type=click.Choice(["helm", "kustomize", "yaml"]),
+    default="yaml",
+    expose_value=False,
+    help="What made --desired: metadata that its tool adds is free in any case.",
 )
 @click.option("--rules", "rules_path", type=EXISTING, help="More policy documents.")
 @output_option("json", "yaml", "table", default="table")
-def compare(
-    desired: Path, live: Path, context_files: tuple[Path, ...], renderer: str, rules_path: Path | None, output: str
-) -> None:
-    """Compare what Git says with what the cluster holds, without a cluster. Exit status 1: drift.
+def compare(desired: Path, live: Path, context_files: tuple[Path, ...], rules_path: Path | None, output: str) -> None:
+    r"""Compare what Git says with what the cluster holds, without a cluster. Exit status 1: drift.
 
     \b
     kubectl get deploy web -n shop -o yaml > live.yaml
@@ -53,8 +56,6 @@ def compare(
     if not results:
         raise UsageError("holds no object", where=str(live))
     report = _report(results)
-    if renderer == "helm":
-        note(["metadata of Helm releases counts as Helm's own"]) if output == "table" else None
     _print(report, output)
     finish(0 if report["verdict"] == "same" else 1)
 
@@ -82,6 +83,10 @@ def _report(results: list[tuple[ObjectRef, Comparison]]) -> dict[str, Any]:
     several = len(results) > 1
     changes = [_change(change, str(ref) if several else "") for ref, found in results for change in found.changes]
     notes = [note for _, found in results for note in found.notes]
+    unsure = [field for _, found in results for field in found.undecided]
+    notes += [
+        f"{field}: not declared; a default, or an addition that only the API server could tell" for field in unsure
+    ]
     return {"verdict": "drift" if changes else "same", "changes": changes, "notes": notes}
 
 

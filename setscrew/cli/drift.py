@@ -59,7 +59,7 @@ def drift(
     except SetscrewError as error:
         click.echo(f"setscrew: {error}", err=True)
         sys.exit(error.exit_status)
-    _print(report, output)
+    print_report(report, output)
     metadata = report["metadata"]
     if metadata.get("stale"):
         click.echo(f"setscrew: the report is stale: {metadata.get('staleReason')}", err=True)
@@ -95,7 +95,8 @@ def _address(server: str | None, token_file: Path | None, state_dir: Path | None
     return server or known.url, token_file or known.token_file
 
 
-def _print(report: dict[str, Any], output: str) -> None:
+def print_report(report: dict[str, Any], output: str) -> None:
+    """Print a DriftList in one of the formats of `drift` and `diff`."""
     if output == "json":
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     elif output == "yaml":

@@ -33,7 +33,7 @@ _HIDDEN = ("data", "stringData")
 @render_options
 @output_option("yaml", "json", "table", default="yaml")
 def render(path: Path, namespace: str, value_files: tuple[Path, ...], release: str, output: str) -> None:
-    """Print the objects that PATH declares, each with the file it comes from.
+    r"""Print the objects that PATH declares, each with the file it comes from.
 
     PATH is a Helm chart, a kustomization, a directory of YAML or one file: it is recognized, and rendered by the real
     helm and kustomize in a child process without network, plugins or cluster. Values of Secrets are shown as ***.
@@ -66,7 +66,7 @@ def canonical(
     context_files: tuple[Path, ...],
     output: str,
 ) -> None:
-    """Print the canonical form of each object in FILES, and the set of fields that Git declares.
+    r"""Print the canonical form of each object in FILES, and the set of fields that Git declares.
 
     Without a cluster this is the offline form: what Git declares, with nothing added that a server would fill in.
 

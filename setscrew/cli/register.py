@@ -1,4 +1,4 @@
-"""Owns the command `register`: write, print or remove the ValidatingWebhookConfiguration by hand. Must not run anything."""
+"""Owns the command `register`: write, print or remove the webhook configuration by hand. Must not run anything."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from webhook.tls.files import ensure
 @click.option("--dry-run", is_flag=True, help="Print the configuration, write nothing.")
 @click.option("--remove", "remove", is_flag=True, help="The off-switch: from then on nothing is refused.")
 def register(state_dir: Path | None, url: str, kubeconfig: str, dry_run: bool, remove: bool) -> None:
-    """Write the webhook configuration for what the current snapshot guards, or take it away.
+    r"""Write the webhook configuration for what the current snapshot guards, or take it away.
 
     \b
     setscrew register --remove                     stop guarding, now (findings are still reported)

@@ -1,4 +1,4 @@
-"""Owns the command `review`: one AdmissionReview from stdin, answered by the code of the server. Must not need a cluster."""
+"""Owns the command `review`: one AdmissionReview from stdin, answered by the server's code. Must not need a cluster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEY = b"review: values of Secrets are hashed on both sides of this one call"
 @click.option("--policy", "policy_dir", type=EXISTING, help="DriftPolicy documents in place of the built-in ones.")
 @click.option("--context", "context_files", type=EXISTING, multiple=True, help="More objects, such as CRDs.")
 @click.option("-n", "--namespace", default="", help="Namespace of desired objects that name none.")
-@click.option("-o", "--output", type=click.Choice(["json"]), default="json", help="Format.")
+@click.option("-o", "--output", type=click.Choice(["json"]), default="json", expose_value=False, help="Format.")
 def review(
     desired: Path | None,
     snapshot_file: Path | None,
@@ -37,9 +37,8 @@ def review(
     policy_dir: Path | None,
     context_files: tuple[Path, ...],
     namespace: str,
-    output: str,
 ) -> None:
-    """Answer an AdmissionReview from stdin as the admission server would; prints the response. Exit status 1: denied.
+    r"""Answer an AdmissionReview from stdin as the admission server would; prints the response. Exit status 1: denied.
 
     With --snapshot the answer is the server's own. With --desired there is no server that fills in defaults, so what
     Git does not declare is judged only where it is newly added.
@@ -62,7 +61,7 @@ def review(
         print_json({"error": error.message, "code": error.code, "status": error.status})
         note([str(error)])
         finish(2)
-    decision = decide(request, snapshot, time.time(), refreshed=True)  # noqa: TID251 - the one clock of this command
+    decision = decide(request, snapshot, time.time(), refreshed=True)
     print_json(json.loads(json.dumps(decision.response(request.uid))))
     finish(0 if decision.allowed else 1)
 
@@ -85,4 +84,4 @@ def _from_desired(
     note(assembly.problems)
     name = desired.resolve().name
     source = SourceState(name, str(desired), "", "dir")
-    return MemorySnapshot(assembly.entries({}), rules, {name: source}, _KEY)
+    return MemorySnapshot(assembly.entries({}, {}), rules, {name: source}, _KEY)

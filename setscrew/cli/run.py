@@ -61,7 +61,7 @@ def run(
     listen_api: str,
     no_register: bool,
 ) -> None:
-    """Guard a cluster from this machine: reconciler, admission server and API server in one.
+    r"""Guard a cluster from this machine: reconciler, admission server and API server in one.
 
     Registers itself with the API server, follows Git, refuses changes away from it, and reports drift. Ctrl-C ends all
     three; the registration stays (`setscrew register --remove` takes it away).
@@ -70,7 +70,8 @@ def run(
     setscrew run --state ./state --config ./config --kubeconfig reconciler.kubeconfig \\
         --canonicalizer-kubeconfig canonicalizer.kubeconfig
     """
-    from setscrew.run import Listen, run as run_all
+    from setscrew.run import Listen
+    from setscrew.run import run as run_all
 
     admission, api = _address(listen_admission), _address(listen_api)
     options = Options(

@@ -63,6 +63,11 @@ def remove(api: Api, name: str = NAME) -> bool:
     return True
 
 
+def registered_now(api: Api, name: str = NAME) -> bool:
+    """Whether the configuration is there."""
+    return _get(api, name) is not None
+
+
 def merged(live: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     """`live` with our webhooks, labels and annotations in it."""
     metadata = dict(live["metadata"])
