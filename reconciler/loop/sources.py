@@ -91,7 +91,7 @@ class Sources:
             commit=revision.commit,
             subject=revision.subject,
             release=result.release,
-            namespace=spec.namespace,
+            namespace=spec.namespace or "default",
         )
         return Good(state, spec, result.objects, result.notes)
 
