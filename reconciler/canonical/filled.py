@@ -37,7 +37,7 @@ def _items(want: list[Tree], declared: list[Tree], node: TypeNode) -> list[tuple
 
 
 def field_set(want: Tree, trie: Any, node: TypeNode) -> dict[str, Any]:
-    """What Git declares, as FieldsV1: `want` less its filled part. Leaves are empty mappings; atomic lists are leaves."""
+    """What Git declares, as FieldsV1: `want` less its filled part. Leaves are {}; atomic lists are leaves."""
     if isinstance(want, dict):
         pairs = [(key, value, node.at(key)) for key, value in want.items()]
     elif isinstance(want, list) and node.list_type == "map" and (items := keyed(want, node)) is not None:

@@ -26,8 +26,8 @@ def keyed(items: list[Tree], node: TypeNode) -> Items | None:
 
 
 def item_key(item: Tree, node: TypeNode) -> ItemKey | None:
-    """The key of one item, or None where it has none (no map, a key missing without default, a key that is no scalar)."""
-    if not isinstance(item, dict):
+    """The key of one item; None where it has none: no map, a key missing without default, a key that is no scalar."""
+    if not isinstance(item, dict) or not node.keys:
         return None
     pairs = []
     for name in node.keys:

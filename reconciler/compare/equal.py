@@ -1,4 +1,4 @@
-"""Owns equality of values at one place: what counts as the same, by type of the place. Must not walk maps of objects."""
+"""Owns equality of values at one place: what counts as the same, by the type of the place. Must not report paths."""
 
 from __future__ import annotations
 
@@ -55,8 +55,24 @@ def equal_scalar(want: Tree, now: Tree, node: TypeNode, *, lenient: bool) -> boo
     return strict_equal(want, now)
 
 
+def fits(want: Tree, now: Tree, node: TypeNode, *, lenient: bool) -> bool:
+    """Equality as far as `want` goes while `lenient`: in a form that no server has confirmed, defaults are missing."""
+    if not lenient:
+        return equal(want, now, node, lenient=False)
+    if isinstance(want, dict) and isinstance(now, dict):
+        return all(fits(value, now.get(key, ABSENT), node.at(key), lenient=True) for key, value in want.items())
+    if isinstance(want, list) and isinstance(now, list):
+        return len(want) == len(now) and all(
+            fits(a, b, node.item, lenient=True) for a, b in zip(want, now, strict=True)
+        )
+    return equal_scalar(want, now, node, lenient=not isinstance(want, dict | list))
+
+
 def equal(want: Tree, now: Tree, node: TypeNode, *, lenient: bool) -> bool:
-    """Equality of whole trees, lists in order, each value by the type of its place."""
+    """Equality of whole trees, lists in order, each value by the type of its place.
+
+    An empty map is a value here also while `lenient`: in the peers of a NetworkPolicy `{}` opens to everyone.
+    """
     if isinstance(want, dict) and isinstance(now, dict):
         return all(
             equal(want.get(key, ABSENT), now.get(key, ABSENT), node.at(key), lenient=lenient)
@@ -66,4 +82,4 @@ def equal(want: Tree, now: Tree, node: TypeNode, *, lenient: bool) -> bool:
         if len(want) != len(now):
             return False
         return all(equal(a, b, node.item, lenient=lenient) for a, b in zip(want, now, strict=True))
-    return equal_scalar(want, now, node, lenient=lenient)
+    return equal_scalar(want, now, node, lenient=lenient and not isinstance(want, dict) and not isinstance(now, dict))

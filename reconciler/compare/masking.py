@@ -17,14 +17,21 @@ class MaskNode:
     mask: Mask | None = None
 
     def at(self, element: Element) -> MaskNode | None:
-        """The node below; list items are addressed by their key (`k:{…}`) or `*`."""
-        if isinstance(element, ItemKey | int):
-            return self.children.get(field_name(element)) or self.children.get("*")
-        return self.children.get(element) or self.children.get("*")
+        """The node below; list items are addressed by their key (`k:{…}`) or `*`; what both say holds together."""
+        name = field_name(element) if isinstance(element, ItemKey | int) else element
+        return _both(self.children.get(name), self.children.get("*"))
+
+
+def _both(one: MaskNode | None, other: MaskNode | None) -> MaskNode | None:
+    if one is None or other is None:
+        return one or other
+    names = {*one.children, *other.children}
+    children = {name: _both(one.children.get(name), other.children.get(name)) for name in names}
+    return MaskNode({name: node for name, node in children.items() if node is not None}, one.mask or other.mask)
 
 
 def build(masks: Iterable[Mask]) -> MaskNode | None:
-    """The trie of some masks, or None for none. A final `**` means the place itself: what is below is hidden with it."""
+    """The trie of some masks, or None for none. A final `**` means the place itself, and what is below with it."""
     root = MaskNode()
     for mask in masks:
         node = root

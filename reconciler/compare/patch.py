@@ -74,5 +74,7 @@ def _put_item(items: list[Tree], head: Element, rest: Path, change: Change) -> l
 
 def _index(items: list[Tree], head: Element) -> int:
     if isinstance(head, ItemKey):
-        return next((i for i, item in enumerate(items) if head.matches(item)), len(items))
+        exact = (i for i, item in enumerate(items) if head.matches(item))
+        near = (i for i, item in enumerate(items) if head.may_match(item))
+        return next(exact, next(near, len(items)))
     return head if isinstance(head, int) else len(items)

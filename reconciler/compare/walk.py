@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from reconciler.canonical.form import Mask
-from reconciler.compare.equal import blank, equal, equal_scalar, same
 from reconciler.canonical.items import Items, keyed
+from reconciler.compare.equal import blank, equal, equal_scalar, fits, same
 from reconciler.compare.masking import MaskNode
 from reconciler.model.path import Element, ItemKey, Path, field_name
 from reconciler.model.tree import ABSENT, Tree
@@ -34,7 +34,11 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One place where now is not what it must be. `filled`: Git does not declare it, the server fills it in."""
+    """One place where now is not what it must be.
+
+    `filled`: Git does not declare it, the server fills it in. `fresh`: the container around it is wanted and was not
+    there before. `whole`: it lies inside a list that is one value, so it is held even where want has nothing.
+    """
 
     path: Path
     verdict: Verdict
@@ -43,17 +47,24 @@ class Finding:
     now: Tree
     filled: bool = False
     mask: Mask | None = None
+    fresh: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the walk stands: path, type, the filled part of want and the masks below here."""
+    """Where the walk stands: path, type, the filled part of want and the masks below here.
+
+    `lenient`: no server has confirmed want. `fresh` and `whole` are as in `Finding`.
+    """
 
     path: Path
     node: TypeNode
     filled: Mapping[str, Any] | None = None
     masks: MaskNode | None = None
     lenient: bool = False
+    fresh: bool = False
+    whole: bool = False
 
     def below(self, element: Element, node: TypeNode) -> Place:
         """The place one element down. A filled leaf (empty trie) fills everything below it."""
@@ -61,16 +72,27 @@ class Place:
         if filled:
             filled = filled.get(field_name(element))
         masks = self.masks.at(element) if self.masks is not None else None
-        return Place((*self.path, element), node, filled, masks, self.lenient)
+        return Place((*self.path, element), node, filled, masks, self.lenient, self.fresh, self.whole)
+
+    def inside(self, was: Tree) -> Place:
+        """This place as its content is judged: fresh where no container was here before."""
+        made = was is not UNKNOWN and not isinstance(was, dict | list)
+        return replace(self, fresh=True) if made and not self.fresh else self
 
     @property
     def is_filled(self) -> bool:
         """True where Git declares nothing at this place or below."""
         return self.filled is not None and not self.filled and bool(self.path)
 
+    @property
+    def mask(self) -> Mask | None:
+        """The rule that hides this place and all below it."""
+        return self.masks.mask if self.masks is not None else None
+
     def finding(self, verdict: Verdict, want: Tree, was: Tree, now: Tree) -> Finding:
         """A finding at this place."""
-        return Finding(self.path, verdict, want, was, now, filled=self.is_filled)
+        mask = self.mask if verdict == "masked" else None
+        return Finding(self.path, verdict, want, was, now, self.is_filled, mask, self.fresh, self.whole)
 
 
 def walk(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
@@ -79,19 +101,24 @@ def walk(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
     A removed container is judged by its leaves, an extra one at its topmost place; whole removal of an extra is no
     finding. Order: that of want, then of now.
     """
-    if was is not UNKNOWN and same(was, now):
+    unchanged = was is not UNKNOWN and same(was, now)
+    if unchanged and not place.whole:
         return
-    if place.masks is not None and place.masks.mask is not None:
-        yield Finding(place.path, "masked", want, was, now, mask=place.masks.mask)
+    if place.lenient and was is not UNKNOWN and same(was, want):
+        # The server has kept just this, empty values and all: nothing is left to be lenient about.
+        place = replace(place, lenient=False)
+    if place.mask is not None:
+        if not unchanged:
+            yield place.finding("masked", want, was, now)
     elif want is ABSENT:
         yield from _beyond_want(place, was, now)
     elif isinstance(want, dict) and isinstance(now, dict):
-        yield from _maps(place, want, was, now)
+        yield from _maps(place.inside(was), want, was, now)
     elif isinstance(want, dict) and want and blank(now, lenient=place.lenient):
         yield from _gone(place, want, was, now)
     elif isinstance(want, list) and (isinstance(now, list) or blank(now, lenient=place.lenient)):
-        yield from _lists(place, want, was, now)
-    elif not equal_scalar(want, now, place.node, lenient=place.lenient):
+        yield from _lists(place.inside(was), want, was, now)
+    elif not equal_scalar(want, now, place.node, lenient=place.lenient and not (place.whole and want == {})):
         yield place.finding("missing" if now is ABSENT else "changed", want, was, now)
 
 
@@ -104,12 +131,17 @@ def _gone(place: Place, want: dict[str, Tree], was: Tree, now: Tree) -> Iterator
 
 
 def _beyond_want(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
+    """Content outside want. Whoever is known to have added an empty value has added it all the same."""
+    gone = blank(now, lenient=place.lenient and was is UNKNOWN)
     if place.masks is not None:
+        if gone and was is not UNKNOWN and _outside_masks(place.masks, was):
+            return  # An extra goes whole, with what rules hide in it.
         yield from _masks_inside(place, was, now)
         if not _outside_masks(place.masks, now):
             return
-    if not blank(now, lenient=place.lenient):
-        yield place.finding("extra", ABSENT, was, now)
+    if gone or (place.whole and place.lenient and was is not UNKNOWN and same(was, now)):
+        return
+    yield place.finding("changed" if place.whole and not place.lenient else "extra", ABSENT, was, now)
 
 
 def _masks_inside(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
@@ -117,18 +149,18 @@ def _masks_inside(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
     for key in dict.fromkeys(keys):
         below = place.below(key, place.node.at(key))
         if below.masks is not None:
-            before = _child(was, key)
             after = now.get(key, ABSENT) if isinstance(now, dict) else ABSENT
-            yield from (found for found in walk(below, ABSENT, before, after) if found.verdict == "masked")
+            found = walk(below, ABSENT, _child(was, key), after)
+            yield from (one for one in found if one.verdict == "masked")
 
 
-def _outside_masks(masks: MaskNode, now: Tree) -> bool:
-    """True where `now` holds something that no mask hides."""
+def _outside_masks(masks: MaskNode, tree: Tree) -> bool:
+    """True where `tree` holds something that no mask hides."""
     if masks.mask is not None:
         return False
-    if not isinstance(now, dict) or not now:
-        return now is not ABSENT
-    for key, value in now.items():
+    if not isinstance(tree, dict) or not tree:
+        return tree is not ABSENT and tree is not None
+    for key, value in tree.items():
         below = masks.at(key)
         if below is None or _outside_masks(below, value):
             return True
@@ -157,7 +189,9 @@ def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Fin
         if all(side is not None for side in sides):
             yield from _keyed_lists(place, [side or {} for side in sides], was)
             return
-    if node.list_type == "set":
+    if now is ABSENT and not want and not place.lenient:
+        yield place.finding("missing", want, was, now)
+    elif node.list_type == "set":
         yield from _sets(place, want, was, after)
     elif not equal(want, after, node, lenient=place.lenient):
         yield from _ordered_lists(place, want, was, now)
@@ -173,7 +207,7 @@ def _keyed_lists(place: Place, sides: list[Items], was: Tree) -> Iterator[Findin
         common = [key for key in after if key in want]
         wanted = [key for key in want if key in after]
         earlier = [key for key in before if key in want and key in after]
-        if common != wanted and (was is UNKNOWN or earlier != common):
+        if common != wanted and (was is UNKNOWN or place.whole or earlier != common):
             yield place.finding("order", _names(wanted), _names(earlier), _names(common))
 
 
@@ -183,28 +217,31 @@ def _names(keys: list[ItemKey]) -> list[Any]:
 
 def _sets(place: Place, want: list[Tree], was: Tree, now: list[Tree]) -> Iterator[Finding]:
     before = was if isinstance(was, list) else []
-    known = was is not UNKNOWN
-    missing, extra = _without(want, now, place), _without(now, want, place)
+    all_count = was is UNKNOWN or place.whole
+    item, lenient = place.node.item, place.lenient
+    missing, extra = _unmatched(want, now, place)
     for index, value in missing:
-        if not known or any(same(value, old) for old in before):
-            yield place.below(index, place.node.item).finding("missing", value, was, ABSENT)
+        if all_count or any(fits(value, old, item, lenient=lenient) for old in before):
+            yield place.below(index, item).finding("missing", value, was, ABSENT)
     for index, value in extra:
-        if not known or not any(same(value, old) for old in before):
-            yield place.below(index, place.node.item).finding("extra", ABSENT, ABSENT, value)
+        if all_count or not any(same(value, old) for old in before):
+            yield place.below(index, item).finding("changed" if place.whole else "extra", ABSENT, ABSENT, value)
 
 
-def _without(left: list[Tree], right: list[Tree], place: Place) -> list[tuple[int, Tree]]:
-    """Items of `left` (with their index) that `right` lacks, each counted once."""
-    rest = list(right)
-    lacking = []
-    for index, value in enumerate(left):
-        for position, other in enumerate(rest):
-            if equal(value, other, place.node.item, lenient=place.lenient):
+_Indexed = list[tuple[int, Tree]]
+
+
+def _unmatched(want: list[Tree], now: list[Tree], place: Place) -> tuple[_Indexed, _Indexed]:
+    """Items of `want` that `now` lacks and of `now` that `want` lacks, with their index, each counted once."""
+    rest, missing = list(enumerate(now)), []
+    for index, value in enumerate(want):
+        for position, (_, other) in enumerate(rest):
+            if fits(value, other, place.node.item, lenient=place.lenient):
                 del rest[position]
                 break
         else:
-            lacking.append((index, value))
-    return lacking
+            missing.append((index, value))
+    return missing, rest
 
 
 def _ordered_lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Finding]:
@@ -213,11 +250,20 @@ def _ordered_lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iter
         yield place.finding("missing", want, was, ABSENT)
         return
     shared = min(len(want), len(now))
-    lined_up = len(want) == len(now) or equal(want[:shared], now[:shared], place.node, lenient=place.lenient)
+    lined_up = len(want) == len(now) or fits(want[:shared], now[:shared], place.node, lenient=place.lenient)
     if not lined_up:
         yield place.finding("changed", want, was, now)
         return
+    whole = replace(place, whole=True)
     for index in range(max(len(want), len(now))):
-        wanted = want[index] if index < len(want) else ABSENT
-        present = now[index] if index < len(now) else ABSENT
-        yield from walk(place.below(index, place.node.item), wanted, UNKNOWN, present)
+        below, old = whole.below(index, place.node.item), _item(was, index)
+        if index >= len(want) and below.mask is None:
+            yield below.finding("changed", ABSENT, old, now[index])
+        else:
+            yield from walk(below, _item(want, index), old, _item(now, index))
+
+
+def _item(items: Tree, index: int) -> Tree:
+    if items is UNKNOWN:
+        return UNKNOWN
+    return items[index] if isinstance(items, list) and index < len(items) else ABSENT

@@ -21,6 +21,12 @@ class ItemKey(NamedTuple):
         """True when `item` holds exactly these key values."""
         return isinstance(item, dict) and all(item.get(name) == value for name, value in self.pairs)
 
+    def may_match(self, item: Tree) -> bool:
+        """True when `item` holds these key values as far as it holds any: a key left out has its default."""
+        if not isinstance(item, dict) or not any(name in item for name, _ in self.pairs):
+            return False
+        return all(item.get(name, value) == value for name, value in self.pairs)
+
 
 Element = str | int | ItemKey
 Path = tuple[Element, ...]
@@ -41,11 +47,20 @@ def pointer(path: Path, document: Tree) -> str:
     return "".join(f"/{part}" for part in parts)
 
 
+def follow(path: Path, document: Tree) -> Tree:
+    """What stands at `path` in `document`; None where nothing does."""
+    for element in path:
+        _, document = _step(element, document)
+    return document
+
+
 def _step(element: Element, node: Tree) -> tuple[str, Tree]:
     if isinstance(element, ItemKey):
-        for index, item in enumerate(node if isinstance(node, list) else ()):
-            if element.matches(item):
-                return str(index), item
+        items = node if isinstance(node, list) else []
+        for fits in (element.matches, element.may_match):
+            for index, item in enumerate(items):
+                if fits(item):
+                    return str(index), item
         return str(element.pairs[0][1]), None
     if isinstance(element, int):
         inside = isinstance(node, list) and element < len(node)

@@ -1,4 +1,4 @@
-"""Owns values that Kubernetes compares by meaning, not by spelling: quantities and durations. Must not guess where they stand.
+"""Owns values that Kubernetes compares by meaning, not by spelling: quantities, durations. Must not guess their places.
 
 Grammar: k8s.io/apimachinery pkg/api/resource (quantity), Go time.ParseDuration (duration).
 """
