@@ -10,14 +10,17 @@ from dataclasses import dataclass, replace
 
 from reconciler.canonical.filled import filled
 from reconciler.canonical.form import CanonicalObject, Mask
+from reconciler.canonical.items import item_key
 from reconciler.canonical.masks import masks_for, without
-from reconciler.canonical.volatile import live_form, strip
+from reconciler.canonical.volatile import BOOKKEEPING, live_form, strip
 from reconciler.errors import RenderError
 from reconciler.model.objects import RenderedObject
+from reconciler.model.path import field_name
 from reconciler.model.ref import KindInfo, split_api_version
 from reconciler.model.tree import ABSENT, Tree, child
 from reconciler.policy.model import Rules
 from reconciler.schema.catalog import Catalog
+from reconciler.schema.types import TypeNode
 
 _METADATA = ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
 
@@ -66,7 +69,7 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
     declared = _tidy(without_nulls(live_form(rendered.tree, context.secret_key)))
     types = context.catalog.types(kind.group, kind.version, kind.kind)
     ref = rendered.ref
-    masks = masks_for(ref, declared, types, context.rules.masks)
+    masks = masks_for(ref, declared, types, context.rules.masks, replicas_path=kind.replicas_path)
     want = without(declared, (mask.path for mask in masks), types)
     return CanonicalObject(ref, kind, want, {}, rendered.provenance, masks=masks, types=types)
 
@@ -77,8 +80,8 @@ def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], con
     `volatile` are pointers of values that differ between two dry-runs: they are masked. Metadata stays Git's own, what
     the server or a mutator adds there is nobody's desired state.
     """
-    unstable = tuple(Mask(_parts(pointer), "volatile", "differs between two dry-runs") for pointer in volatile)
-    masks = (*offline.masks, *unstable)
+    places = (_place(pointer, answer, offline.types) for pointer in volatile)
+    masks = (*offline.masks, *(Mask(place, "volatile", "differs between two dry-runs") for place in places))
     body = without_nulls(live_form(answer, context.secret_key))
     want = without({**body, "metadata": offline.want["metadata"]}, (mask.path for mask in masks), offline.types)
     said = {key: value for key, value in offline.want.items() if key != "metadata"}
@@ -99,13 +102,25 @@ def _unknown(said: Tree, want: Tree) -> list[str]:
     return [key for key, value in said.items() if value not in (None, {}, [], "") and child(want, key) is ABSENT]
 
 
-def _parts(pointer: str) -> tuple[str, ...]:
-    parts = (part.replace("~1", "/").replace("~0", "~") for part in pointer.strip("/").split("/"))
-    return tuple("*" if part.isdigit() else part for part in parts)
+def _place(pointer: str, document: Tree, node: TypeNode) -> tuple[str, ...]:
+    """A pointer as the path of a mask: an index becomes the key of its item, or `*` where the list has no keys."""
+    place: list[str] = []
+    for token in pointer.removeprefix("/").split("/"):
+        part = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, list):
+            item = document[int(part)] if part.isdecimal() and int(part) < len(document) else None
+            key = item_key(item, node) if node.list_type == "map" else None
+            part, document, node = field_name(key) if key is not None else "*", item, node.item
+        else:
+            document, node = child(document, part), node.at(part)
+        place.append(part)
+    return tuple(place)
 
 
 def _tidy(tree: dict[str, Tree]) -> dict[str, Tree]:
-    metadata = tree.get("metadata") or {}
+    metadata = dict(tree.get("metadata") or {})
+    if isinstance(metadata.get("annotations"), dict):
+        metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k not in BOOKKEEPING}
     return {**tree, "metadata": {key: metadata[key] for key in _METADATA if metadata.get(key)}}
 
 

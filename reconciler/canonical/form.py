@@ -25,13 +25,30 @@ FieldTrie = Mapping[str, Any]
 class Mask:
     """Paths of one object hidden from comparison by a named rule; only `to` may change them.
 
-    `path` holds pointer elements; "*" stands for one element, a final "**" for everything below.
+    `path` holds pointer elements; "*" stands for one element, a final "**" for everything below. `allocated`: the API
+    server itself gives or takes the value inside anyone's write, so only a change of one value into another is judged.
     """
 
     path: tuple[str, ...]
     rule: str
     reason: str
     to: tuple[Subject, ...] = ()
+    allocated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number that an autoscaler which Git declares may set: `low` to `high`, both included; want stays Git's own."""
+
+    path: tuple[str, ...]
+    low: int
+    high: int
+    rule: str
+    to: tuple[Subject, ...]
+
+    def admits(self, value: Tree) -> bool:
+        """True for a whole number within the bounds."""
+        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +70,4 @@ class CanonicalObject:
     masks: tuple[Mask, ...] = ()
     types: TypeNode = PLAIN
     notes: tuple[str, ...] = field(default=())
+    ranges: tuple[Range, ...] = ()

@@ -16,17 +16,22 @@ from reconciler.schema.types import TypeNode
 
 # A CA that is no CA: "", "\n" and their base64, as charts write it for an injector to replace.
 _PLACEHOLDERS: Final = (None, "", "\n", "Cg==", "Cg")
+# Stands in a rule's paths for where the kind keeps its replicas: `specReplicasPath` of a custom resource.
+REPLICAS: Final = "{replicas}"
 MaskPath = tuple[str, ...]
 
 
-def masks_for(ref: ObjectRef, declared: Tree, types: TypeNode, rules: Iterable[MaskRule]) -> tuple[Mask, ...]:
+def masks_for(
+    ref: ObjectRef, declared: Tree, types: TypeNode, rules: Iterable[MaskRule], *, replicas_path: str = ""
+) -> tuple[Mask, ...]:
     """The masks of one object: each rule's paths, as far as its condition holds there."""
     return tuple(
-        Mask(path, rule.rule, rule.reason, rule.to)
+        Mask(path, rule.rule, rule.reason, rule.to, rule.allocated)
         for rule in rules
         if any_kind(rule.kinds, ref.group, ref.kind) and _holds(rule, declared)
         for pattern in rule.paths
-        for path in _places(_split(pattern), declared, types, always=rule.when != "undeclared")
+        if (place := replicas_path if pattern == REPLICAS else pattern)
+        for path in _places(_split(place), declared, types, always=rule.when != "undeclared")
     )
 
 

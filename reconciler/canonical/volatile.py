@@ -26,6 +26,8 @@ SERVER_METADATA: Final = frozenset(
     }
 )
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+# Annotations that clients and controllers keep for themselves: in Git they are leftovers of an export.
+BOOKKEEPING: Final = frozenset({LAST_APPLIED, "deployment.kubernetes.io/revision"})
 HASHED: Final = "hmac:"
 
 

@@ -60,7 +60,10 @@ def compare(canonical: CanonicalObject, live: Tree) -> Comparison:
     """Compare with a live object that `live_form` has normalized; order of changes is deterministic."""
     changes, notes, undecided = [], list(canonical.notes), []
     for finding in findings(canonical, UNKNOWN, live):
-        if finding.verdict == "masked" and finding.mask is not None:
+        within = next((one for one in canonical.ranges if one.path == finding.path and one.admits(finding.now)), None)
+        if within is not None:
+            notes.append(f"{readable(finding.path)}: within {within.low}-{within.high} by rule {within.rule}")
+        elif finding.verdict == "masked" and finding.mask is not None:
             if finding.want is not finding.now:
                 notes.append(f"{readable(finding.path)}: hidden by rule {finding.mask.rule} ({finding.mask.reason})")
         elif canonical.confidence == "offline" and _may_be_default(finding):

@@ -1,4 +1,4 @@
-"""Owns DriftPolicy and the built-in rules as compiled values. Must not read files: `reconciler.policy.parse` gets mappings.
+"""Owns DriftPolicy and the built-in rules as compiled values. Must not read: `reconciler.policy.parse` gets mappings.
 
 Every dataclass here is a msgspec-encodable plain value, because policies travel inside the snapshot.
 """
@@ -82,7 +82,8 @@ class MaskRule:
     """A named rule: paths of kinds that hide from the comparison, and who may change them.
 
     `when` says which objects it holds for: "undeclared" (Git does not declare the path), "always", or
-    "aggregated" (the object declares an aggregationRule).
+    "aggregated" (the object declares an aggregationRule). `allocated`: the API server gives or takes the value inside
+    anyone's write. The path "{replicas}" is where a custom resource keeps its replicas.
     """
 
     rule: str
@@ -91,6 +92,7 @@ class MaskRule:
     reason: str
     when: Literal["undeclared", "always", "aggregated"] = "undeclared"
     to: tuple[Subject, ...] = ()
+    allocated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,15 @@ class SteeringRule:
     removable: bool = True
     value: str = ""
     writers: tuple[Subject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """An annotation (or label) that, declared in Git with that value, hands the object's content to others."""
+
+    key: str
+    value: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +139,5 @@ class Rules:
     lists: tuple[ListRule, ...] = ()
     delegations: tuple[Delegation, ...] = ()
     free_template_keys: tuple[str, ...] = ()
+    opt_outs: tuple[OptOut, ...] = ()
     never_guarded: tuple[str, ...] = ()

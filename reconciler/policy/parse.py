@@ -1,4 +1,4 @@
-"""Owns the reading of policy documents from mappings, all problems with their place. Must not read files or match objects."""
+"""Owns the reading of policy documents from mappings, problems with their place. Must not read files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from reconciler.policy.model import (
     ListRule,
     MaskRule,
     Match,
+    OptOut,
     Policy,
     Rules,
     SteeringRule,
@@ -33,6 +34,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "when": ("undeclared", "always", "aggregated"),
     "meaning": ("ordered", "set", "map"),
 }
+_OPERATIONS = ("CREATE", "UPDATE", "DELETE")
 
 
 class _Reader:
@@ -56,6 +58,20 @@ class _Reader:
         if value not in _CHOICES[key]:
             raise UsageError(f"{key}: {value!r} is none of {', '.join(_CHOICES[key])}", where=self.where)
         return value
+
+    def pointers(self, key: str) -> tuple[str, ...]:
+        paths = self.strings(key)
+        wrong = [path for path in paths if not path.startswith("/") and path != "{replicas}"]
+        if wrong:
+            raise UsageError(f"{key}: {wrong[0]!r} is no JSON pointer", where=self.where, hint="it starts with /")
+        return paths
+
+    def operations(self) -> tuple[str, ...]:
+        names = self.strings("operations")
+        wrong = [name for name in names if name not in _OPERATIONS]
+        if wrong:
+            raise UsageError(f"operations: {wrong[0]!r} is none of {', '.join(_OPERATIONS)}", where=self.where)
+        return names
 
     def strings(self, key: str) -> tuple[str, ...]:
         values = self.get(key, list, [])
@@ -101,10 +117,10 @@ def _writer(data: Any, where: str) -> Writer:
 def _delegation(data: Any, where: str) -> Delegation:
     reader = _Reader(data, where)
     delegation = Delegation(
-        paths=reader.strings("paths"),
+        paths=reader.pointers("paths"),
         kinds=reader.strings("kinds") or ("*",),
         to=reader.each("to", _subject),
-        operations=reader.strings("operations"),
+        operations=reader.operations(),
         rule=reader.get("rule", str, ""),
     )
     reader.done()
@@ -113,20 +129,24 @@ def _delegation(data: Any, where: str) -> Delegation:
 
 def _match(data: Any, where: str) -> Match:
     reader = _Reader(data, where)
+    labels = reader.get("labels", dict, {})
+    if not all(isinstance(text, str) for pair in labels.items() for text in pair):
+        raise UsageError("labels: expected strings", where=where, hint="quote the value")
     match = Match(
         sources=reader.strings("sources"),
         kinds=reader.strings("kinds"),
         namespaces=reader.strings("namespaces"),
         names=reader.strings("names"),
-        labels=tuple(sorted(reader.get("labels", dict, {}).items())),
+        labels=tuple(sorted(labels.items())),
     )
     reader.done()
     return match
 
 
 def _policy(document: Document, where: str) -> Policy:
-    name = str((document.get("metadata") or {}).get("name") or "")
-    if not name:
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    if not isinstance(name, str) or not name:
         raise UsageError("a DriftPolicy needs metadata.name", where=where)
     reader = _Reader(document.get("spec") or {}, f"{where}: DriftPolicy {name}: spec")
     policy = Policy(
@@ -156,9 +176,10 @@ def _mask(data: Any, where: str) -> MaskRule:
         rule=reader.get("rule", str, ""),
         reason=reader.get("reason", str, ""),
         kinds=reader.strings("kinds"),
-        paths=reader.strings("paths"),
+        paths=reader.pointers("paths"),
         when=reader.choice("when", "undeclared"),
         to=reader.each("to", _subject),
+        allocated=reader.get("allocated", bool, default=False),
     )
     reader.done()
     return mask
@@ -173,6 +194,13 @@ def _steering(data: Any, where: str) -> SteeringRule:
         value=reader.get("value", str, ""),
         writers=reader.each("writers", _subject),
     )
+    reader.done()
+    return rule
+
+
+def _opt_out(data: Any, where: str) -> OptOut:
+    reader = _Reader(data, where)
+    rule = OptOut(reader.get("key", str, ""), reader.get("value", str, ""), reader.get("reason", str, ""))
     reader.done()
     return rule
 
@@ -201,7 +229,10 @@ def parse_rules(documents: Iterable[tuple[str, Document]]) -> Rules:
         if kind == "DriftPolicy":
             policies.append(_policy(document, where))
         elif kind in ("MaskRules", "SteeringRules", "ListRules", "Delegations"):
-            rules = _add(rules, str(kind), _Reader(document, where))
+            reader = _Reader(document, where)
+            reader.read |= {"apiVersion", "kind", "metadata"}
+            rules = _add(rules, str(kind), reader)
+            reader.done()
     names = [policy.name for policy in policies]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -216,8 +247,8 @@ def _add(rules: Rules, kind: str, reader: _Reader) -> Rules:
         return replace(rules, lists=rules.lists + reader.each("rules", _list_rule))
     if kind == "SteeringRules":
         steering = rules.steering + reader.each("rules", _steering)
-        return replace(
-            rules, steering=steering, free_template_keys=rules.free_template_keys + reader.strings("freeTemplateKeys")
-        )
+        free = rules.free_template_keys + reader.strings("freeTemplateKeys")
+        opt_outs = rules.opt_outs + reader.each("optOuts", _opt_out)
+        return replace(rules, steering=steering, free_template_keys=free, opt_outs=opt_outs)
     delegations = rules.delegations + reader.each("rules", _delegation)
     return replace(rules, delegations=delegations, never_guarded=rules.never_guarded + reader.strings("neverGuarded"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from reconciler.model.ref import ObjectRef
@@ -30,6 +31,16 @@ def _matches(match: Match, ref: ObjectRef, source: str, labels: Mapping[str, str
         and (not match.names or any(fnmatchcase(ref.name, pattern) for pattern in match.names))
         and all(labels.get(key) == value for key, value in match.labels)
     )
+
+
+def takes_in(policy: Policy, ref: ObjectRef) -> bool:
+    """True if an object that no source declares falls under the policy, as far as its kind and names tell."""
+    return any(_matches(replace(match, sources=(), labels=()), ref, "", {}) for match in policy.match)
+
+
+def strictest(policies: Iterable[Policy]) -> Policy | None:
+    """The strictest of several policies: by action, then by name, so that the answer does not depend on their order."""
+    return min(policies, key=lambda policy: (_STRICTNESS[policy.action], policy.name), default=None)
 
 
 _STRICTNESS = {"Deny": 0, "Warn": 1, "Audit": 2}
