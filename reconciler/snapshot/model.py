@@ -5,13 +5,16 @@ Must not do I/O: `reconciler.store.snapshot_file` writes it, `webhook.server.fee
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from reconciler.canonical.form import CanonicalObject
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy, Rules
+
+# Enough for people to see what would go along; the rest is counted.
+SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,29 @@ class Entry:
     object: CanonicalObject
     policy: Policy
     adopted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Guarded objects that would go along with their namespace, definition or API.
+
+    `shown` are up to 10 of them, sorted; `enforced` are the policies of all that are adopted, `reported` of the others.
+    """
+
+    shown: tuple[ObjectRef, ...] = ()
+    enforced: tuple[Policy, ...] = ()
+    reported: tuple[Policy, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.shown)
+
+
+def taken(rows: Iterable[tuple[ObjectRef, Policy, bool]]) -> Taken:
+    """Gather rows of (ref, policy, adopted)."""
+    rows = list(rows)
+    policies = [{policy for _, policy, adopted in rows if adopted is wanted} for wanted in (True, False)]
+    enforced, reported = (tuple(sorted(some, key=lambda policy: policy.name)) for some in policies)
+    return Taken(tuple(sorted(ref for ref, _, _ in rows)[:SHOWN]), enforced, reported)
 
 
 class SnapshotView(Protocol):
@@ -63,14 +89,17 @@ class SnapshotView(Protocol):
     def by_ref(self, ref: ObjectRef) -> Entry | None:
         """The guarded object of that group, kind, namespace and name, or None."""
 
-    def inside_namespace(self, namespace: str) -> tuple[ObjectRef, ...]:
-        """Up to 10 guarded objects whose namespace it is, sorted."""
+    def inside_namespace(self, namespace: str) -> Taken:
+        """What guarded objects stand in that namespace; nothing for ""."""
 
-    def of_resource(self, group: str, resource: str) -> tuple[ObjectRef, ...]:
-        """Up to 10 guarded objects of that resource ("" = any of the group), sorted."""
+    def of_resource(self, group: str, resource: str) -> Taken:
+        """What guarded objects there are of that resource ("" = any of the group)."""
 
-    def exclusive_policy(self, group: str, kind: str) -> Policy | None:
-        """The policy that makes that kind exclusive, if Git declares at least one object of it."""
+    def exclusive_policies(self, group: str, kind: str) -> tuple[Policy, ...]:
+        """The policies that make that kind exclusive, if Git declares at least one object of it; sorted by name."""
+
+    def declares_version(self, group: str, version: str, kind: str) -> bool:
+        """True if Git declares an object of that kind in that version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +124,32 @@ class MemorySnapshot:
         """See `SnapshotView.by_ref`."""
         return next((entry for entry in self.entries if entry.object.ref == ref), None)
 
-    def inside_namespace(self, namespace: str) -> tuple[ObjectRef, ...]:
+    def inside_namespace(self, namespace: str) -> Taken:
         """See `SnapshotView.inside_namespace`."""
-        return _first(entry.object.ref for entry in self.entries if entry.object.ref.namespace == namespace)
+        return self._taken(lambda obj: bool(namespace) and obj.ref.namespace == namespace)
 
-    def of_resource(self, group: str, resource: str) -> tuple[ObjectRef, ...]:
+    def of_resource(self, group: str, resource: str) -> Taken:
         """See `SnapshotView.of_resource`."""
-        return _first(
-            entry.object.ref
-            for entry in self.entries
-            if entry.object.ref.group == group and resource in ("", entry.object.kind.resource)
-        )
+        return self._taken(lambda obj: obj.ref.group == group and resource in ("", obj.kind.resource))
 
-    def exclusive_policy(self, group: str, kind: str) -> Policy | None:
-        """See `SnapshotView.exclusive_policy`."""
-        for entry in self.entries:
-            if (entry.object.ref.group, entry.object.ref.kind) == (group, kind) and entry.policy.exclusive:
-                return entry.policy
-        return None
+    def exclusive_policies(self, group: str, kind: str) -> tuple[Policy, ...]:
+        """See `SnapshotView.exclusive_policies`."""
+        of_kind = [one for one in self.entries if (one.object.ref.group, one.object.ref.kind) == (group, kind)]
+        found = {one.policy for one in of_kind if one.policy.exclusive}
+        return tuple(sorted(found, key=lambda policy: policy.name))
+
+    def declares_version(self, group: str, version: str, kind: str) -> bool:
+        """See `SnapshotView.declares_version`."""
+        wanted = (group, version, kind)
+        return any((one.kind.group, one.kind.version, one.ref.kind) == wanted for one in map(_object, self.entries))
+
+    def _taken(self, chosen: Callable[[CanonicalObject], bool]) -> Taken:
+        return taken((one.object.ref, one.policy, one.adopted) for one in self.entries if chosen(one.object))
 
 
 def _key(obj: CanonicalObject) -> tuple[str, str, str, str]:
     return obj.ref.group, obj.kind.resource, obj.ref.namespace, obj.ref.name
 
 
-def _first(refs: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
-    return tuple(sorted(refs)[:10])
+def _object(entry: Entry) -> CanonicalObject:
+    return entry.object

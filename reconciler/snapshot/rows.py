@@ -6,39 +6,46 @@ every change that an older reader would misread.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from reconciler.canonical.form import CanonicalObject, Confidence, Mask
+from reconciler.canonical.form import CanonicalObject, Confidence, Mask, Range
 from reconciler.model.objects import Provenance
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.policy.model import Policy, Rules
 from reconciler.schema.types import TypeNode
 from reconciler.snapshot.model import Entry, SourceState
 
-FORMAT: Final = "1"
+FORMAT: Final = "2"
 SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE types (id INTEGER PRIMARY KEY, tree BLOB NOT NULL);
 CREATE TABLE policies (id INTEGER PRIMARY KEY, policy BLOB NOT NULL);
 CREATE TABLE objects (
   grp TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
-  kind TEXT NOT NULL, policy INTEGER NOT NULL, types INTEGER NOT NULL, header BLOB NOT NULL, want BLOB NOT NULL,
+  kind TEXT NOT NULL, version TEXT NOT NULL, policy INTEGER NOT NULL, types INTEGER NOT NULL, adopted INTEGER NOT NULL,
+  header BLOB NOT NULL, want BLOB NOT NULL,
   PRIMARY KEY (grp, resource, namespace, name)
 ) WITHOUT ROWID;
 CREATE INDEX by_namespace ON objects (namespace, grp, kind, name);
 """
-INSERT: Final = "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-COLUMNS: Final = "grp, resource, namespace, name, kind, policy, types, header, want"
+INSERT: Final = "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+COLUMNS: Final = "grp, resource, namespace, name, kind, version, policy, types, adopted, header, want"
 FIND: Final = f"SELECT {COLUMNS} FROM objects WHERE grp = ? AND resource = ? AND namespace = ? AND name = ?"  # noqa: S608 - constants
 BY_REF: Final = f"SELECT {COLUMNS} FROM objects WHERE grp = ? AND kind = ? AND namespace = ? AND name = ?"  # noqa: S608
 ALL: Final = f"SELECT {COLUMNS} FROM objects ORDER BY grp, resource, namespace, name"  # noqa: S608
-IN_NAMESPACE: Final = "SELECT grp, kind, namespace, name FROM objects WHERE namespace = ? ORDER BY 1, 2, 3, 4 LIMIT 10"
-OF_RESOURCE: Final = "SELECT grp, kind, namespace, name FROM objects WHERE grp = ? AND (? = '' OR resource = ?) ORDER BY 1, 2, 3, 4 LIMIT 10"
+# What would go along with a namespace, or with a resource (its group and name): some refs, and all policies.
+IN_NAMESPACE: Final = "namespace = ? AND namespace <> ''"
+OF_RESOURCE: Final = "grp = ? AND resource = ?"
+OF_GROUP: Final = "grp = ?"
+REFS: Final = "SELECT grp, kind, namespace, name FROM objects WHERE {} ORDER BY 1, 2, 3, 4 LIMIT {}"
+POLICIES: Final = "SELECT DISTINCT policy, adopted FROM objects WHERE {}"
 EXCLUSIVE: Final = "SELECT DISTINCT policy FROM objects WHERE grp = ? AND kind = ?"
+VERSION: Final = "SELECT 1 FROM objects WHERE grp = ? AND version = ? AND kind = ? LIMIT 1"
 
 
 class Header(msgspec.Struct, omit_defaults=True, array_like=True):
@@ -51,7 +58,7 @@ class Header(msgspec.Struct, omit_defaults=True, array_like=True):
     masks: tuple[Mask, ...] = ()
     reason: str = ""
     notes: tuple[str, ...] = ()
-    adopted: bool = True
+    ranges: tuple[Range, ...] = ()
 
 
 class Row(NamedTuple):
@@ -62,8 +69,10 @@ class Row(NamedTuple):
     namespace: str
     name: str
     kind: str
+    version: str
     policy: int
     types: int
+    adopted: int
     header: bytes
     want: bytes
 
@@ -80,11 +89,12 @@ def to_row(entry: Entry, policy: int, types: int) -> Row:
     """An entry as a row, given the ids of its policy and type in the side tables."""
     obj = entry.object
     header = Header(
-        obj.kind, obj.provenance, obj.confidence, dict(obj.filled), obj.masks, obj.reason, obj.notes, entry.adopted
+        obj.kind, obj.provenance, obj.confidence, dict(obj.filled), obj.masks, obj.reason, obj.notes, obj.ranges
     )
-    ref = obj.ref
+    ref, kind = obj.ref, obj.kind
     return Row(
-        ref.group, obj.kind.resource, ref.namespace, ref.name, ref.kind, policy, types, encode(header), encode(obj.want)
+        *(ref.group, kind.resource, ref.namespace, ref.name, ref.kind, kind.version),
+        *(policy, types, int(entry.adopted), encode(header), encode(obj.want)),
     )
 
 
@@ -102,8 +112,14 @@ def from_row(row: Row, policy: Policy, types: TypeNode) -> Entry:
         masks=header.masks,
         types=types,
         notes=header.notes,
+        ranges=header.ranges,
     )
-    return Entry(obj, policy, header.adopted)
+    return Entry(obj, policy, bool(row.adopted))
+
+
+def key_id(secret_key: bytes) -> str:
+    """A name for the key of Secret values that does not give it away; "" for no key."""
+    return hashlib.sha256(b"setscrew key id" + secret_key).hexdigest()[:16] if secret_key else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Owns the writing of snapshots: one immutable file per digest behind an atomically replaced pointer. Must not read them.
+"""Owns the writing of snapshots: one immutable file per digest behind an atomically replaced pointer. Must not read.
 
 Layout under the state directory: `snapshots/<sha256>.sqlite` (0444) and `snapshots/current.json`
 (`{"digest": …, "file": …}`). The last files are kept, so that a reader that still holds an older one is not disturbed.
@@ -61,7 +61,7 @@ def _fill(snapshot: MemorySnapshot, path: Path) -> None:
     try:
         database.execute("PRAGMA journal_mode = OFF")
         database.executescript(rows.SCHEMA)
-        meta = rows.Meta(rows.FORMAT, snapshot.rules, snapshot.sources, key_id(snapshot.secret_key))
+        meta = rows.Meta(rows.FORMAT, snapshot.rules, snapshot.sources, rows.key_id(snapshot.secret_key))
         database.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.dump().items()))
         _fill_objects(snapshot, database)
         database.commit()
@@ -82,11 +82,6 @@ def _fill_objects(snapshot: MemorySnapshot, database: sqlite3.Connection) -> Non
         database.execute(rows.INSERT, rows.to_row(entry, policy, known[id(node)]))
     database.executemany("INSERT INTO policies VALUES (?, ?)", [(i, rows.encode(p)) for p, i in policies.items()])
     database.executemany("INSERT INTO types VALUES (?, ?)", [(i, tree) for tree, i in types.items()])
-
-
-def key_id(secret_key: bytes) -> str:
-    """A name for the key of Secret values that does not give it away."""
-    return hashlib.sha256(b"setscrew key id" + secret_key).hexdigest()[:16] if secret_key else ""
 
 
 def _point(directory: Path, digest: str) -> None:

@@ -24,7 +24,7 @@ from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy, Rules
 from reconciler.schema.types import TypeNode, load
 from reconciler.snapshot import rows
-from reconciler.snapshot.model import Entry, SourceState
+from reconciler.snapshot.model import SHOWN, Entry, SourceState, Taken
 
 KEY_FILE = "secret-values.key"
 
@@ -43,6 +43,12 @@ class SnapshotFile:
                     "the snapshot is of another format", where=str(path), hint="let the reconciler write it anew"
                 )
             loaded = rows.load_meta(meta)
+        if loaded.key_id != rows.key_id(secret_key):
+            raise StoreError(
+                "values of Secrets are hashed with another key than the one at hand",
+                where=str(path),
+                hint=f"the key is {KEY_FILE} of the state directory that the snapshot comes from",
+            )
         self.rules: Rules = loaded.rules
         self.sources: Mapping[str, SourceState] = loaded.sources
         self.key_id = loaded.key_id
@@ -57,18 +63,22 @@ class SnapshotFile:
         """See SnapshotView."""
         return self._entry(rows.BY_REF, tuple(ref))
 
-    def inside_namespace(self, namespace: str) -> tuple[ObjectRef, ...]:
+    def inside_namespace(self, namespace: str) -> Taken:
         """See SnapshotView."""
-        return self._refs(rows.IN_NAMESPACE, (namespace,)) if namespace else ()
+        return self._taken(rows.IN_NAMESPACE, namespace)
 
-    def of_resource(self, group: str, resource: str) -> tuple[ObjectRef, ...]:
+    def of_resource(self, group: str, resource: str) -> Taken:
         """See SnapshotView."""
-        return self._refs(rows.OF_RESOURCE, (group, resource, resource))
+        return self._taken(rows.OF_RESOURCE, group, resource) if resource else self._taken(rows.OF_GROUP, group)
 
-    def exclusive_policy(self, group: str, kind: str) -> Policy | None:
+    def exclusive_policies(self, group: str, kind: str) -> tuple[Policy, ...]:
         """See SnapshotView."""
         policies = [self._policy(row[0]) for row in self._all(rows.EXCLUSIVE, (group, kind))]
-        return next((policy for policy in policies if policy.exclusive), None)
+        return tuple(sorted((one for one in policies if one.exclusive), key=lambda policy: policy.name))
+
+    def declares_version(self, group: str, version: str, kind: str) -> bool:
+        """See SnapshotView."""
+        return bool(self._all(rows.VERSION, (group, version, kind)))
 
     def entries(self) -> Iterator[Entry]:
         """All entries in the order of their keys."""
@@ -82,8 +92,14 @@ class SnapshotFile:
     def _decoded(self, row: rows.Row) -> Entry:
         return rows.from_row(row, self._policy(row.policy), self._types(row.types))
 
-    def _refs(self, sql: str, key: tuple[str, ...]) -> tuple[ObjectRef, ...]:
-        return tuple(ObjectRef(*row) for row in self._all(sql, key))
+    def _taken(self, where: str, *key: str) -> Taken:
+        shown = tuple(ObjectRef(*row) for row in self._all(rows.REFS.format(where, SHOWN), key))
+        found = [(self._policy(row[0]), row[1]) for row in self._all(rows.POLICIES.format(where), key)] if shown else []
+        enforced, reported = (
+            tuple(sorted((policy for policy, adopted in found if bool(adopted) is wanted), key=lambda one: one.name))
+            for wanted in (True, False)
+        )
+        return Taken(shown, enforced, reported)
 
     def _all(self, sql: str, key: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         return self._database().execute(sql, key).fetchall()
@@ -149,8 +165,15 @@ class Feed:
             return False
         try:
             self._current = self._load()
-        except (StoreError, OSError, ValueError) as error:
+        except OSError as error:
             self.problem = str(error)
+            return False
+        except (StoreError, ValueError, LookupError, TypeError, sqlite3.Error) as error:
+            # What is wrong inside stays wrong: without the stamp a bad file would be hashed ten times a second.
+            self._stamp, self.problem = (
+                stamp,
+                f"{error}" if isinstance(error, StoreError) else f"bad pointer: {error!r}",
+            )
             return False
         self._stamp, self.problem = stamp, ""
         return True
