@@ -35,6 +35,21 @@ def dig(tree: Tree, *keys: str) -> Tree:
     return tree
 
 
+def deeper_than(tree: Tree, levels: int) -> bool:
+    """True where mappings and lists are nested in each other more than `levels` deep."""
+    level = [tree]
+    for _ in range(levels):
+        level = [
+            value
+            for node in level
+            for value in (node.values() if isinstance(node, dict) else node)
+            if isinstance(value, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def is_number(value: Tree) -> bool:
     """True for int and float, never for bool (Python's True == 1 must not pass as a number)."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconciler.canonical.form import Mask
 from reconciler.compare.comparison import findings
 from reconciler.compare.walk import UNKNOWN, Finding
 from reconciler.model.path import Path
@@ -14,8 +15,8 @@ from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.model import Delegation, Rules
 from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry
-from webhook.decision.identity import is_one_of
-from webhook.decision.leaves import changed_leaves, covered
+from webhook.decision.identity import is_one_of, named_writer
+from webhook.decision.leaves import adds, changed_leaves, covered, shrinks
 from webhook.decision.types import Identity, Operation
 from webhook.decision.violation import Violation, from_finding
 
@@ -45,23 +46,55 @@ def delegations_for(entry: Entry, rules: Rules, identity: Identity, operation: O
 
 
 def _permitted(finding: Finding, entry: Entry, rules: Rules, identity: Identity, delegations: list[Delegation]) -> bool:
-    if finding.verdict == "masked":
-        mine = finding.mask is not None and is_one_of(identity, finding.mask.to)
-        return finding.was is UNKNOWN or mine or _delegated(finding, delegations)
-    if _outside_policy(finding, entry):
+    if _delegated(finding, delegations):
         return True
-    return _delegated(finding, delegations) or _free_template_keys(finding, rules)
+    if finding.verdict == "masked":
+        return finding.mask is not None and _mask_permits(finding, finding.mask, entry, identity)
+    return (
+        _outside_policy(finding, entry)
+        or _in_range(finding, entry, identity)
+        or _free_template_keys(finding, rules)
+        or _taken_out(finding, entry, identity)
+    )
+
+
+def _mask_permits(finding: Finding, mask: Mask, entry: Entry, identity: Identity) -> bool:
+    """The named writers; anyone where the server makes the value: on CREATE, in a container that is new, on request."""
+    if finding.was is UNKNOWN or finding.fresh or entry.policy.fragment or is_one_of(identity, mask.to):
+        return True
+    if mask.allocated and ABSENT in (finding.was, finding.now):
+        return True
+    # A rule that names nobody hides what comes out differently with each write, so with those of Git's own writers too.
+    return not mask.to and named_writer(identity, entry.policy.writers) is not None
 
 
 def _outside_policy(finding: Finding, entry: Entry) -> bool:
     """Paths that the policy or the form's confidence leaves unguarded."""
     policy, extra = entry.policy, finding.verdict == "extra"
-    if extra and (policy.undeclared == "Allow" or policy.fragment):
+    if extra and not finding.whole and (policy.undeclared == "Allow" or policy.fragment):
         return True
     if finding.filled and policy.fragment:
         return True
+    if entry.object.confidence != "offline" or not extra:
+        return False
     # An unconfirmed form knows no defaults: what was there may be one, so only what is newly added counts.
-    return entry.object.confidence == "offline" and extra and finding.was is not ABSENT
+    return finding.was is UNKNOWN or finding.fresh or not adds(finding.was, finding.now)
+
+
+def _in_range(finding: Finding, entry: Entry, identity: Identity) -> bool:
+    """An autoscaler that Git declares for this target moves replicas between its bounds."""
+    return any(
+        finding.path == one.path and one.admits(finding.now) and is_one_of(identity, one.to)
+        for one in entry.object.ranges
+    )
+
+
+def _taken_out(finding: Finding, entry: Entry, identity: Identity) -> bool:
+    """A writer verified by content removes extras also piece by piece."""
+    if finding.verdict != "extra" or finding.whole or not shrinks(finding.was, finding.now):
+        return False
+    writer = named_writer(identity, entry.policy.writers)
+    return writer is not None and writer.verify == "Content"
 
 
 def _delegated(finding: Finding, delegations: list[Delegation]) -> bool:

@@ -10,18 +10,34 @@ from reconciler.canonical.volatile import live_form
 from reconciler.compare.equal import same
 from reconciler.compare.walk import UNKNOWN
 from reconciler.model.ref import ObjectRef
-from reconciler.model.tree import dig
+from reconciler.model.tree import ABSENT, Tree, dig
+from reconciler.policy.select import strictest, takes_in
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision import deletion, scale
-from webhook.decision.answer import Verdict, allow, answer, refuse_whole
-from webhook.decision.content import judge_content
-from webhook.decision.identity import CANONICALIZER, NAMESPACE_CONTROLLER, is_one_of
+from webhook.decision.answer import Verdict, allow, answer, refuse_cascade, refuse_exclusive, refuse_whole
+from webhook.decision.content import delegations_for, judge_content
+from webhook.decision.identity import CANONICALIZER, NAMESPACE_CONTROLLER, is_controller, is_one_of
+from webhook.decision.leaves import covered
 from webhook.decision.metadata import judge_metadata
-from webhook.decision.rules import SUBRESOURCES
+from webhook.decision.optout import left_to_others
+from webhook.decision.rules import SUBRESOURCES, Handling
 from webhook.decision.types import Decision, Request
+from webhook.decision.violation import Violation
+
+NO_SNAPSHOT = Decision(
+    allowed=False,
+    code="no-snapshot",
+    message="Setscrew has not read the desired state yet; try again in a moment.",
+)
 
 
-def decide(request: Request, snapshot: SnapshotView | None, now: float, *, refreshed: bool = False) -> Decision:
+def decide(
+    request: Request,
+    snapshot: SnapshotView | None,
+    now: float,  # noqa: ARG001 - part of the interface: grants end at a time
+    *,
+    refreshed: bool = False,
+) -> Decision:
     """Answer one request by the decision rule of docs/architecture.md.
 
     `now` is Unix seconds (grants end). `refreshed` says that the reconciler has just looked at Git, so that a named
@@ -30,21 +46,21 @@ def decide(request: Request, snapshot: SnapshotView | None, now: float, *, refre
     if request.identity.username == CANONICALIZER and request.dry_run:
         return allow("canonicalizer")
     if snapshot is None:
-        return Decision(False, "no-snapshot", "Setscrew has not read the desired state yet; try again in a moment.")
+        return NO_SNAPSHOT
     handling = SUBRESOURCES.get(request.subresource)
-    if handling in ("record", "ignore") or request.operation == "CONNECT":
-        return allow("not-configuration" if handling != "record" else "recorded")
-    verdict = Verdict(request, snapshot, refreshed=refreshed)
-    entry = snapshot.find(request.group, request.resource, request.namespace, _name(request))
+    if handling == "ignore" or request.operation == "CONNECT":
+        return allow("not-configuration")
+    verdict = Verdict(request, snapshot, refreshed=refreshed, name=_name(request))
+    entry = snapshot.find(request.group, request.resource, request.namespace, verdict.name)
+    if handling == "record":
+        return allow("recorded", guarded=entry is not None)
     if handling is None:
         return _unknown_subresource(verdict, entry)
     if handling == "finalize":
         return _finalize(verdict, entry)
     if request.operation == "DELETE":
         return deletion.decide_delete(verdict, entry)
-    if entry is None:
-        return _unguarded(verdict)
-    return _change(verdict, entry, handling)
+    return _unguarded(verdict) if entry is None else _change(verdict, entry, handling)
 
 
 def _name(request: Request) -> str:
@@ -66,28 +82,35 @@ def _unknown_subresource(verdict: Verdict, entry: Entry | None) -> Decision:
 
 
 def _finalize(verdict: Verdict, entry: Entry | None) -> Decision:
-    inside = verdict.snapshot.inside_namespace(verdict.request.name)
-    if (entry is None and not inside) or is_one_of(verdict.request.identity, NAMESPACE_CONTROLLER):
-        return allow("unguarded" if entry is None and not inside else "system-controller", guarded=entry is not None)
+    request = verdict.request
+    if (request.group, request.resource) != deletion.NAMESPACES:
+        return _unknown_subresource(verdict, entry)
+    inside = deletion.taken_along(verdict)
+    if entry is None and not inside:
+        return allow("unguarded")
+    if is_one_of(request.identity, NAMESPACE_CONTROLLER):
+        return allow("system-controller", guarded=True)
     if entry is not None:
         return refuse_whole(verdict, entry, "finalize", "only the namespace controller finalizes it")
-    return deletion.refuse_cascade(verdict, inside, "finalize")
+    return refuse_cascade(verdict, inside, "finalize")
 
 
 def _unguarded(verdict: Verdict) -> Decision:
     """An object that Git does not declare: free, unless its kind is exclusive."""
     request = verdict.request
-    policy = verdict.snapshot.exclusive_policy(request.group, request.kind) if not request.subresource else None
-    if policy is None:
+    ref = ObjectRef(request.group, request.kind, request.namespace, verdict.name)
+    policies = () if request.subresource else verdict.snapshot.exclusive_policies(request.group, request.kind)
+    policy = strictest(policy for policy in policies if takes_in(policy, ref))
+    if policy is None or (request.operation == "UPDATE" and same(_content(request.old), _content(request.object))):
         return allow("unguarded")
-    old = {} if request.old is None else live_form(request.old, b"")
-    if request.operation == "UPDATE" and same(old.get("spec"), live_form(request.object or {}, b"").get("spec")):
-        return allow("unguarded")
-    ref = ObjectRef(request.group, request.kind, request.namespace, _name(request))
-    return verdict.exclusive(ref, policy)
+    return refuse_exclusive(verdict, ref, policy)
 
 
-def _change(verdict: Verdict, entry: Entry, handling: str) -> Decision:
+def _content(tree: Tree) -> Tree:
+    return {k: v for k, v in tree.items() if k not in ("metadata", "status")} if isinstance(tree, dict) else {}
+
+
+def _change(verdict: Verdict, entry: Entry, handling: Handling) -> Decision:
     request, snapshot = verdict.request, verdict.snapshot
     if entry.policy.fragment and request.operation == "CREATE":
         return allow("fragment", guarded=True)
@@ -95,17 +118,52 @@ def _change(verdict: Verdict, entry: Entry, handling: str) -> Decision:
         return refuse_whole(verdict, entry, "undecidable", "the request holds no object to compare")
     if handling == "replicas":
         was, now = scale.as_object(entry, request.old), scale.as_object(entry, request.object)
-        return answer(
-            verdict, entry, scale.judge(entry, snapshot, request.identity, was, now), changed=not same(was, now)
-        )
-    now = live_form(request.object, snapshot.secret_key)
+        violations = scale.judge(entry, snapshot, request.identity, was, now)
+        return answer(verdict, entry, left_to_others(entry, snapshot.rules, violations), changed=not same(was, now))
     was = UNKNOWN if request.operation == "CREATE" else live_form(request.old, snapshot.secret_key)
-    before = {} if was is UNKNOWN else was
+    now = live_form(request.object, snapshot.secret_key)
     if handling == "metadata":
         # `.status` is not configuration, and the status strategy drops all other content.
-        now = {**before, "metadata": now.get("metadata", {})}
-    violations = [
+        now = {**({} if was is UNKNOWN else was), "metadata": now.get("metadata", {})}
+    if request.version != entry.object.kind.version and request.version:
+        return _in_other_version(verdict, entry, was, now)
+    return _judged(verdict, entry, was, now)
+
+
+def _in_other_version(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> Decision:
+    """Content has another shape here. The entry registered for the version of Git judges it, where there is one."""
+    request = verdict.request
+    if was is not UNKNOWN and same(_content(was), _content(now)):
+        return _judged(verdict, entry, was, now)
+    if verdict.snapshot.declares_version(request.group, request.version, request.kind):
+        return allow("other-version", guarded=True)
+    why = f"Git declares it in version {entry.object.kind.version}, the request is in {request.version}"
+    return refuse_whole(verdict, entry, "undecidable", why)
+
+
+def _judged(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> Decision:
+    request, snapshot = verdict.request, verdict.snapshot
+    before = {} if was is UNKNOWN else was
+    found = [
         *judge_content(entry, snapshot.rules, request.identity, request.operation, was, now),
-        *judge_metadata(entry, snapshot, request.identity, before, now),
+        *_metadata(verdict, entry, before, now),
     ]
-    return answer(verdict, entry, violations, changed=not same(before, now))
+    if dig(request.old, "metadata", "deletionTimestamp") not in (ABSENT, None) and is_controller(request.identity):
+        # Once an object is going, its controllers must be able to let it go.
+        found = [violation for violation in found if violation.path[:2] != ("metadata", "finalizers")]
+    return answer(verdict, entry, left_to_others(entry, snapshot.rules, found), changed=_changed(request))
+
+
+def _metadata(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> list[Violation]:
+    """Violations in undeclared metadata that no delegation names."""
+    request, snapshot = verdict.request, verdict.snapshot
+    found = judge_metadata(entry, snapshot, request.identity, was, now)
+    delegations = delegations_for(entry, snapshot.rules, request.identity, request.operation)
+    patterns = [path for delegation in delegations for path in delegation.paths]
+    return [violation for violation in found if not covered(violation.path, patterns)]
+
+
+def _changed(request: Request) -> bool:
+    """True if the request changes more than what the server keeps for itself."""
+    was, now = ({} if tree is None else live_form(tree, b"") for tree in (request.old, request.object))
+    return not same(was, now)

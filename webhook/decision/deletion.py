@@ -4,39 +4,40 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, dig
-from reconciler.snapshot.model import Entry
-from webhook.decision.answer import Verdict, allow, refuse_cascade_decision, refuse_whole
+from reconciler.policy.model import Policy
+from reconciler.snapshot.model import SHOWN, Entry, Taken
+from webhook.decision.answer import Verdict, allow, refuse_cascade, refuse_whole
 from webhook.decision.content import delegations_for
 from webhook.decision.identity import GARBAGE_COLLECTOR, is_one_of
 from webhook.decision.types import Decision
 
 _CRD: Final = ("apiextensions.k8s.io", "customresourcedefinitions")
 _APISERVICE: Final = ("apiregistration.k8s.io", "apiservices")
+NAMESPACES: Final = ("", "namespaces")
 
 
 def decide_delete(verdict: Verdict, entry: Entry | None) -> Decision:
     """Answer a DELETE. The name may be empty and the old object absent (collections): then nothing is found by name."""
-    request = verdict.request
-    if dig(request.old, "metadata", "deletionTimestamp") is not ABSENT:
+    if dig(verdict.request.old, "metadata", "deletionTimestamp") not in (ABSENT, None):
         return allow("terminating", guarded=entry is not None)
     inside = taken_along(verdict)
     if entry is not None and not entry.policy.fragment:
         if code := _permitted(verdict, entry, inside):
             return allow(code, guarded=True)
         return refuse_whole(verdict, entry, "delete", _why(inside))
-    if inside and not _serves_all(verdict, inside):
-        return refuse_cascade(verdict, inside, "delete-cascade")
-    return allow("unguarded")
+    if not inside:
+        return allow("fragment" if entry is not None else "unguarded", guarded=entry is not None)
+    if _serves_all(verdict, inside):
+        return allow("writer-delete", guarded=True)
+    return refuse_cascade(verdict, inside, "delete-cascade")
 
 
-def taken_along(verdict: Verdict) -> tuple[ObjectRef, ...]:
+def taken_along(verdict: Verdict) -> Taken:
     """Guarded objects that would go with the object that is deleted."""
     request, snapshot = verdict.request, verdict.snapshot
-    place = (request.group, request.resource)
-    name = request.name or str(dig(request.old, "metadata", "name"))
-    if place == ("", "namespaces"):
+    place, name = (request.group, request.resource), verdict.name
+    if place == NAMESPACES:
         return snapshot.inside_namespace(name)
     if place == _CRD:
         plural, _, group = name.partition(".")
@@ -44,37 +45,31 @@ def taken_along(verdict: Verdict) -> tuple[ObjectRef, ...]:
     if place == _APISERVICE:
         _, _, group = name.partition(".")
         return snapshot.of_resource(group, "")
-    return ()
+    return Taken()
 
 
-def refuse_cascade(verdict: Verdict, inside: tuple[ObjectRef, ...], code: str) -> Decision:
-    """Refuse because of the guarded objects that would go along."""
-    return refuse_cascade_decision(verdict, inside, code)
-
-
-def _permitted(verdict: Verdict, entry: Entry, inside: tuple[ObjectRef, ...]) -> str:
+def _permitted(verdict: Verdict, entry: Entry, inside: Taken) -> str:
     identity = verdict.request.identity
     if delegations_for(entry, verdict.snapshot.rules, identity, "DELETE"):
         return "system-controller"
     if is_one_of(identity, GARBAGE_COLLECTOR) and dig(entry.object.want, "metadata", "ownerReferences") is not ABSENT:
         return "system-controller"
-    writers = [subject for writer in entry.policy.writers for subject in writer.subjects]
-    if is_one_of(identity, writers) and (not inside or _serves_all(verdict, inside)):
-        return "writer-delete"
-    return ""
+    serves = _serves(verdict, entry.policy) and (not inside or _serves_all(verdict, inside))
+    return "writer-delete" if serves else ""
 
 
-def _serves_all(verdict: Verdict, inside: tuple[ObjectRef, ...]) -> bool:
+def _serves(verdict: Verdict, policy: Policy) -> bool:
+    subjects = [subject for writer in policy.writers for subject in writer.subjects]
+    return is_one_of(verdict.request.identity, subjects)
+
+
+def _serves_all(verdict: Verdict, inside: Taken) -> bool:
     """A GitOps writer may take a container along only if it serves every guarded object in it."""
-    for ref in inside:
-        entry = verdict.entry_of(ref)
-        subjects = [subject for writer in entry.policy.writers for subject in writer.subjects] if entry else []
-        if not is_one_of(verdict.request.identity, subjects):
-            return False
-    return bool(inside)
+    return all(_serves(verdict, policy) for policy in (*inside.enforced, *inside.reported))
 
 
-def _why(inside: tuple[ObjectRef, ...]) -> str:
+def _why(inside: Taken) -> str:
     if not inside:
         return "Git declares it"
-    return f"Git declares it, and {len(inside)}{'+' if len(inside) == 10 else ''} guarded objects would go with it"
+    number = f"{len(inside.shown)}{'+' if len(inside.shown) == SHOWN else ''}"
+    return f"Git declares it, and {number} guarded objects would go with it"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from reconciler.policy.model import Subject
+from reconciler.policy.model import Subject, Writer
 from webhook.decision.types import Identity
 
 CANONICALIZER: Final = "system:serviceaccount:setscrew-system:setscrew-canonicalizer"
@@ -25,6 +25,20 @@ def is_service_account(identity: Identity) -> bool:
 def has_real_token(identity: Identity) -> bool:
     """True where the API server authenticated a token of the service account itself."""
     return is_service_account(identity) and bool(identity.uid)
+
+
+def is_controller(identity: Identity) -> bool:
+    """True for machinery: a service account's own token, or a component of the control plane."""
+    name = identity.username
+    return has_real_token(identity) or name == "system:apiserver" or name.startswith("system:kube-")
+
+
+def named_writer(identity: Identity, writers: Iterable[Writer]) -> Writer | None:
+    """The policy's writer that this identity is. Only one whose writes are verified by content may be impersonated."""
+    for writer in writers:
+        if is_one_of(identity, writer.subjects, token=writer.verify != "Content"):
+            return writer
+    return None
 
 
 def is_one_of(identity: Identity, subjects: Iterable[Subject], *, token: bool = True) -> bool:

@@ -33,6 +33,27 @@ def _leaves(path: Path, was: Tree, now: Tree) -> Iterator[Path]:
         yield from _leaves((*path, key), before, after)
 
 
+def adds(was: Tree, now: Tree) -> bool:
+    """True if `now` holds keys or items that `was` lacks; a value that only became another one adds nothing."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        return any(adds(was.get(key, ABSENT), value) for key, value in now.items())
+    if isinstance(was, list) and isinstance(now, list):
+        return len(now) > len(was) or any(map(adds, was, now))
+    if was is ABSENT or was is None:
+        return now is not ABSENT and now is not None
+    return isinstance(now, dict | list) and bool(now) and not same(was, now)
+
+
+def shrinks(was: Tree, now: Tree) -> bool:
+    """True if `now` is `was` with keys or items taken out and nothing else changed."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        return all(key in was and shrinks(was[key], value) for key, value in now.items())
+    if isinstance(was, list) and isinstance(now, list):
+        rest = iter(was)
+        return all(any(shrinks(old, item) for old in rest) for item in now)
+    return now is ABSENT or same(was, now)
+
+
 def covered(path: Path, patterns: Iterable[str]) -> bool:
     """True if a pointer pattern covers `path`: `*` is one element, a final `**` (or a prefix) everything below."""
     return any(_covers(split_pattern(pattern), path) for pattern in patterns)

@@ -5,66 +5,138 @@ Every value passes `reconciler.compare.mask`, so nothing secret or unprintable g
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 from reconciler.compare.mask import clean, text
 from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
 from reconciler.model.path import pointer, readable
+from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
-from reconciler.snapshot.model import Entry, SnapshotView, SourceState
+from reconciler.snapshot.model import Entry, SnapshotView, SourceState, Taken
 from webhook.decision.types import Cause, Request
 from webhook.decision.violation import Violation
 
-_VERDICTS = {"held": "held", "default": "held", "order": "held", "masked": "masked", "extra": "extra"}
+if TYPE_CHECKING:
+    from webhook.decision.answer import Verdict
+
+_VERDICTS: Final = {"held": "held", "default": "held", "order": "held", "masked": "masked", "extra": "extra"}
+_SHOWN_TAKEN: Final = 5
 
 
 def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
     """One violation as programs and people read it."""
+    path = violation.path
     document = entry.object.want if violation.now is ABSENT else request.object
-    want, now = text(violation.want, violation.path), text(violation.now, violation.path)
-    place = clean(readable(violation.path), limit=200)
+    want, now = text(violation.want, path, entry.object.want), text(violation.now, path, request.object)
+    place, why = clean(readable(path), limit=200), clean(violation.why, limit=300)
     return Cause(
         field=place,
-        pointer=clean(pointer(violation.path, document), limit=500),
+        pointer=clean(pointer(path, document), limit=500),
         verdict=_VERDICTS.get(violation.kind, "metadata"),  # type: ignore[arg-type]  # the values are the literals
         want=want,
         now=now,
-        message=f"{place}: want {want}, now {now}: {violation.why}",
+        message=f"{place}: want {want}, now {now}: {why}",
+        why=why,
     )
 
 
 def denial(request: Request, entry: Entry, snapshot: SnapshotView, causes: tuple[Cause, ...], *, more: str = "") -> str:
-    """The whole message of a refused change; at most DENIAL_PATHS paths."""
-    who, ref = clean(request.identity.username, limit=100), entry.object.ref
-    lines = [f"{who} may not change {clean(str(ref), limit=200)} away from Git."]
-    lines += [_line(one) for one in causes[:DENIAL_PATHS]]
-    if len(causes) > DENIAL_PATHS:
-        lines.append(f"  … and {len(causes) - DENIAL_PATHS} more")
-    lines += _tail(entry, snapshot, causes[0].field if len(causes) == 1 else "", more)
-    return clean_lines(lines)
+    """The whole message of a refused change; at most DENIAL_PATHS paths, and never without its end: what to do."""
+    head = f"{_who(request)} may not change {clean(str(entry.object.ref), limit=200)} away from Git."
+    tail = _tail(entry, snapshot, causes[0].field if len(causes) == 1 else "", more)
+    room = DENIAL_MESSAGE_CHARS - len(_lines([head, *tail])) - 40
+    shown: list[str] = []
+    for one in causes[:DENIAL_PATHS]:
+        line = clean(_line(one))
+        if len(line) + 1 > room:
+            break
+        room -= len(line) + 1
+        shown.append(line)
+    left = len(causes) - len(shown)
+    return _lines([head, *shown, *([f"  … and {left} more"] if left else []), *tail])
 
 
-def deletion(request: Request, entry: Entry, snapshot: SnapshotView, *, why: str = "Git declares it") -> str:
-    """The message of a refused DELETE."""
-    who = clean(request.identity.username, limit=100)
-    return clean_lines(
-        [f"{who} may not delete {clean(str(entry.object.ref), limit=200)}: {why}.", *_tail(entry, snapshot, "", "")]
+def refused_whole(request: Request, entry: Entry, snapshot: SnapshotView, *, verb: str, why: str) -> str:
+    """The message of a refused DELETE or finalize."""
+    head = f"{_who(request)} may not {verb} {clean(str(entry.object.ref), limit=200)}: {clean(why, limit=300)}."
+    return _lines([head, *_tail(entry, snapshot, "", "")])
+
+
+def undecidable(request: Request, entry: Entry, why: str) -> str:
+    """The message where nothing could be compared."""
+    ref = clean(str(entry.object.ref), limit=200)
+    return _lines(
+        [
+            f"{_who(request)} may not change {ref}: it cannot be judged, for {clean(why, limit=300)}.",
+            f"What to do: change it in Git, or set `undecidable: Allow` in policy {entry.policy.name}.",
+        ]
     )
 
 
-def clean_lines(lines: list[str]) -> str:
-    """Lines that hold no control characters, joined and cut to DENIAL_MESSAGE_CHARS."""
-    shown = "\n".join(lines)
+def cascade(request: Request, name: str, inside: Taken, *, verb: str) -> str:
+    """The message of a refused DELETE of what holds guarded objects."""
+    shown = ", ".join(clean(str(ref), limit=100) for ref in inside.shown[:_SHOWN_TAKEN])
+    left = len(inside.shown) - _SHOWN_TAKEN
+    more = f" and {left} more" if left > 0 else ""
+    what = f"{clean(request.kind, limit=100)} {clean(name, limit=253)}"
+    return _lines(
+        [
+            f"{_who(request)} may not {verb} {what}: objects that Git declares would go with it.",
+            f"  {shown}{more}",
+            "What to do: remove them in Git first.",
+        ]
+    )
+
+
+def exclusive(request: Request, ref: ObjectRef, policy: str) -> str:
+    """The message of a refused stray object."""
+    what, kind = clean(str(ref), limit=200), clean(ref.kind, limit=100)
+    verb = request.operation.lower()
+    return _lines(
+        [
+            f"{_who(request)} may not {verb} {what}: Git declares all {kind} objects, and not this one.",
+            f"Policy {policy} makes the kind exclusive: a stray object of it changes what the declared ones mean.",
+            "What to do: add it in Git, or remove the object (removing it is allowed).",
+        ]
+    )
+
+
+def audit(verdict: Verdict, entry: Entry, code: str, causes: tuple[Cause, ...] = ()) -> dict[str, str]:
+    """Audit annotations: code, snapshot, source, revision, paths; never a value."""
+    source = verdict.snapshot.sources.get(entry.object.provenance.source)
+    annotations = snapshot_audit(verdict, code)
+    if source is not None:
+        annotations |= {"source": source.name, "revision": clean(source.revision, limit=100)}
+    if causes:
+        annotations["paths"] = " ".join(one.pointer for one in causes[:DENIAL_PATHS])
+    return annotations
+
+
+def snapshot_audit(verdict: Verdict, code: str) -> dict[str, str]:
+    """Audit annotations where there is no one guarded object."""
+    return {"code": code, "snapshot": verdict.snapshot.digest[:16]}
+
+
+def _who(request: Request) -> str:
+    return clean(request.identity.username, limit=100) or "somebody without a name"
+
+
+def _lines(lines: list[str]) -> str:
+    """Lines without control characters, joined and cut to DENIAL_MESSAGE_CHARS."""
+    shown = "\n".join(clean(line) for line in lines)
     return shown if len(shown) <= DENIAL_MESSAGE_CHARS else shown[: DENIAL_MESSAGE_CHARS - 1] + "…"
 
 
 def _line(one: Cause) -> str:
-    reason = one.message.rsplit(": ", 1)[-1]
-    detail = {
-        "extra": f"{one.now} is not in Git",
-        "held": f"Git wants {one.want}, the request has {one.now}"
-        if one.now != "nothing"
-        else f"Git wants {one.want}, the request removes it",
-        "masked": reason,
-    }.get(one.verdict, f"{one.now}: {reason}")
+    if one.verdict == "extra":
+        detail = f"{one.now} is not in Git"
+    elif one.verdict == "held" and one.want != "nothing":
+        asked = "removes it" if one.now == "nothing" else f"has {one.now}"
+        detail = f"Git wants {one.want}, the request {asked}"
+    elif one.verdict == "masked":
+        detail = one.why
+    else:
+        detail = f"{one.now}: {one.why}"
     return f"  {one.field}: {detail}"
 
 
@@ -74,17 +146,24 @@ def _tail(entry: Entry, snapshot: SnapshotView, field: str, more: str) -> list[s
     lines = [f"Declared in {clean(provenance.place, limit=300) or 'the source'} {_at(source)}".rstrip() + "."]
     if more:
         lines.append(more)
-    namespace = f" -n {ref.namespace}" if ref.namespace else ""
-    option = f" --field '{field}'" if field else ""
+    namespace = f" -n {_quoted(ref.namespace)}" if ref.namespace else ""
+    option = f" --field {_quoted(field)}" if field else ""
     lines.append("What to do: change it in Git; it is enforced as soon as it is pushed.")
-    lines.append(clean(f"More: setscrew explain {ref.short}{namespace}{option}", limit=400))
+    lines.append(clean(f"More: setscrew explain {_quoted(ref.short)}{namespace}{option}", limit=600))
     return lines
+
+
+def _quoted(word: str) -> str:
+    """A word for a POSIX shell: people paste the command, and parts of it come from whoever made the request."""
+    if all(c.isascii() and (c.isalnum() or c in "-_./:@") for c in word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
 
 
 def _at(source: SourceState | None) -> str:
     if source is None:
         return ""
-    shown = f"at {source.commit[:12] or source.revision}"
+    shown = f"at {source.commit[:12] or clean(source.revision, limit=100)}"
     if source.subject:
         shown += f" ({text(source.subject, limit=80)})"
     if source.signer:

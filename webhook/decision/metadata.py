@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 
-from reconciler.canonical.volatile import LAST_APPLIED, live_form
-from reconciler.compare.comparison import findings
-from reconciler.compare.walk import UNKNOWN
-from reconciler.model.tree import ABSENT, Tree, child, dig, strict_equal
+from reconciler.canonical.volatile import BOOKKEEPING, LAST_APPLIED, live_form
+from reconciler.compare.contained import beyond
+from reconciler.compare.masking import build
+from reconciler.limits import REVIEW_DEPTH
+from reconciler.model.path import readable
+from reconciler.model.tree import ABSENT, Tree, child, deeper_than, dig, strict_equal
 from reconciler.policy.model import SteeringRule
 from reconciler.snapshot.model import Entry, SnapshotView
-from webhook.decision.identity import has_real_token, is_one_of
+from webhook.decision.identity import is_controller, is_one_of
 from webhook.decision.types import Identity
 from webhook.decision.violation import Violation
+
+_OWNERS = ("metadata", "ownerReferences")
 
 
 def judge_metadata(
@@ -50,7 +53,7 @@ def _key(
     path = ("metadata", field, key)
     if key == LAST_APPLIED:
         if new is not ABSENT and (wrong := last_applied_problem(entry, snapshot, identity, new)):
-            yield Violation(path, "metadata", f"an honest apply would later bring it in: {wrong}", ABSENT, old, new)
+            yield Violation(path, "metadata", f"a later apply would go by it, and {wrong}", ABSENT, old, new)
         return
     rule = steering_rule(snapshot, key)
     if rule is None or (new is ABSENT and rule.removable) or _may_steer(rule, entry, snapshot, identity, new):
@@ -71,7 +74,7 @@ def _finalizers(entry: Entry, identity: Identity, was: Tree, now: Tree) -> Itera
     """Anyone may add one; only a controller takes one away, and Git's own are judged as held."""
     held = _items(dig(entry.object.want, "metadata", "finalizers"))
     kept = _items(dig(now, "metadata", "finalizers"))
-    if has_real_token(identity) or identity.username.startswith("system:kube-"):
+    if is_controller(identity):
         return
     for name in _items(dig(was, "metadata", "finalizers")):
         if name not in kept and name not in held:
@@ -82,17 +85,17 @@ def _finalizers(entry: Entry, identity: Identity, was: Tree, now: Tree) -> Itera
 
 def _owners(entry: Entry, was: Tree, now: Tree) -> Iterator[Violation]:
     """A forged owner makes the garbage collector delete the object; dropping an undeclared one is a repair."""
-    known = [*_items(dig(was, "metadata", "ownerReferences"))]
-    declared = _items(dig(entry.object.want, "metadata", "ownerReferences"))
+    known = (*_items(dig(was, "metadata", "ownerReferences")), *_items(dig(entry.object.want, *_OWNERS)))
     for owner in _items(dig(now, "metadata", "ownerReferences")):
-        if not any(strict_equal(owner, other) for other in known) and not any(_same_owner(owner, d) for d in declared):
+        if not any(_same_owner(owner, other) for other in known):
             why = "the garbage collector would delete the object with that owner"
-            yield Violation(("metadata", "ownerReferences"), "metadata", why, ABSENT, ABSENT, owner)
+            yield Violation(_OWNERS, "metadata", why, ABSENT, ABSENT, owner)
 
 
-def _same_owner(owner: Tree, declared: Tree) -> bool:
-    keys = ("apiVersion", "kind", "name")
-    return isinstance(owner, dict) and isinstance(declared, dict) and all(owner.get(k) == declared.get(k) for k in keys)
+def _same_owner(owner: Tree, known: Tree) -> bool:
+    """The uid counts: to the garbage collector an owner of that name with another uid is a dead one."""
+    keys = ("apiVersion", "kind", "name", "uid")
+    return isinstance(owner, dict) and isinstance(known, dict) and all(owner.get(key) == known.get(key) for key in keys)
 
 
 def last_applied_problem(entry: Entry, snapshot: SnapshotView, identity: Identity, text: Tree) -> str:
@@ -103,26 +106,31 @@ def last_applied_problem(entry: Entry, snapshot: SnapshotView, identity: Identit
         return "it is no JSON"
     if not isinstance(applied, dict):
         return "it is no object"
-    applied = live_form(applied, snapshot.secret_key)
-    # Nobody has defaulted this text: what is missing or blank in it says nothing.
-    lenient = replace(entry.object, confidence="offline")
-    for finding in findings(lenient, UNKNOWN, applied):
-        if finding.verdict != "missing" and finding.now is not ABSENT:
-            return f"{'.'.join(str(part) for part in finding.path if isinstance(part, str))} is not what Git declares"
+    if deeper_than(applied, REVIEW_DEPTH):
+        return "it is nested too deeply"
+    obj = entry.object
+    # Whatever kind the text claims to be, its values are those of this object.
+    applied = live_form({**applied, "apiVersion": obj.kind.api_version, "kind": obj.ref.kind}, snapshot.secret_key)
+    content = {key: value for key, value in applied.items() if key != "metadata"}
+    place = beyond(content, obj.want, obj.types, build(obj.masks))
+    if place is not None:
+        return f"{readable(place)} is not in Git with that value"
     return _applied_metadata(entry, snapshot, identity, applied)
 
 
 def _applied_metadata(entry: Entry, snapshot: SnapshotView, identity: Identity, applied: Tree) -> str:
     for field in ("labels", "annotations"):
-        declared = _keys(dig(entry.object.want, "metadata", field))
+        declared = dig(entry.object.want, "metadata", field)
         for key, value in _pairs(dig(applied, "metadata", field)):
             rule = steering_rule(snapshot, key)
             mine = rule is not None and _may_steer(rule, entry, snapshot, identity, value)
-            if key not in declared and not mine:
-                return f"metadata.{field}[{key}] is not in Git"
+            said = value is not None and key not in BOOKKEEPING
+            if said and not mine and not strict_equal(child(declared, key), value):
+                return f"metadata.{field}[{key}] is not in Git with that value"
     for field in ("finalizers", "ownerReferences"):
-        if _items(dig(applied, "metadata", field)) and dig(entry.object.want, "metadata", field) is ABSENT:
-            return f"metadata.{field} is not in Git"
+        ours = _items(dig(entry.object.want, "metadata", field))
+        if any(not any(strict_equal(item, own) for own in ours) for item in _items(dig(applied, "metadata", field))):
+            return f"metadata.{field} is not what Git declares"
     return ""
 
 

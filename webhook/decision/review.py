@@ -11,7 +11,7 @@ import msgspec
 
 from reconciler.errors import ReviewError
 from reconciler.limits import REVIEW_BODY_BYTES, REVIEW_DEPTH
-from reconciler.model.tree import Tree
+from reconciler.model.tree import deeper_than
 from webhook.decision.types import Decision, Identity, Request
 
 
@@ -84,7 +84,7 @@ def _request(raw: _Request) -> Request:
     for part in (raw.object, raw.old_object):
         if part is not None and not isinstance(part, dict):
             raise ReviewError("object and oldObject must be objects or null", code=MALFORMED)
-        if _too_deep(part):
+        if part is not None and deeper_than(part, REVIEW_DEPTH):
             raise ReviewError(f"an object is nested more than {REVIEW_DEPTH} levels deep", status=422, code=TOO_DEEP)
     user = raw.user_info
     extra = {key: tuple(values or ()) for key, values in (user.extra or {}).items()}
@@ -110,20 +110,6 @@ def _namespace(raw: _Request) -> str:
     if (raw.resource.group, raw.resource.resource) == ("", "namespaces"):
         return ""
     return raw.namespace or ""
-
-
-def _too_deep(tree: Tree) -> bool:
-    level = [tree]
-    for _ in range(REVIEW_DEPTH):
-        level = [child for node in level if isinstance(node, dict | list) for child in _children(node)]
-        if not level:
-            return False
-    return True
-
-
-def _children(node: Tree) -> list[Tree]:
-    values = node.values() if isinstance(node, dict) else node
-    return [value for value in values if isinstance(value, dict | list)]
 
 
 def encode(uid: str, decision: Decision) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.tree import Tree, dig
+from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision.content import judge_content
 from webhook.decision.leaves import split_pattern
@@ -19,7 +19,7 @@ def as_object(entry: Entry, tree: Tree) -> Tree:
     """The object as far as a Scale tells: its replicas at the right path, nothing else."""
     value = dig(tree, "spec", "replicas")
     # `replicas: 0` is left out of the wire form.
-    out: Tree = value if isinstance(value, int) else 0
+    out: Tree = 0 if value in (ABSENT, None) else value
     for part in reversed(_path(entry)):
         out = {part: out}
     return out

@@ -45,7 +45,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One path of a violation. `pointer` is for programs, `field` for people; values are printable and masked."""
+    """One path of a violation. `pointer` is for programs, `field` for people; values are printable and masked.
+
+    `why` is the clause that says what holds the path.
+    """
 
     field: str
     pointer: str
@@ -53,6 +56,7 @@ class Cause:
     want: str
     now: str
     message: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ def from_finding(finding: Finding) -> Violation:
     why = "Git leaves it to the default" if finding.filled else "Git declares it"
     if finding.verdict == "masked" and finding.mask is not None:
         kind, why = "masked", f"only the controller of rule {finding.mask.rule} may change it: {finding.mask.reason}"
+    elif finding.whole and finding.want is ABSENT:
+        kind, why = "held", "the list around it is one value, and Git declares it without this"
     elif finding.verdict == "extra":
         kind, why = "extra", "Git does not declare it"
     elif finding.verdict == "order":
