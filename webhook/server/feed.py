@@ -27,6 +27,7 @@ from reconciler.snapshot import rows
 from reconciler.snapshot.model import SHOWN, Entry, SourceState, Taken
 
 KEY_FILE = "secret-values.key"
+_KINDS_KEPT = 1024
 
 
 class SnapshotFile:
@@ -54,6 +55,8 @@ class SnapshotFile:
         self.key_id = loaded.key_id
         self._policy = lru_cache(maxsize=None)(self._load_policy)
         self._types = lru_cache(maxsize=None)(self._load_types)
+        # Asked for every object that Git does not declare, and found by reading all rows of the group.
+        self._exclusive = lru_cache(maxsize=_KINDS_KEPT)(self._load_exclusive)
 
     def find(self, group: str, resource: str, namespace: str, name: str) -> Entry | None:
         """See SnapshotView."""
@@ -73,8 +76,7 @@ class SnapshotFile:
 
     def exclusive_policies(self, group: str, kind: str) -> tuple[Policy, ...]:
         """See SnapshotView."""
-        policies = [self._policy(row[0]) for row in self._all(rows.EXCLUSIVE, (group, kind))]
-        return tuple(sorted((one for one in policies if one.exclusive), key=lambda policy: policy.name))
+        return self._exclusive(group, kind)
 
     def declares_version(self, group: str, version: str, kind: str) -> bool:
         """See SnapshotView."""
@@ -108,6 +110,10 @@ class SnapshotFile:
         return rows.load_policy(
             self._database().execute("SELECT policy FROM policies WHERE id = ?", (number,)).fetchone()[0]
         )
+
+    def _load_exclusive(self, group: str, kind: str) -> tuple[Policy, ...]:
+        policies = [self._policy(row[0]) for row in self._all(rows.EXCLUSIVE, (group, kind))]
+        return tuple(sorted((one for one in policies if one.exclusive), key=lambda policy: policy.name))
 
     def _load_types(self, number: int) -> TypeNode:
         return load(
