@@ -73,6 +73,11 @@ def install_hook(repository: Repository, url: str, secret_file: Path) -> None:
     hook.chmod(0o755)
 
 
+def environment() -> dict[str, str]:
+    """What git needs beside the process's own environment: an author, and none of the person's settings."""
+    return dict(_AUTHOR)
+
+
 def _git(directory: Path, *args: str) -> str:
     program = shutil.which("git")
     if program is None:
