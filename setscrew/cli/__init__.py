@@ -42,7 +42,7 @@ class _Group(click.Group):
             return None
         module, attribute = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+        return _verbatim(command)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a SetscrewError becomes its line and its exit status."""
@@ -51,6 +51,12 @@ class _Group(click.Group):
         except SetscrewError as error:
             click.echo(f"setscrew: {error}", err=True)
             sys.exit(error.exit_status)
+
+
+def _verbatim(command: click.Command) -> click.Command:
+    """Docstrings are raw, so click's mark of a paragraph to be left as it stands is two characters there."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n").replace("\\\\\n", "\\\n")
+    return command
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,3 +72,6 @@ def main() -> None:
 
     Exit status: 0 same or allowed, 1 drift or denied, more is an error.
     """
+
+
+_verbatim(main)
