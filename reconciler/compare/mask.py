@@ -53,6 +53,32 @@ def text(value: Tree, path: Path = (), document: Tree = None, *, limit: int = DE
     return clean(shown, limit=limit)
 
 
+def pair(want: Tree, now: Tree, path: Path = (), documents: tuple[Tree, Tree] = (None, None)) -> tuple[str, str]:
+    """Both values as `text` shows them; of texts of several lines only those that differ, with the first one's number.
+
+    `documents` are the trees that hold `want` and `now`.
+    """
+    old, new = masked(want, path, documents[0]), masked(now, path, documents[1])
+    if isinstance(old, str) and isinstance(new, str) and ("\n" in old or "\n" in new):
+        before, after = old.split("\n"), new.split("\n")
+        first = _alike(before, after)
+        last = _alike(before[first:][::-1], after[first:][::-1])
+        parts = before[first : len(before) - last], after[first : len(after) - last]
+        if (first or last) and parts[0] != parts[1]:
+            return _lines(parts[0], first + 1), _lines(parts[1], first + 1)
+    return text(want, path, documents[0]), text(now, path, documents[1])
+
+
+def _alike(before: list[str], after: list[str]) -> int:
+    """How many first lines are the same."""
+    pairs = enumerate(zip(before, after, strict=False))
+    return next((at for at, (old, new) in pairs if old != new), min(len(before), len(after)))
+
+
+def _lines(lines: list[str], number: int) -> str:
+    return f"{text(chr(10).join(lines)) if lines else 'nothing'} (line {number})"
+
+
 def clean(shown: str, *, limit: int = 4096) -> str:
     """Text without control or other unprintable characters, cut to `limit` characters."""
     if not shown.isprintable():

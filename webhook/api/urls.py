@@ -38,7 +38,12 @@ def _split(url: str) -> tuple[str, str, str]:
 
 
 def ref_matches(watched: str, pushed: str) -> bool:
-    """Full names only: `refs/heads/x` is not `refs/tags/x`. A watched ref may end in `*`; "" watches all."""
+    """Full names only: `refs/heads/x` is not `refs/tags/x`. A watched ref may end in `*`; "" watches all.
+
+    HEAD, the remote's default branch, may be any branch: a push does not say which, and is a hint only.
+    """
+    if watched == "HEAD":
+        return pushed.startswith("refs/heads/")
     if watched.endswith("*"):
         return pushed.startswith(watched[:-1])
     return watched in ("", pushed)

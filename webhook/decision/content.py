@@ -46,14 +46,13 @@ def delegations_for(entry: Entry, rules: Rules, identity: Identity, operation: O
 
 
 def _permitted(finding: Finding, entry: Entry, rules: Rules, identity: Identity, delegations: list[Delegation]) -> bool:
-    if _delegated(finding, delegations):
+    if _delegated(finding, delegations) or _free_template_keys(finding, rules):
         return True
     if finding.verdict == "masked":
         return finding.mask is not None and _mask_permits(finding, finding.mask, entry, identity)
     return (
         _outside_policy(finding, entry)
         or _in_range(finding, entry, identity)
-        or _free_template_keys(finding, rules)
         or _taken_out(finding, entry, identity)
     )
 
@@ -106,7 +105,8 @@ def _delegated(finding: Finding, delegations: list[Delegation]) -> bool:
 
 def _free_template_keys(finding: Finding, rules: Rules) -> bool:
     """`kubectl rollout restart` writes a free annotation of the Pod template, maybe with the map around it."""
-    return finding.verdict == "extra" and all_free(changed_leaves(finding), rules.free_template_keys)
+    free = finding.verdict in ("extra", "masked")
+    return free and all_free(changed_leaves(finding), rules.free_template_keys)
 
 
 def all_free(leaves: Iterable[Path], keys: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reconciler.compare.mask import clean, text
+from reconciler.compare.mask import clean, pair, text
 from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
 from reconciler.model.path import pointer, readable
 from reconciler.model.ref import ObjectRef
@@ -27,7 +27,7 @@ def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
     """One violation as programs and people read it."""
     path = violation.path
     document = entry.object.want if violation.now is ABSENT else request.object
-    want, now = text(violation.want, path, entry.object.want), text(violation.now, path, request.object)
+    want, now = pair(violation.want, violation.now, path, (entry.object.want, request.object))
     place, why = clean(readable(path), limit=200), clean(violation.why, limit=300)
     return Cause(
         field=place,

@@ -147,6 +147,8 @@ def test_a_local_path_and_its_file_url_are_one_repository() -> None:
         ("refs/tags/*", "refs/tags/v1", True),
         ("refs/tags/*", "refs/heads/v1", False),
         ("", "refs/heads/any", True),
+        ("HEAD", "refs/heads/main", True),
+        ("HEAD", "refs/tags/v1", False),
     ],
 )
 def test_refs_match_by_full_name(watched: str, pushed: str, matches: bool) -> None:
