@@ -1,0 +1,190 @@
+"""Owns the building of decisions from cases: snapshot, AdmissionReview and expectation. Must not assert."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jsonpatch
+import yaml
+
+from reconciler.canonical.autoscale import widen
+from reconciler.canonical.engine import Context, canonicalize, confirm
+from reconciler.canonical.form import CanonicalObject
+from reconciler.model.objects import Provenance, RenderedObject
+from reconciler.policy.model import Policy, Rules
+from reconciler.policy.parse import parse_rules
+from reconciler.policy.select import policy_for
+from reconciler.schema.catalog import Catalog
+from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
+from reconciler.store.schema_data import load_builtin
+from setscrew.configuration import builtin_policies, documents
+from webhook.decision.decide import decide
+from webhook.decision.review import decode
+from webhook.decision.types import Decision, Request
+
+CASES: Final = Path(__file__).parent.parent / "cases" / "decision"
+KEY: Final = b"the key of these cases"
+SOURCE: Final = SourceState(
+    name="shop",
+    url="https://git.example/shop.git",
+    path="prod",
+    revision="main@sha1:" + "ab" * 20,
+    commit="ab" * 20,
+    subject="Sell more",
+    release="shop-release",
+    namespace="shop",
+)
+Case = Mapping[str, Any]
+
+_SERVICE_ACCOUNTS: Final = {
+    "hpa": "kube-system:horizontal-pod-autoscaler",
+    "namespace-controller": "kube-system:namespace-controller",
+    "garbage-collector": "kube-system:generic-garbage-collector",
+    "flux": "flux-system:kustomize-controller",
+    "argo": "argocd:argocd-application-controller",
+    "pv-binder": "kube-system:persistent-volume-binder",
+    "job": "shop:ci-job",
+    "canonicalizer": "setscrew-system:setscrew-canonicalizer",
+}
+
+
+def identity(name: str) -> dict[str, Any]:
+    """`userInfo`: a person, a name of the table with a real token, or one "impersonated" (no uid, no extra)."""
+    account = _SERVICE_ACCOUNTS.get(name.removeprefix("impersonated "))
+    if account is None:
+        groups = ["system:masters", "system:authenticated"] if name == "root" else ["system:authenticated"]
+        return {"username": name, "groups": groups}
+    user: dict[str, Any] = {"username": f"system:serviceaccount:{account}", "groups": ["system:serviceaccounts"]}
+    if not name.startswith("impersonated "):
+        user |= {"uid": "9", "extra": {"authentication.kubernetes.io/credential-id": ["JTI=1"]}}
+    return user
+
+
+@cache
+def builtin_rules() -> Rules:
+    """The shipped policies."""
+    return parse_rules(documents(builtin_policies()))
+
+
+@cache
+def manifests(name: str) -> tuple[Any, Any]:
+    """What Git says and what the API server makes of it."""
+    git, live = yaml.safe_load_all((CASES / "objects" / f"{name}.yaml").read_text())
+    return git, live
+
+
+def rules_with(policy: Mapping[str, Any] | None) -> Rules:
+    """The shipped rules, with a policy of priority 0 in front where a case brings one."""
+    rules = builtin_rules()
+    if policy is None:
+        return rules
+    base = {"writers": yaml.safe_load((builtin_policies() / "default.yaml").read_text())["spec"]["writers"]}
+    document = {"kind": "DriftPolicy", "metadata": {"name": "case"}, "spec": {**base, **policy}}
+    own: tuple[Policy, ...] = parse_rules([("case", document)]).policies
+    return replace(rules, policies=(*own, *rules.policies))
+
+
+def context(rules: Rules, names: Iterable[str] = ("crd",)) -> Context:
+    """Packaged kinds and the CRDs among `names`."""
+    crds = [manifests(name)[0] for name in {*names, "crd"} if manifests(name)[0]["kind"] == "CustomResourceDefinition"]
+    return Context(Catalog((load_builtin(),), rules.lists, crds), rules, KEY)
+
+
+def canonical(name: str, rules: Rules, *, confidence: str = "server", volatile: Iterable[str] = ()) -> CanonicalObject:
+    """The form of one object of the cases."""
+    git, live = copy.deepcopy(manifests(name))
+    place = Provenance(SOURCE.name, SOURCE.revision, f"prod/{name}.yaml", 3)
+    form = canonicalize(RenderedObject(git, place), context(rules))
+    return form if confidence == "offline" else confirm(form, live, volatile, context(rules))
+
+
+def snapshot(
+    names: Iterable[str],
+    policy: Mapping[str, Any] | None = None,
+    *,
+    confidence: str = "server",
+    volatile: Iterable[str] = (),
+    adopted: bool = True,
+) -> MemorySnapshot:
+    """A snapshot of some objects of the cases."""
+    rules = rules_with(policy)
+    forms = [canonical(name, rules, confidence=confidence, volatile=volatile) for name in names]
+    entries = []
+    for form in widen(forms):
+        chosen = policy_for(rules.policies, form.ref, SOURCE.name, {})
+        assert chosen is not None
+        entries.append(Entry(form, chosen, adopted))
+    return MemorySnapshot(tuple(entries), rules, {SOURCE.name: SOURCE}, KEY, "d" * 64)
+
+
+def patched(tree: Any, patch: Any) -> Any:
+    """`tree` after a JSON patch; a mapping in place of a patch is merged (null removes)."""
+    if isinstance(patch, list):
+        return jsonpatch.apply_patch(copy.deepcopy(tree), patch)
+    return _merged(copy.deepcopy(tree), patch)
+
+
+def _merged(tree: Any, patch: Any) -> Any:
+    if not isinstance(patch, Mapping):
+        return copy.deepcopy(patch)
+    out = dict(tree) if isinstance(tree, Mapping) else {}
+    for key, value in patch.items():
+        out[key] = _merged(out.get(key), value)
+        if value is None:
+            del out[key]
+    return out
+
+
+def review(case: Case) -> bytes:
+    """The AdmissionReview of a case: `was` = live + `drift`, `now` = was + `patch`."""
+    _, live = manifests(case["object"])
+    operation, subresource = case.get("operation", "UPDATE"), case.get("subresource", "")
+    old = patched(live, case.get("drift", {}))
+    new = patched(old, case.get("patch", {}))
+    if "scale" in case:
+        subresource = "scale"
+        old, new = ({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": spec} for spec in case["scale"])
+    kind = context(builtin_rules()).catalog.kind(*_gvk(live))
+    assert kind is not None
+    request: dict[str, Any] = {
+        "uid": "u-1",
+        "kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "resource": {"group": kind.group, "version": kind.version, "resource": kind.resource},
+        "subResource": subresource,
+        "name": live["metadata"]["name"],
+        "namespace": live["metadata"].get("namespace", live["metadata"]["name"] if kind.kind == "Namespace" else ""),
+        "operation": operation,
+        "userInfo": identity(case.get("as", "alice")),
+        "object": None if operation == "DELETE" else new,
+        "oldObject": None if operation == "CREATE" else old,
+        "dryRun": bool(case.get("dryRun", False)),
+    }
+    request = _merged(request, {key: value for key, value in case.get("request", {}).items() if value is not None})
+    for key, value in case.get("request", {}).items():
+        if value is None:
+            request[key] = None
+    return json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).encode()
+
+
+def _gvk(tree: Any) -> tuple[str, str, str]:
+    group, _, version = tree["apiVersion"].rpartition("/")
+    return group, version, tree["kind"]
+
+
+def judged(case: Case) -> tuple[Request, Decision]:
+    """The request of a case, and what is decided."""
+    held = snapshot(
+        case.get("snapshot", [case["object"]]),
+        case.get("policy"),
+        confidence=case.get("confidence", "server"),
+        volatile=case.get("volatile", ()),
+        adopted=case.get("adopted", True),
+    )
+    request = decode(review(case))
+    return request, decide(request, held, 0.0, refreshed=case.get("refreshed", False))
