@@ -46,6 +46,7 @@ class Stage:
     fill: Callable[[Path], None]
     scan_seconds: float = 2.0
     tools: Tools | None = None
+    audit_policy: Path | None = None
     plane: ControlPlane = field(init=False)
     repository: Repository = field(init=False)
     directory: Path = field(init=False)
@@ -71,7 +72,7 @@ class Stage:
     def _set_up(self) -> None:
         self.tools = self.tools or ensure([*CONTROL_PLANE, "helm"])
         self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="setscrew-demo-")))
-        self.plane = self._stack.enter_context(ControlPlane.start(self.tools))
+        self.plane = self._stack.enter_context(ControlPlane.start(self.tools, audit_policy=self.audit_policy))
         self._identities()
         self.repository = repository.create(self.directory / "git")
         self.fill(self.repository.work)
@@ -111,7 +112,12 @@ class Stage:
         command = [sys.executable, "-m", "setscrew", "run", "--state", str(self.state_dir), "--config", str(config)]
         command += ["--kubeconfig", str(self._account("setscrew-reconciler"))]
         command += ["--canonicalizer-kubeconfig", str(self._account("setscrew-canonicalizer"))]
-        command += ["--listen-admission", f"127.0.0.1:{self.admission_port}", "--listen-api", f"127.0.0.1:{self.api_port}"]
+        command += [
+            "--listen-admission",
+            f"127.0.0.1:{self.admission_port}",
+            "--listen-api",
+            f"127.0.0.1:{self.api_port}",
+        ]
         command += ["--allow-local-sources", "--scan-interval", str(self.scan_seconds)]
         command += [] if register else ["--no-register"]
         with self._log.open("ab") as log:
@@ -119,7 +125,9 @@ class Stage:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
         self._stack.callback(self.stop_setscrew)
         self.wait("the first snapshot", lambda: self.snapshot() is not None)
-        self.wait("the API server of Setscrew", lambda: (self.state_dir / "api.json").exists() and self.drift() is not None)
+        self.wait(
+            "the API server of Setscrew", lambda: (self.state_dir / "api.json").exists() and self.drift() is not None
+        )
 
     def stop_setscrew(self) -> int:
         """End it as an operator would; returns its exit status."""
@@ -148,9 +156,11 @@ class Stage:
     def unconfirmed(self) -> list[str]:
         """Objects that still have their offline form, with the reason."""
         snapshot = self.snapshot()
-        return [] if snapshot is None else [
-            str(entry.object.ref) for entry in snapshot.entries() if entry.object.confidence == "offline"
-        ]
+        return (
+            []
+            if snapshot is None
+            else [str(entry.object.ref) for entry in snapshot.entries() if entry.object.confidence == "offline"]
+        )
 
     def drift(self) -> dict[str, Any] | None:
         """The drift report, or None while the server does not answer."""
@@ -199,7 +209,9 @@ class Stage:
         if not secret.exists():
             secret.touch(0o600)
             secret.write_text(secrets.token_hex(32))
-        documents = [_document("GitSource", name, {"url": self.repository.url, **spec}) for name, spec in self.sources.items()]
+        documents = [
+            _document("GitSource", name, {"url": self.repository.url, **spec}) for name, spec in self.sources.items()
+        ]
         receiver = {"provider": "github", "secretFile": str(secret), "sources": ["*"]}
         documents.append(_document("Receiver", RECEIVER, receiver))
         (config / "setscrew.yaml").write_text(yaml.safe_dump_all(documents, sort_keys=False))
