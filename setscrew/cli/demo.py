@@ -1,4 +1,4 @@
-"""Owns the command `demo`: options in, exit status out, nothing left behind when it is stopped. Must not play anything."""
+"""Owns the command `demo`: options in, exit status out, nothing left behind when stopped. Must not play anything."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _play(source: Path | None, namespace: str, value_files: tuple[Path, ...], co
 def _ended_by_signals() -> Iterator[None]:
     """The first signal unwinds everything; more of them are ignored, since the unwinding must not be cut short."""
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int, _: FrameType | None) -> None:
         for one in _ENDINGS:
             signal.signal(one, signal.SIG_IGN)
         raise Stopped(number)

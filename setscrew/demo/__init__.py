@@ -1,1 +1,1 @@
-"""The guided demo: a real control plane, a real Git repository, the real Setscrew. Also the stage of integration tests."""
+"""The guided demo: a real control plane, Git repository and Setscrew. Also the stage of integration tests."""

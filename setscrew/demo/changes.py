@@ -58,8 +58,8 @@ def _contains(name: str, text: str, says: str) -> Check:
 SHOP: Final = (
     Step(
         "Another image",
-        "The quick fix at night. Git declares the image, so nobody may move it to another one: admin is in system:masters, "
-        "which passes every RBAC rule, but admission asks after RBAC.",
+        "The quick fix at night. Git declares the image, so nobody may move it to another one. admin is in "
+        "system:masters, which passes every RBAC rule; but admission asks after RBAC.",
         ("kubectl", "set", "image", "deployment/web", "web=registry.example.com/shop/web:1.4.4-hotfix", "-n", "shop"),
         "refused",
         ADMIN,
@@ -145,9 +145,9 @@ GPU: Final = (
     ),
     Step(
         "A stray DeviceClass",
-        "A new object, not a changed one. It claims the resource name nvidia.com/gpu for any device: new Pods that ask for a "
-        "GPU in the usual way would be served by it, and deleting it later does not bring the right one back. Git declares "
-        "DeviceClasses, so Git declares all of them.",
+        "A new object, not a changed one. It claims the resource name nvidia.com/gpu for any device: new Pods that "
+        "ask for a GPU in the usual way would be served by it, and deleting it later does not bring the right one "
+        "back. Git declares DeviceClasses, so Git declares all of them.",
         ("kubectl", "create", "-f", "-"),
         "refused",
         DANA,
@@ -219,8 +219,8 @@ _FORGE: Final = ("kubectl", "patch", "deployment", "web", "--subresource=status"
 FORGERY: Final = (
     Step(
         "An owner that does not exist, written through status",
-        "The status subresource of built-in kinds takes ownerReferences as well. An object whose owner is gone is garbage "
-        "to the cluster: this deletes a Deployment without any DELETE by a person.",
+        "The status subresource of built-in kinds takes ownerReferences as well. An object whose owner is gone is "
+        "garbage to the cluster: this deletes a Deployment without any DELETE by a person.",
         (*_FORGE, "-n", "shop"),
         "refused",
         ADMIN,

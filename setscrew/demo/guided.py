@@ -15,9 +15,9 @@ from setscrew.demo.stage import Stage
 from setscrew.demo.step import Outcome
 
 _INTRODUCTION = (
-    "Who may change what Git manages? A real Kubernetes control plane (API server, controllers, etcd; no nodes) runs on this "
-    "machine for the length of the demo. Real kubectl changes what a Git repository declares; what it prints is shown as it is. "
-    "Each step says beforehand what must be answered."
+    "Who may change what Git manages? A real Kubernetes control plane (API server, controllers, etcd; no nodes) runs "
+    "on this machine for the length of the demo. The real kubectl changes what a Git repository declares; what it "
+    "prints is shown as it is. Each step says beforehand what must be answered."
 )
 _PEOPLE = (
     "admin is in system:masters, dana is cluster-admin by RBAC, argocd and deployment-controller are service accounts "

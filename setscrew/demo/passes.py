@@ -20,11 +20,21 @@ _DECLARED: Final = "registry.example.com/shop/worker:1.4.2"
 _WORKER_IMAGE: Final = live(
     *("get", "deployment", "worker", "-n", "shop", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
 )
+_APPLY: Final = ("kubectl", "apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller")
 STATUS_FILE: Final = "../status.json"
 
 
 def _web(path: str) -> Probe:
     return live("get", "deployment", "web", "-n", "shop", "-o", f"jsonpath={{{path}}}")
+
+
+def _found(what: str) -> Probe:
+    """How many findings of a sort the report counts."""
+    return lambda stage: str(((stage.drift() or {}).get("summary") or {}).get(what, "no report"))
+
+
+def _asked(stage: Stage) -> str:
+    return "asks" if stage.guarded() else "asks nobody"
 
 
 def _commit_count(stage: Stage) -> None:
@@ -58,7 +68,7 @@ def _observed(stage: Stage) -> str:
 BEFORE: Final = (
     Step(
         "A hotfix by hand",
-        "Dana is cluster-admin by RBAC, and it is three at night. RBAC has nothing against it, and Git does not hear of it.",
+        "Dana is cluster-admin by RBAC, and it is three at night. RBAC has nothing against it; Git never hears of it.",
         ("kubectl", "set", "image", "deployment/worker", f"worker={HOTFIX}", "-n", "shop"),
         "allowed",
         DANA,
@@ -70,7 +80,7 @@ BEFORE: Final = (
 FOUND: Final = (
     Step(
         "What has been changed?",
-        "The report compares the cluster with Git in full: field, both values, since when, who, and the declaring file.",
+        "The report compares all of the cluster with Git: field, both values, since when, who, and the declaring file.",
         ("setscrew", "drift"),
         "drift",
         ADMIN,
@@ -81,8 +91,8 @@ FOUND: Final = (
 ALLOWED: Final = (
     Step(
         "Back to what Git says",
-        "The hotfix of the first step goes. A change that moves a field to exactly Git's value is a repair, and anybody who "
-        "has the rights may make it.",
+        "The hotfix of the first step goes. A change that moves a field to exactly Git's value is a repair, and "
+        "anybody who has the rights may make it.",
         ("kubectl", "set", "image", "deployment/worker", f"worker={_DECLARED}", "-n", "shop"),
         "allowed",
         DANA,
@@ -91,8 +101,8 @@ ALLOWED: Final = (
     ),
     Step(
         "A rolling restart",
-        "kubectl writes one annotation into the Pod template. Policy frees this one key by name: a restart is not a change "
-        "of configuration.",
+        "kubectl writes one annotation into the Pod template. Policy frees this one key by name: a restart is not a "
+        "change of configuration.",
         ("kubectl", "rollout", "restart", "deployment/web", "-n", "shop"),
         "allowed",
         DANA,
@@ -123,11 +133,12 @@ ALLOWED: Final = (
     ),
     Step(
         "The GitOps controller syncs it",
-        "The service account of Argo CD's controller, with a real token, applies the overlay. It gets no blank cheque: its "
-        "writes are held against the content of Git, and this one agrees.",
+        "The service account of Argo CD's controller, with a real token, applies the overlay. It gets no blank "
+        "cheque: its writes are held against the content of Git, and this one agrees.",
         (
-            *("kubectl", "apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"),
-            *("-k", OVERLAY),
+            *_APPLY,
+            "-k",
+            OVERLAY,
         ),
         "allowed",
         ARGOCD,
@@ -153,11 +164,7 @@ OFF: Final = (
         "allowed",
         ADMIN,
         ("nothing is refused any more",),
-        (
-            Check(
-                "the API server asks nobody", lambda stage: "asks" if stage.guarded() else "asks nobody", "asks nobody"
-            ),
-        ),
+        (Check("the API server asks nobody", _asked, "asks nobody"),),
     ),
     Step(
         "The image again",
@@ -186,7 +193,7 @@ OFF: Final = (
         (
             Check(
                 "the next look at the cluster finds it",
-                lambda stage: str(((stage.drift() or {}).get("summary") or {}).get("missing", 0)),
+                _found("missing"),
                 "1",
                 30,
             ),
@@ -207,23 +214,56 @@ OFF: Final = (
         "allowed",
         ADMIN,
         (),
-        (Check("the API server asks again", lambda stage: "asks" if stage.guarded() else "asks nobody", "asks", 30),),
+        (Check("the API server asks again", _asked, "asks", 30),),
     ),
     Step(
-        "Undo the damage",
-        "Applying what Git says is a repair too: the GitOps controller's next sync puts back the object that is gone.",
-        ("kubectl", "apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller", "-f", "gpu"),
+        "Repair: the objects of the GPUs",
+        "Applying what Git says is always allowed: the GitOps controller's next sync brings back what is gone.",
+        (*_APPLY, "-f", "gpu"),
         "allowed",
         ARGOCD,
         ("configmap/mig-layouts serverside-applied",),
+    ),
+    Step(
+        "Repair: the shop",
+        "And puts back the image.",
+        (*_APPLY, "-k", OVERLAY),
+        "allowed",
+        ARGOCD,
+        ("deployment.apps/web serverside-applied",),
+        (
+            Check(
+                "the live image is what Git says",
+                _web(".spec.template.spec.containers[0].image"),
+                "registry.example.com/shop/web:1.4.3",
+            ),
+        ),
+    ),
+    Step(
+        "Remove the stray",
+        "No sync removes what Git has never heard of. Nobody may make or change a stray DeviceClass, but anybody "
+        "who has the rights may remove one.",
+        ("kubectl", "delete", "deviceclass", "any-gpu"),
+        "allowed",
+        DANA,
+        (),
+        (Check("the next look at the cluster finds nothing", _found("total"), "0", 30),),
+    ),
+    Step(
+        "What is left?",
+        "Nothing: the restart and the label are no drift either.",
+        ("setscrew", "drift"),
+        "allowed",
+        ADMIN,
+        ("No drift",),
     ),
 )
 
 NEXT: Final = (
     Step(
         "Why is this field held?",
-        "Each denial names this command: where a field is declared, by which commit, who wrote it last, and what a change would "
-        "be answered.",
+        "Each denial names this command: where a field is declared, by which commit, who wrote it last, and what a "
+        "change would be answered.",
         ("setscrew", "explain", "deployment/web", "-n", "shop", "--field", "spec.replicas"),
         "allowed",
         ADMIN,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -65,7 +65,7 @@ class Show:
         )
         self._task = self._progress.add_task("the stage", total=self.total)
 
-    def __enter__(self) -> Show:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -150,5 +150,5 @@ class Show:
 
 def typed(argv: Sequence[str], stdin: str = "", editor: str = "") -> str:
     """The command as one would type it, with its editor before and its input as a here-document after."""
-    line = f"KUBE_EDITOR={shlex.quote(editor)} {shlex.join(argv)}" if editor else shlex.join(argv)
+    line = f'KUBE_EDITOR="{editor}" {shlex.join(argv)}' if editor else shlex.join(argv)
     return f"{line} <<'EOF'\n{stdin}EOF" if stdin else line

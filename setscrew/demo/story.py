@@ -74,13 +74,13 @@ def _sandbox(stage: Stage) -> None:
 CHAPTERS: Final = (
     Chapter(
         "Before: nobody guards",
-        "Git has been synced by the service account of a GitOps controller. Between two syncs, whoever may write, writes.",
+        "The service account of a GitOps controller has synced Git. Between two syncs, whoever may write, writes.",
         BEFORE,
     ),
     Chapter(
         "Setscrew starts",
-        "It fetches the repository, renders the three sources, asks the API server by dry-run what each object looks like once "
-        "stored, registers a validating webhook for the kinds it has found, and compares.",
+        "It fetches the repository, renders the three sources, asks the API server by dry-run what each object looks "
+        "like once stored, registers a validating webhook for the kinds it has found, and compares.",
         FOUND,
         (
             ("`setscrew run`: reconciler, admission server, API server", _start),
