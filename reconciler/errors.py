@@ -6,7 +6,8 @@
     ├── RenderError         SS3xxx  YAML, Kustomize, Helm, limits of a render
     ├── ClusterError        SS4xxx  API server unreachable, missing rights, unknown kind
     ├── ReviewError         SS5xxx  malformed AdmissionReview (carries an HTTP status)
-    └── StoreError          SS6xxx  snapshot or state that cannot be read or written
+    ├── StoreError          SS6xxx  snapshot or state that cannot be read or written
+    └── InternalError       SS9xxx  a defect of Setscrew itself
 
 Exit statuses follow `kubectl diff`: 1 means drift or denied, so errors start at 2.
 """
@@ -115,3 +116,10 @@ class StoreError(SetscrewError):
 
     code = "SS6000"
     exit_status = 5
+
+
+class InternalError(SetscrewError):
+    """A defect of Setscrew: whatever nobody has foreseen. Its message names a place, never content."""
+
+    code = "SS9000"
+    exit_status = 70

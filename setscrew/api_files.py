@@ -77,7 +77,7 @@ def load_receivers(path: Path | None) -> tuple[Receiver, ...]:
     """Receivers of a YAML file or of all YAML files in a directory, with their secrets. Raises UsageError."""
     if path is None:
         return ()
-    files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+    files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
     documents = [document for file in files for document in _documents(file)]
     return tuple(_with_secret(spec) for spec in parse_receivers(documents))
 

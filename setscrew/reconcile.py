@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -30,6 +31,7 @@ from webhook.decision.identity import CANONICALIZER
 from webhook.registration.apply import register, registered_now
 from webhook.registration.client import UrlClient
 from webhook.registration.configuration import build
+from webhook.server.feed import Feed
 from webhook.tls.files import ensure
 
 
@@ -73,6 +75,7 @@ def make(options: Options) -> Clockwork:
         discovery=Discovery(client) if client is not None else None,
         published=_registrar(options, state_dir, client),
         say=say,
+        current=_last(state_dir),
     )
     if dry_runs is None:
         say(
@@ -82,29 +85,39 @@ def make(options: Options) -> Clockwork:
     return Clockwork(reconciler, state_dir, options.scan_seconds, git_seconds)
 
 
+def _last(state_dir: Path) -> MemorySnapshot | None:
+    """The snapshot that the process before this one has left, or None: it holds until Git could be read."""
+    feed = Feed(state_dir / "snapshots" / "current.json")
+    feed.poll()
+    last = feed.current()
+    if last is None:
+        if feed.problem:
+            say(f"the last snapshot cannot be used, so all is read anew: {feed.problem}")
+        return None
+    return MemorySnapshot(tuple(last.entries()), last.rules, dict(last.sources), last.secret_key, last.digest)
+
+
 def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> Callable[[MemorySnapshot], None]:
     """Keeps the ValidatingWebhookConfiguration as the snapshot needs it, and the certificate fresh.
 
-    Written once at the start; what somebody removes later stays away, or the off-switch would switch itself on again.
+    Written once a run; what somebody removes later stays away, or the off-switch would switch itself on again.
     """
-    written = False
 
     def registered(snapshot: MemorySnapshot) -> None:
-        nonlocal written
         if client is None or not options.webhook_url:
             return
         certificate = ensure(state_dir / "tls", names_of(options.webhook_url), datetime.now(UTC))
         guarded = [(entry.object.kind, entry.policy) for entry in snapshot.entries]
         wanted = build(guarded, UrlClient(options.webhook_url), certificate.ca_bundle, CANONICALIZER)
         try:
-            if written and not registered_now(client):
+            if statedir.registered_before(state_dir) and not registered_now(client):
                 say("the registration has been removed: nothing is refused until `setscrew register` puts it back")
                 return
             outcome = register(client, wanted)
         except ClusterError as error:
             say(f"registration failed: {error}")
         else:
-            written = True
+            statedir.note_registration(state_dir)
             if outcome != "unchanged":
                 say(f"registration {outcome}: {len(wanted['webhooks'])} entries")
 
@@ -113,8 +126,7 @@ def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> C
 
 def names_of(url: str) -> tuple[str, ...]:
     """The host of a webhook URL, as the serving certificate must name it."""
-    host = url.partition("://")[2].rpartition(":")[0].strip("[]")
-    return (host or "127.0.0.1", "localhost")
+    return (urlsplit(url).hostname or "127.0.0.1", "localhost")
 
 
 def say(line: str) -> None:

@@ -23,14 +23,18 @@ import click
 
 from reconciler.errors import UsageError
 from setscrew import configuration, statedir
+from setscrew.api_files import load_receivers
 from setscrew.reconcile import Options, names_of
 from webhook.settings import AdmissionSettings
 from webhook.tls.files import ensure
 
 RUN_FILE: Final = "run.json"
 _GRACE_SECONDS: Final = 15.0
-_QUICK_DEATH_SECONDS: Final = 5.0
-_QUICK_DEATHS: Final = 3
+_WATCH_SECONDS: Final = 0.2
+_SETTLED_SECONDS: Final = 15.0
+_EARLY_DEATHS: Final = 3
+_LONGEST_WAIT_SECONDS: Final = 30.0
+_TOLD: Final = (2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,21 @@ class _Child:
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    quick_deaths: int = 0
+    settled: bool = False
+    deaths: int = 0
+    next_start: float = 0.0
 
     def start(self) -> None:
-        self.started = time.monotonic()
+        self.started, self.next_start = time.monotonic(), 0.0
         self.process = subprocess.Popen(self.command, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL)
 
-    def died(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def settle(self) -> None:
+        """It has lived long enough to have found all it needs; what kills it later will pass."""
+        if self.runs() and time.monotonic() - self.started > _SETTLED_SECONDS:
+            self.settled, self.deaths = True, 0
 
 
 @dataclass(slots=True)
@@ -66,35 +77,42 @@ class Supervisor:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> int:
-        """Until a signal, or until a child dies again and again at once."""
+        """Until a signal (0), or until a child cannot even begin (its own status, which it has explained)."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         try:
             for child in self.children:
                 child.start()
-            while not self._stop.wait(0.2):
+            while not self._stop.wait(_WATCH_SECONDS):
                 for child in self.children:
-                    if child.died() and not self._restart(child):
-                        return 2
+                    if status := self._watch(child):
+                        return status
         finally:
             self._end()
         return 0
 
-    def _restart(self, child: _Child) -> bool:
-        quick = time.monotonic() - child.started < _QUICK_DEATH_SECONDS
-        child.quick_deaths = child.quick_deaths + 1 if quick else 0
+    def _watch(self, child: _Child) -> int:
+        """Start it again when it is dead and its time has come; the exit status if there is no use."""
+        child.settle()
+        if child.runs() or self._stop.is_set():
+            return 0
+        if child.next_start:
+            if time.monotonic() >= child.next_start:
+                child.start()
+            return 0
         status = child.process.returncode if child.process else 0
-        if child.quick_deaths >= _QUICK_DEATHS or (quick and status in (2, 3, 4, 5)):
-            _say(f"{child.name} ended with status {status}: giving up")
-            return False
-        _say(f"{child.name} ended with status {status}: starting it again")
-        child.start()
-        return True
+        child.deaths += 1
+        if not child.settled and (child.deaths >= _EARLY_DEATHS or status in _TOLD):
+            _say(f"the {child.name} ended with status {status}: giving up")
+            return status if status in _TOLD else 2
+        # One that has worked works again: the guard does not end because a part of it has to wait.
+        wait = min(2.0 ** (child.deaths - 1), _LONGEST_WAIT_SECONDS) if child.deaths > 1 else 0.0
+        child.next_start = time.monotonic() + wait
+        _say(f"the {child.name} ended with status {status}: starting it again" + (f" in {wait:g} s" if wait else ""))
+        return 0
 
     def _end(self) -> None:
-        running = [
-            child.process for child in self.children if child.process is not None and child.process.poll() is None
-        ]
+        running = [child.process for child in self.children if child.process is not None and child.runs()]
         for process in running:
             process.terminate()
         deadline = time.monotonic() + _GRACE_SECONDS
@@ -110,14 +128,23 @@ def run(options: Options, listen: Listen) -> int:
     """Run everything on this machine; returns the exit status. Raises SetscrewError before anything is started."""
     state_dir = statedir.prepare(options.state_dir)
     configuration.load(options.config_dir)
+    load_receivers(options.config_dir)
     with statedir.locked(state_dir):
         for what, address in (("admission", listen.admission), ("API", listen.api)):
             _check_free(what, *address)
         statedir.secret_key(state_dir)
         ensure(state_dir / "tls", names_of(options.webhook_url), datetime.now(UTC))
-        body = {"admission": options.webhook_url, "api": "http://{}:{}".format(*listen.api), "pid": os.getpid()}
-        (state_dir / RUN_FILE).write_text(json.dumps(body) + "\n")
+        # A person starts this, so it registers once more, whatever was switched off before.
+        statedir.forget_registration(state_dir)
+        _announce(options, listen, state_dir)
         return Supervisor(_children(options, listen, state_dir)).run()
+
+
+def _announce(options: Options, listen: Listen, state_dir: Path) -> None:
+    api = "http://{}:{}".format(*listen.api)
+    statedir.write(state_dir / RUN_FILE, json.dumps({"admission": options.webhook_url, "api": api, "pid": os.getpid()}))
+    registered = options.webhook_url or "nowhere registered: it only reports"
+    _say(f"guarding from {state_dir}; admission {registered}; report {api} (setscrew drift --state {state_dir})")
 
 
 def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]:

@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.errors import StoreError
 
 KEY_FILE: Final = "secret-values.key"
+REGISTERED_FILE: Final = "registered"
 _KEY_BYTES: Final = 32
 
 
@@ -28,14 +29,49 @@ def prepare(directory: Path) -> Path:
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Hold the directory for one `setscrew run`; a second one is told so. The lock ends with the process."""
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+    try:
+        _take(descriptor, directory)
         yield
-    except BlockingIOError as error:
-        raise StoreError("another `setscrew run` uses this state directory", where=str(directory)) from error
     finally:
         os.close(descriptor)
+
+
+def write(path: Path, text: str) -> None:
+    """A small file of the state directory. Raises StoreError."""
+    try:
+        path.write_text(text + "\n")
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+
+
+def registered_before(directory: Path) -> bool:
+    """Whether this run has registered already: what is gone since then was taken away by somebody."""
+    return (directory / REGISTERED_FILE).exists()
+
+
+def note_registration(directory: Path) -> None:
+    """This run has registered. Raises StoreError."""
+    write(directory / REGISTERED_FILE, "registered")
+
+
+def forget_registration(directory: Path) -> None:
+    """A new run has not registered yet. Raises StoreError."""
+    try:
+        (directory / REGISTERED_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+
+
+def _take(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        hint = "end it first, or give this one a --state of its own"
+        raise StoreError("another `setscrew run` uses this state directory", where=str(directory), hint=hint) from error
 
 
 def secret_key(directory: Path) -> bytes:
@@ -44,7 +80,25 @@ def secret_key(directory: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_bytes()
+        return _key(path)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(_KEY_BYTES))
-    return path.read_bytes()
+    return _key(path)
+
+
+def _key(path: Path) -> bytes:
+    """A key that was cut short would hash all Secrets with next to nothing."""
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"the key of Secret values cannot be read: {error.strerror}", where=str(path)) from error
+    if len(key) != _KEY_BYTES:
+        hint = "restore it, or remove it together with the directory `snapshots`: both are made anew"
+        raise StoreError(f"the key of Secret values has {len(key)} bytes, not {_KEY_BYTES}", where=str(path), hint=hint)
+    return key
+
+
+def _unwritable(directory: Path, error: OSError) -> StoreError:
+    return StoreError(f"the state directory cannot be written: {error.strerror}", where=str(directory))

@@ -38,7 +38,7 @@ class Context:
 class UnknownKindError(RenderError):
     """Nobody knows the kind: no cluster, no CRD at hand, not built in."""
 
-    code = "SS3010"
+    code = "SS3009"
 
 
 def located(rendered: RenderedObject, context: Context) -> tuple[RenderedObject, KindInfo]:

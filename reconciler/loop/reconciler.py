@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.canonical.engine import Context
+from reconciler.canonical.form import CanonicalObject
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import Discovery
 from reconciler.loop.assemble import Assembly, assemble
@@ -24,7 +25,7 @@ from reconciler.policy.model import Rules
 from reconciler.report.drift import stamp
 from reconciler.schema.builtin import Builtin
 from reconciler.schema.catalog import CRD, Authority, Catalog
-from reconciler.snapshot.model import MemorySnapshot, SourceState
+from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
 from reconciler.store.findings import Pass, managed_key, replace_findings
 from reconciler.store.snapshot_file import publish
 from reconciler.store.sources import keep_sources, save_source
@@ -40,6 +41,7 @@ class Reconciler:
     """One installation. `published` is called after each new snapshot, `say` with one line for the log.
 
     `client` reads the cluster, `forms` holds the server engine's client; without a client everything stays offline.
+    `current` is given what the process before this one has enforced: it holds for every source until that is read.
     """
 
     sources: Sources
@@ -57,24 +59,33 @@ class Reconciler:
     problems: tuple[str, ...] = ()
     _assembly: Assembly = field(default_factory=Assembly)
     _contexts: Mapping[str, Context] = field(default_factory=dict)
+    _dirty: bool = False
+    _told: dict[str, str] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def sync(self, names: Iterable[str] = ()) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot."""
         with self._lock:
-            changed = self.sources.refresh(names)
+            # Dirty until it is published: a disk that was full for a moment must not lose a revision.
+            self._dirty |= self.sources.refresh(names)
             self._save_sources()
-            if not self.sources.complete:
-                self.say("not every source could be read yet: the last good snapshot stays")
-            elif changed or self.current is None:
+            self._tell()
+            if self._dirty or (self.current is None and self.whole):
                 self._assemble()
                 self._publish()
+                self._dirty = False
             return self.digest
 
     @property
     def digest(self) -> str:
         """Digest of the snapshot that is enforced, "" while there is none."""
         return self.current.digest if self.current is not None else ""
+
+    @property
+    def whole(self) -> bool:
+        """True when every source that is followed has been read, and what they say is published."""
+        wanted = (source.name for source in self.sources.configured if not source.suspend)
+        return not self._dirty and all(name in self.sources.good for name in wanted)
 
     def confirm(self, now: datetime) -> int:
         """Ask the server engine for every form that is due; publish if any is new. Returns how many are new."""
@@ -149,13 +160,62 @@ class Reconciler:
 
     def _publish(self) -> None:
         states: dict[str, SourceState] = {name: good.state for name, good in self.sources.good.items()}
-        entries = self._assembly.entries(self.forms.confirmed, self.forms.reasons)
+        kept, kept_states = self._carried()
+        states |= kept_states
+        forms = {**self._inherited(), **self.forms.confirmed}
+        entries = (*self._assembly.entries(forms, self.forms.reasons), *kept)
         unnamed = MemorySnapshot(entries, self.rules, states, self.secret_key)
         digest = publish(unnamed, self.snapshots)
         if digest != self.digest:
             self.current = MemorySnapshot(entries, self.rules, states, self.secret_key, digest)
             self.say(f"snapshot {digest[:12]}: {len(entries)} objects of {len(states)} sources")
             self.published(self.current)
+
+    def _carried(self) -> tuple[tuple[Entry, ...], dict[str, SourceState]]:
+        """What the sources that nobody could read yet declared when the process before this one read them."""
+        if self.current is None:
+            return (), {}
+        unread = {name: self.current.sources[name] for name in self.sources.unread if name in self.current.sources}
+        entries = (
+            entry
+            for entry in self.current.entries
+            if entry.object.provenance.source in unread and entry.object.ref not in self._assembly.objects
+        )
+        return tuple(entries), unread
+
+    def _inherited(self) -> dict[str, CanonicalObject]:
+        """Server forms of the process before this one, while this one asks anew: a restart must not weaken the guard.
+
+        Only of sources that stand where they stood: then their objects are the same.
+        """
+        if self.current is None or self.forms.client is None:
+            return {}
+        good = self.sources.good
+        same = {name for name, state in self.current.sources.items() if name in good and good[name].state == state}
+        found: dict[str, CanonicalObject] = {}
+        for entry in self.current.entries:
+            declared = self._assembly.objects.get(entry.object.ref)
+            if (
+                declared is not None
+                and declared.rendered.provenance.source in same
+                and entry.object.confidence == "server"
+            ):
+                found[declared.key] = entry.object
+        return found
+
+    def _tell(self) -> None:
+        """Say once what is wrong with a source, and once that it is well again."""
+        for name, status in self.sources.status.items():
+            message = status.message if status.state != "Ready" else ""
+            if message != self._told.get(name, ""):
+                stays = "; the last good revision stays" if status.enforced or name in self._known() else ""
+                self.say(
+                    f"source {name}: {status.state}: {message}{stays}" if message else f"source {name}: ready again"
+                )
+                self._told[name] = message
+
+    def _known(self) -> Iterable[str]:
+        return self.current.sources if self.current is not None else ()
 
     def _save_sources(self) -> None:
         now = stamp(datetime.now(UTC))

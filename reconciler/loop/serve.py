@@ -25,6 +25,7 @@ from reconciler.store.decisions import record
 REFRESH_SOCKET: Final = "reconciler.sock"
 DECISIONS_SOCKET: Final = "decisions.sock"
 _DATAGRAM_BYTES: Final = 64 * KIB
+_FIRST_RETRY_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -46,9 +47,9 @@ class Clockwork:
 
     def refresh(self, names: list[str]) -> str:
         """One look at Git, now; the slow work follows in its own thread."""
-        digest = self.reconciler.sync(names)
+        self._step(lambda: self.reconciler.sync(names))
         self._wake.set()
-        return digest
+        return self.reconciler.digest
 
     def run(self) -> None:
         """Serve sockets and passes until stopped."""
@@ -58,15 +59,19 @@ class Clockwork:
                 path.unlink(missing_ok=True)
                 stack.callback(path.unlink, missing_ok=True)
                 serve(stack, path)
+            self._step(self.reconciler.upkeep)
             self._passes()
 
     def _passes(self) -> None:
-        looked, scanned, kept = 0.0, 0.0, time.monotonic()
+        next_look, scanned, kept = 0.0, 0.0, time.monotonic()
+        retry = _FIRST_RETRY_SECONDS
         while not self._stop.is_set():
             now = time.monotonic()
-            if now - looked >= self.git_seconds or not self.reconciler.digest:
+            if now >= next_look:
                 self._step(self.reconciler.sync)
-                looked = now
+                # While something could not be read it is asked for sooner, but never in a tight loop.
+                next_look = now + (self.git_seconds if self.reconciler.whole else min(retry, self.git_seconds))
+                retry = _FIRST_RETRY_SECONDS if self.reconciler.whole else retry * 2
             self._step(lambda: self.reconciler.confirm(datetime.now(UTC)))
             if now - scanned >= self.scan_seconds or self._wake.is_set():
                 self._wake.clear()

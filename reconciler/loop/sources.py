@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.errors import RenderError, SetscrewError
+from reconciler.errors import RenderError, SetscrewError, UsageError
 from reconciler.model.objects import RenderedObject
 from reconciler.render.renderer import render
 from reconciler.render.spec import RenderSpec, RenderTools, parse_render
@@ -50,12 +50,12 @@ class Sources:
         return changed
 
     @property
-    def complete(self) -> bool:
-        """True once every source has been read: before that a snapshot would drop what the missing ones declare."""
-        return all(source.suspend or source.name in self.good for source in self.configured)
+    def unread(self) -> tuple[str, ...]:
+        """Sources that this process has not read yet: what they declared before still holds."""
+        return tuple(source.name for source in self.configured if source.name not in self.good)
 
     def _refresh(self, source: GitSource) -> bool:
-        before = self.good.get(source.name)
+        before, head = self.good.get(source.name), ""
         try:
             head = git.remote_head(source, allow_local=self.allow_local)
             if before is not None and before.state.commit == head:
@@ -63,18 +63,22 @@ class Sources:
                 return False
             self.good[source.name] = self._read(source)
         except SetscrewError as error:
-            state: SourceCondition = "RenderFailed" if isinstance(error, RenderError) else "FetchFailed"
-            enforced = before.state.revision if before else ""
-            self.status[source.name] = replace(
-                _blank(source),
-                state=state,
-                message=str(error),
-                enforced=enforced,
-                objects=len(before.objects) if before else 0,
-            )
+            self._note_failure(source, before, head, error)
             return False
         self._note(source, self.good[source.name])
         return True
+
+    def _note_failure(self, source: GitSource, before: Good | None, head: str, error: SetscrewError) -> None:
+        """The last good revision stays enforced; `attempted` names the one that failed, as far as it is known."""
+        state: SourceCondition = "RenderFailed" if isinstance(error, RenderError | UsageError) else "FetchFailed"
+        self.status[source.name] = replace(
+            _blank(source),
+            state=state,
+            message=str(error),
+            attempted=git.Revision(source.name, head, str(source.ref)).text if head else "",
+            enforced=before.state.revision if before else "",
+            objects=len(before.objects) if before else 0,
+        )
 
     def _read(self, source: GitSource) -> Good:
         revision = git.fetch(source, self.mirrors, allow_local=self.allow_local)

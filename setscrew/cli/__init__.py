@@ -6,12 +6,18 @@ Data goes to stdout, talk to stderr. Exit status as `kubectl diff`: 0 same or al
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from typing import Any, Final
+import traceback
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
 import click
 
-from reconciler.errors import SetscrewError
+from reconciler.errors import InternalError, SetscrewError, UsageError
+
+INTERRUPTED: Final = 130
+READER_GONE: Final = 141
 
 _COMMANDS: Final = {
     "canonical": ("setscrew.cli.forms", "canonical"),
@@ -45,12 +51,53 @@ class _Group(click.Group):
         return _verbatim(command)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a SetscrewError becomes its line and its exit status."""
+        """Run the command; a reader that has gone (`| head`) is no drift either."""
         try:
             return super().invoke(ctx)
-        except SetscrewError as error:
-            click.echo(f"setscrew: {error}", err=True)
-            sys.exit(error.exit_status)
+        except BrokenPipeError:
+            # Python flushes once more at its end, and would complain there.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(READER_GONE)
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # always ends the process, as click's own does by default
+        """Run a command and end with its status; whatever goes wrong is one line, and never looks like drift (1)."""
+        try:
+            status = super().main(args, prog_name or "setscrew", **{**extra, "standalone_mode": False})
+        except Exception as error:  # noqa: BLE001 - Python's own status for what nobody catches is 1, which means drift
+            sys.exit(_told(error))
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong; returns the exit status."""
+    if isinstance(error, SetscrewError):
+        return _line(error)
+    if isinstance(error, click.exceptions.Abort):
+        return INTERRUPTED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    if isinstance(error, click.UsageError):
+        asked = error.ctx.command_path if error.ctx else "setscrew"
+        return _line(UsageError(error.format_message().rstrip("."), hint=f"see {asked} --help", code="SS1001"))
+    if isinstance(error, click.ClickException):
+        return _line(UsageError(error.format_message(), code="SS1001"))
+    if os.environ.get("SETSCREW_DEBUG"):
+        traceback.print_exc()
+    return _line(_internal(error))
+
+
+def _line(error: SetscrewError) -> int:
+    click.echo(f"setscrew: {error}", err=True)
+    return error.exit_status
+
+
+def _internal(error: Exception) -> InternalError:
+    """The message of an unforeseen error may hold content of an object, so only its place is told."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"  # noqa: PTH119 - a name out of a trace
+    hint = "set SETSCREW_DEBUG=1 for the trace, and report it"
+    return InternalError(f"internal error: {type(error).__name__} in {place}", hint=hint)
 
 
 def _verbatim(command: click.Command) -> click.Command:
@@ -70,7 +117,7 @@ def main() -> None:
     On a cluster:         setscrew run, setscrew drift, setscrew explain deployment/web -n shop
     The off-switch:       setscrew register --remove
 
-    Exit status: 0 same or allowed, 1 drift or denied, more is an error.
+    Exit status: 0 same or allowed, 1 drift or denied, more is an error. Codes of errors: docs/reference/errors.md
     """
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.canonical.engine import canonicalize, located
-from reconciler.canonical.form import CanonicalObject
+from reconciler.canonical.engine import Context, canonicalize
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.comparison import Change, Comparison
 from reconciler.compare.comparison import compare as compare_objects
@@ -22,6 +21,7 @@ from setscrew import configuration
 from setscrew.cli.common import EXISTING, finish, note, offline_context, output_option, print_json, print_yaml, rendered
 
 _KEY = b"compare: both sides are at hand, so any key will do"
+Compared = tuple[ObjectRef, Comparison]
 
 
 @click.command()
@@ -42,51 +42,72 @@ _KEY = b"compare: both sides are at hand, so any key will do"
 def compare(desired: Path, live: Path, context_files: tuple[Path, ...], rules_path: Path | None, output: str) -> None:
     r"""Compare what Git says with what the cluster holds, without a cluster. Exit status 1: drift.
 
+    Judges each object of --live against the desired one of the same group, kind, namespace and name, in any version; a
+    namespace that Git leaves out is that of the live object. Desired objects without a live twin are context, live ones
+    without a desired twin are named and left out.
+
     \b
     kubectl get deploy web -n shop -o yaml > live.yaml
     setscrew compare --desired deploy/web.yaml --live live.yaml
+    setscrew compare --desired deploy/queue.yaml --live live.yaml --context crds.yaml -o json
     """
     wanted = rendered(desired).objects
     extra = [one for file in context_files for one in rendered(file).objects]
-    rules = configuration.load(rules_path).rules
-    context = offline_context(rules, [*wanted, *extra], key=_KEY)
-    present = rendered(live).objects
-    by_ref = {_known(one): canonicalize(_beside(one, present, context), context) for one in wanted}
-    results = [(one.ref, _compared(one, by_ref)) for one in present]
-    if not results:
-        raise UsageError("holds no object", where=str(live))
-    report = _report(results)
+    context = offline_context(configuration.load(rules_path).rules, [*wanted, *extra], key=_KEY)
+    report = _report(rendered(live).objects, wanted, context, live, desired)
     _print(report, output)
     finish(0 if report["verdict"] == "same" else 1)
 
 
-def _known(one: RenderedObject) -> tuple[str, str, str]:
-    return one.ref.group, one.ref.kind, one.ref.name
+def _report(
+    present: Iterable[RenderedObject], wanted: Iterable[RenderedObject], context: Context, live: Path, desired: Path
+) -> dict[str, Any]:
+    declared = {(one.ref.group, one.ref.kind, one.ref.namespace, one.ref.name): one for one in wanted}
+    results: list[Compared] = []
+    notes: list[str] = []
+    for one in present:
+        twin = _twin(one.ref, declared)
+        if twin is None:
+            notes.append(f"{one.ref} is not in --desired: it has been compared with nothing")
+        else:
+            results.append((one.ref, _compared(twin, one, context)))
+            notes += _versions(twin, one)
+    if not results:
+        hint = "is it the right file?" if notes else "it needs at least one"
+        raise UsageError(f"no object of it is in {desired}" if notes else "holds no object", where=str(live), hint=hint)
+    return _shown(results, notes)
 
 
-def _beside(one: RenderedObject, present: Iterable[RenderedObject], context: Any) -> RenderedObject:
-    """A namespace that Git leaves out is that of the live twin."""
-    if one.ref.namespace or not located(one, context)[1].namespaced:
-        return one
-    twin = next((other for other in present if _known(other) == _known(one)), None)
-    return one.with_namespace(twin.ref.namespace) if twin else one
+def _twin(ref: ObjectRef, declared: dict[tuple[str, str, str, str], RenderedObject]) -> RenderedObject | None:
+    """The desired object of the same name; one without a namespace stands in for any."""
+    for namespace in (ref.namespace, "", *(["default"] if not ref.namespace else [])):
+        found = declared.get((ref.group, ref.kind, namespace, ref.name))
+        if found is not None:
+            return found
+    return None
 
 
-def _compared(live: RenderedObject, desired: dict[tuple[str, str, str], CanonicalObject]) -> Comparison:
-    form = desired.get(_known(live))
-    if form is None or form.ref.namespace not in ("", live.ref.namespace):
-        raise UsageError(f"{live.ref} has no desired twin", where=live.provenance.place, hint="add it to --desired")
-    return compare_objects(form, live_form(live.tree, _KEY))
+def _compared(desired: RenderedObject, live: RenderedObject, context: Context) -> Comparison:
+    placed = desired.with_namespace(live.ref.namespace) if live.ref.namespace else desired
+    return compare_objects(canonicalize(placed, context), live_form(live.tree, _KEY))
 
 
-def _report(results: list[tuple[ObjectRef, Comparison]]) -> dict[str, Any]:
+def _versions(desired: RenderedObject, live: RenderedObject) -> list[str]:
+    if desired.api_version == live.api_version:
+        return []
+    return [f"{live.ref}: declared as {desired.api_version}, live as {live.api_version}; nothing has been converted"]
+
+
+def _shown(results: list[Compared], notes: list[str]) -> dict[str, Any]:
     several = len(results) > 1
     changes = [_change(change, str(ref) if several else "") for ref, found in results for change in found.changes]
-    notes = [note for _, found in results for note in found.notes]
-    unsure = [field for _, found in results for field in found.undecided]
-    notes += [
-        f"{field}: not declared; a default, or an addition that only the API server could tell" for field in unsure
-    ]
+    for ref, found in results:
+        prefix = f"{ref} " if several else ""
+        notes += [f"{prefix}{line}" for line in found.notes]
+        notes += [
+            f"{prefix}{field}: not declared; a default, or an addition that only the API server could tell"
+            for field in found.undecided
+        ]
     return {"verdict": "drift" if changes else "same", "changes": changes, "notes": notes}
 
 
@@ -113,7 +134,6 @@ def _print(report: dict[str, Any], output: str) -> None:
         click.echo(report["verdict"])
         for change in report["changes"]:
             want, now = text(change.get("desired", ABSENT)), text(change.get("live", ABSENT))
-            click.echo(
-                f"  {change.get('object', '')} {change['field']}: {change['class']}, want {want}, live {now}".rstrip()
-            )
+            name = f"{change['object']} " if "object" in change else ""
+            click.echo(f"  {name}{change['field']}: {change['class']}, want {want}, live {now}")
         note(report["notes"])

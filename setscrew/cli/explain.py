@@ -86,7 +86,7 @@ def _find(snapshot: SnapshotFile, target: str, namespace: str) -> Entry:
         where = f" in namespace {namespace}" if namespace else ""
         raise UsageError(
             f"{target}{where} is not guarded: no source declares it",
-            hint="objects that controllers derive (ReplicaSets, Pods) are never guarded; `setscrew drift` lists what is",
+            hint="ReplicaSets, Pods and all that controllers derive are never guarded; nor is what Git does not name",
         )
     if len(found) > 1:
         raise UsageError(f"{target} is in several namespaces", hint="give one with -n")

@@ -10,9 +10,10 @@ import click
 from reconciler.canonical.engine import canonicalize
 from reconciler.canonical.filled import field_set
 from reconciler.canonical.form import CanonicalObject
-from reconciler.compare.mask import masked
+from reconciler.canonical.volatile import LAST_APPLIED
+from reconciler.compare.mask import MASK, masked
 from reconciler.model.objects import RenderedObject
-from reconciler.model.tree import Tree
+from reconciler.model.tree import Tree, dig
 from setscrew import configuration
 from setscrew.cli.common import (
     EXISTING,
@@ -102,9 +103,13 @@ def _with_provenance(one: RenderedObject) -> dict[str, Any]:
 
 
 def _shown(tree: Tree) -> Tree:
+    """The object for people: values of Secrets as `***`, also in what kubectl once wrote about them."""
     if tree.get("kind") != "Secret":
-        return tree
-    return {
-        key: dict.fromkeys(value, "***") if key in _HIDDEN and isinstance(value, dict) else value
-        for key, value in tree.items()
+        return masked(tree)
+    hidden: dict[str, Tree] = {
+        key: dict.fromkeys(value, MASK) for key, value in tree.items() if key in _HIDDEN and value
     }
+    annotations = dig(tree, "metadata", "annotations")
+    if isinstance(annotations, dict) and LAST_APPLIED in annotations:
+        hidden["metadata"] = {**tree["metadata"], "annotations": {**annotations, LAST_APPLIED: MASK}}
+    return {**tree, **hidden}
