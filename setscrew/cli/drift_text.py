@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +15,14 @@ from reconciler.report.printable import one_line
 
 _SHOWN_CHANGES = 5
 _VALUE_CHARS = 60
-_COLOURS = {"drifted": "yellow", "missing": "red", "unknown": "magenta"}
+_COLOURS = {"drifted": "yellow", "missing": "red", "extra": "red", "unknown": "magenta"}
 _WIDTH_WITHOUT_TERMINAL = 160
 
 
 def print_table(report: dict[str, Any]) -> None:
     """One row an object, what next below. rich honours NO_COLOR, and prints no colours where there is no terminal."""
     console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
     items = report["items"]
     if not items:

@@ -58,7 +58,7 @@ def _played(show: Show, stage: Stage) -> list[Outcome]:
 
 
 def _outcomes(show: Show, stage: Stage) -> Iterator[Outcome]:
-    player = Player(stage)
+    player = Player(stage, show.columns)
     for chapter in story.CHAPTERS:
         show.chapter(chapter)
         for what, act in chapter.before:

@@ -29,9 +29,13 @@ USERNAMES: Final = {
 
 @dataclass(slots=True)
 class Player:
-    """Plays steps on one stage, in the working copy of its repository, each as the identity that it names."""
+    """Plays steps on one stage, in the working copy of its repository, each as the identity that it names.
+
+    `columns` is the width that tables of `setscrew` may have; None leaves it to them.
+    """
 
     stage: Stage
+    columns: int | None = None
     _kubeconfigs: dict[str, Path] = field(default_factory=dict)
 
     def play(self, step: Step) -> Outcome:
@@ -77,6 +81,8 @@ class Player:
         if step.argv[0] == "git":
             return {**os.environ, **git_environment()}
         ours = {"SETSCREW_STATE": str(self.stage.state_dir), "TMPDIR": str(self.stage.directory)}
+        if self.columns is not None:
+            ours["COLUMNS"] = str(self.columns)
         if step.editor:
             ours["KUBE_EDITOR"] = step.editor
         return {**self.stage.plane.environment(self.kubeconfig(step.who)), **ours}
