@@ -111,7 +111,7 @@ class Reconciler:
             return 0
         items = scan(self.client, snapshot.entries, snapshot.sources, self.secret_key, now)
         counts: dict[str, int] = {}
-        for item in items:
+        for item in (item for item in items if item.state != "extra"):
             key = managed_key(item.kind, item.group, item.source.name)
             counts[key] = counts.get(key, 0) + 1
         replace_findings(self.state, items, Pass(stamp(now), snapshot.digest, counts))

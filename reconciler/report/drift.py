@@ -22,9 +22,9 @@ DEFAULT_CLUSTER: Final = "default"
 
 ChangeOp = Literal["add", "remove", "replace"]
 ChangeClass = Literal["changed", "missing", "extra", "default-overridden", "order"]
-DriftState = Literal["drifted", "missing", "unknown", "in-sync"]
+DriftState = Literal["drifted", "missing", "extra", "unknown", "in-sync"]
 Attributed = Literal["managedFields", "admission", "none"]
-STATES: Final[tuple[DriftState, ...]] = ("drifted", "missing", "unknown", "in-sync")
+STATES: Final[tuple[DriftState, ...]] = ("drifted", "missing", "extra", "unknown", "in-sync")
 
 # What changes with each pass though nothing happened: not part of the digest.
 _VOLATILE: Final = ("lastSeen",)

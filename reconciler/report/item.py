@@ -77,6 +77,41 @@ def drift_item(
     )
 
 
+def stray_item(ref: ObjectRef, live: Tree, policy: str, *, now: datetime, cluster: str = DEFAULT_CLUSTER) -> DriftItem:
+    """The finding of an object that Git does not declare, of a kind that `policy` makes exclusive."""
+    identity = finding_id(ref, cluster)
+    at = stamp(now)
+    return DriftItem(
+        id=identity,
+        fingerprint=sha256([identity, "extra"]),
+        api_version=str(printable(dig(live, "apiVersion"))),
+        kind=ref.kind,
+        namespace=ref.namespace,
+        name=ref.name,
+        state="extra",
+        attribution=_creator(live),
+        first_seen=at,
+        last_seen=at,
+        reason=f"Git does not declare it, and policy {policy} makes the kind exclusive",
+        confidence="server",
+        cluster=cluster,
+    )
+
+
+def _creator(live: Tree) -> Attribution:
+    """The manager of the oldest entry of managedFields: who made the object, as far as anyone has kept it."""
+    entries = dig(live, "metadata", "managedFields")
+    timed = (
+        [entry for entry in entries if isinstance(entry, dict) and entry.get("time")]
+        if isinstance(entries, list)
+        else []
+    )
+    if not timed:
+        return Attribution()
+    first = min(timed, key=lambda entry: str(entry["time"]))
+    return Attribution(str(printable(first.get("manager", ""))), time=str(first["time"]), confidence="managedFields")
+
+
 def public_url(url: str) -> str:
     """The URL without user, password, query and fragment: people paste tokens into each of these."""
     try:

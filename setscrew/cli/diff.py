@@ -24,7 +24,7 @@ from setscrew.cli.drift import print_report
 from webhook.server.feed import Feed
 
 _KEY = b"diff: both sides are hashed within one call"
-_SHOWN = ("drifted", "missing", "unknown")
+_SHOWN = ("drifted", "missing", "extra", "unknown")
 
 
 @click.command()

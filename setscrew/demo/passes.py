@@ -205,7 +205,7 @@ OFF: Final = (
         ("setscrew", "drift"),
         "drift",
         ADMIN,
-        ("Deployment shop/web", "1.4.4-hotfix", "ConfigMap gpu-operator/mig-layouts", "missing"),
+        ("Deployment shop/web", "1.4.4-hotfix", "ConfigMap gpu-operator/mig-layouts", "missing", "DeviceClass any-gpu"),
     ),
     Step(
         "Guard again",

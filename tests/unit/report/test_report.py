@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import DriftReport, stale_reason, stamp
+from reconciler.report.item import stray_item
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 REPORT = DriftReport(
@@ -22,7 +24,7 @@ REPORT = DriftReport(
 def test_the_envelope_counts_all_and_says_what_remains() -> None:
     shown = REPORT.as_json()
     assert (shown["apiVersion"], shown["kind"]) == ("setscrew.dev/v1alpha1", "DriftList")
-    assert shown["summary"] == {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "unknown": 0}
+    assert shown["summary"] == {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "extra": 0, "unknown": 0}
     assert shown["metadata"]["remainingItemCount"] == 2
     assert shown["metadata"]["stale"] is False
 
@@ -39,3 +41,15 @@ def test_a_report_is_stale_without_a_pass_with_an_old_one_or_with_a_broken_sourc
     assert "not been compared" in stale_reason("", NOW)
     assert "last compared" in stale_reason(fresh, NOW + timedelta(hours=1))
     assert "payments" in stale_reason(fresh, NOW, ["payments"])
+
+
+def test_a_stray_of_an_exclusive_kind_names_who_made_it_and_which_policy_minds() -> None:
+    ref = ObjectRef("resource.k8s.io", "DeviceClass", "", "any-gpu")
+    fields = [
+        {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z"},
+        {"manager": "kubectl-create", "time": "2026-01-01T00:00:00Z"},
+    ]
+    live = {"apiVersion": "resource.k8s.io/v1", "metadata": {"name": "any-gpu", "managedFields": fields}}
+    item = stray_item(ref, live, "gpu-device-classes", now=datetime(2026, 1, 3, tzinfo=UTC))
+    assert (item.state, item.attribution.manager) == ("extra", "kubectl-create")
+    assert "gpu-device-classes" in item.reason
