@@ -19,6 +19,8 @@ from setscrew.demo.own_source_plan import Plan
 SOURCE: Final = "own"
 OVERLAY: Final = "a-overlay"
 _EXTRAS: Final = "setscrew-demo"
+# They would keep vendored charts out of the stage's repository, or run filters on the way in.
+_GIT_FILES: Final = (".gitignore", ".gitattributes")
 _KINDS: Final = {"helm": "Helm", "kustomize": "Kustomize", "yaml": "YAML"}
 
 
@@ -66,7 +68,8 @@ def _files(plan: Plan, root: Path) -> list[Path]:
         return _bases(plan.directory)
     if plan.directory.is_file():
         return [plan.directory]
-    return list(intake.walk(plan.directory, root, recurse=True, manifests=plan.kind == "yaml"))
+    found = intake.walk(plan.directory, root, recurse=True, manifests=plan.kind == "yaml")
+    return [file for file in found if file.name not in _GIT_FILES]
 
 
 def _bases(directory: Path) -> list[Path]:

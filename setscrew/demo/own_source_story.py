@@ -32,8 +32,8 @@ def chapters(plan: Plan) -> list[Chapter]:
 
 def _passing(plan: Plan) -> tuple[Step, ...]:
     steps = pick.allowed(plan.objects)
-    if objects := pick.guardable(plan.objects):
-        steps.append(_synced(objects[0]))
+    if readable := [one for one in pick.guardable(plan.objects) if one.ref.kind != "Secret"]:
+        steps.append(_synced(min(readable, key=lambda one: len(json.dumps(one.tree)))))
     return tuple(steps)
 
 
@@ -47,7 +47,7 @@ def _synced(one: Declared) -> Step:
         ARGOCD,
         ("serverside-applied",),
         (),
-        json.dumps(one.tree, indent=1) + "\n" if one.ref.kind != "Secret" else "",
+        json.dumps(one.tree, indent=1) + "\n",
     )
 
 
@@ -56,7 +56,6 @@ def _unguarded(picks: Sequence[Pick]) -> list[Chapter]:
     slip = pick.slip(picks)
     if slip is None:
         return []
-    name = slip.on.ref.name
     return [
         Chapter(
             "While nobody guards",
@@ -76,7 +75,6 @@ def _unguarded(picks: Sequence[Pick]) -> list[Chapter]:
                     "The report compares the cluster with Git: field, both values, since when, who, which file.",
                     ("setscrew", "drift"),
                     "drift",
-                    says=(name,),
                 ),
                 Step(
                     "Guard again",

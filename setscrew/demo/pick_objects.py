@@ -21,7 +21,7 @@ def _config(objects: Sequence[Declared]) -> Iterator[Pick]:
     for one in objects:
         data = one.tree.get("data")
         if (one.ref.group, one.ref.kind) == ("", "ConfigMap") and isinstance(data, Mapping) and data:
-            key = next(iter(data))
+            key = min(data, key=lambda key: len(str(data[key])))
             yield change(
                 "A value of a ConfigMap",
                 f"Git declares the key {key} of {one.ref}.",
