@@ -33,6 +33,12 @@ def _found(what: str) -> Probe:
     return lambda stage: str(((stage.drift() or {}).get("summary") or {}).get(what, "no report"))
 
 
+def _report(stage: Stage) -> str:
+    """The report's findings by kind, name and state: a table folds its words."""
+    items = (stage.drift() or {}).get("items") or []
+    return ", ".join(sorted("{kind} {name} {state}".format_map(item) for item in items))
+
+
 def _asked(stage: Stage) -> str:
     return "asks" if stage.guarded() else "asks nobody"
 
@@ -84,7 +90,8 @@ FOUND: Final = (
         ("setscrew", "drift"),
         "drift",
         ADMIN,
-        ("worker", "1.4.2-hotfix"),
+        ("worker", "What next"),
+        (Check("the hotfix is found, and nothing else", _report, "Deployment worker drifted"),),
     ),
 )
 
@@ -192,9 +199,9 @@ OFF: Final = (
         (),
         (
             Check(
-                "the next look at the cluster finds it",
-                _found("missing"),
-                "1",
+                "the next look at the cluster finds all three",
+                _found("total"),
+                "3",
                 30,
             ),
         ),
@@ -205,7 +212,14 @@ OFF: Final = (
         ("setscrew", "drift"),
         "drift",
         ADMIN,
-        ("Deployment shop/web", "1.4.4-hotfix", "ConfigMap gpu-operator/mig-layouts", "missing", "DeviceClass any-gpu"),
+        ("web", "mig-layouts", "missing", "any-gpu"),
+        (
+            Check(
+                "all three are found: drifted, missing, and not declared at all",
+                _report,
+                "ConfigMap mig-layouts missing, Deployment web drifted, DeviceClass any-gpu extra",
+            ),
+        ),
     ),
     Step(
         "Guard again",

@@ -27,7 +27,7 @@ _WORDS: Final = {
     "drift": "reports drift",
     "failed": "failed for another reason",
 }
-_NARROWEST_TABLE: Final = 100
+_NARROWEST_TABLE: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
