@@ -1,0 +1,61 @@
+"""Owns what a denial looks like where cases cannot say it: length, values, the wire form."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
+from reconciler.model.tree import ABSENT
+from tests.support.decisions import judged
+from webhook.decision.types import Decision
+
+
+def test_long_paths_and_values_leave_the_end_of_the_message_whole() -> None:
+    data = {f"{number:03}" + "k" * 190: "v" * 5_000 for number in range(40)}
+    _, decision = judged({"object": "config", "patch": {"data": data}})
+    assert len(decision.message) <= DENIAL_MESSAGE_CHARS
+    assert decision.message.splitlines()[-1] == "More: setscrew explain configmap/config -n shop"
+    shown = [line for line in decision.message.splitlines() if line.startswith("  data")]
+    assert 0 < len(shown) <= DENIAL_PATHS
+    assert f"  … and {40 - len(shown)} more" in decision.message
+
+
+def test_every_path_has_a_cause_also_where_the_message_has_no_room() -> None:
+    _, decision = judged({"object": "config", "patch": {"data": {f"k{number}": "v" for number in range(40)}}})
+    causes = decision.response("u")["response"]["status"]["details"]["causes"]
+    assert [cause["field"] for cause in causes] == [f"/data/k{number}" for number in range(40)]
+    assert {cause["reason"] for cause in causes} == {"Setscrew/extra"}
+
+
+def test_audit_annotations_name_paths_and_no_values() -> None:
+    _, decision = judged({"object": "config", "patch": {"data": {"mode": "hidden value"}}})
+    assert decision.audit == {
+        "code": "drift",
+        "snapshot": "d" * 16,
+        "source": "shop",
+        "revision": "main@sha1:" + "ab" * 20,
+        "paths": "/data/mode",
+    }
+
+
+def test_the_wire_form_of_a_refusal_is_what_the_api_server_shows() -> None:
+    response = Decision(allowed=False, code="drift", message="no").response("u-1")
+    status = response["response"]["status"]
+    assert response["response"]["uid"] == "u-1"
+    assert (status["code"], status["reason"], status["message"]) == (403, "Forbidden", "no")
+
+
+@pytest.mark.parametrize("action", ["Warn", "Deny"])
+def test_only_a_warning_policy_warns(action: str) -> None:
+    _, decision = judged({"object": "web", "policy": {"action": action}, "patch": {"spec": {"replicas": 5}}})
+    assert bool(decision.warnings) is (action == "Warn")
+    assert all(len(warning) < 512 for warning in decision.warnings)
+
+
+def test_a_removed_value_points_into_the_desired_object() -> None:
+    patch = [{"op": "remove", "path": "/spec/template/spec/containers/0/env/0"}]
+    _, decision = judged({"object": "web", "patch": patch})
+    (cause,) = decision.causes
+    assert (cause.pointer, cause.now) == ("/spec/template/spec/containers/0/env/0", "nothing")
+    assert cause.field == "spec.template.spec.containers[name=app].env[name=MODE]"
+    assert ABSENT not in (cause.want, cause.now)
