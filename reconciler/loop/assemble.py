@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from reconciler.canonical.autoscale import widen
 from reconciler.canonical.engine import Context, UnknownKindError, canonicalize, located, manifest
 from reconciler.canonical.form import CanonicalObject
 from reconciler.model.objects import RenderedObject
@@ -47,18 +48,20 @@ class Assembly:
     problems: tuple[str, ...] = ()
 
     def entries(self, forms: Mapping[str, CanonicalObject], reasons: Mapping[str, str]) -> tuple[Entry, ...]:
-        """Entries for a snapshot: the confirmed form where there is one, else the offline form with its reason."""
-        return tuple(
-            Entry(
-                self._placed(one, forms.get(one.key)) or replace(one.form, reason=reasons.get(one.key, "")), one.policy
-            )
+        """Entries for a snapshot: the confirmed form where there is one, else the offline form with its reason.
+
+        An autoscaler that any source declares widens the replicas that any source declares for its target.
+        """
+        chosen = [
+            self._placed(one, forms.get(one.key)) or replace(one.form, reason=reasons.get(one.key, ""))
             for one in self.objects.values()
-        )
+        ]
+        return tuple(Entry(form, one.policy) for form, one in zip(widen(chosen), self.objects.values(), strict=True))
 
     @staticmethod
     def _placed(one: Declared, form: CanonicalObject | None) -> CanonicalObject | None:
-        """A confirmed form outlives revisions, its provenance does not."""
-        return None if form is None else replace(form, provenance=one.form.provenance)
+        """A confirmed form outlives revisions; its provenance and what an autoscaler may do to it do not."""
+        return None if form is None else replace(form, provenance=one.form.provenance, ranges=())
 
 
 def assemble(sources: Iterable[tuple[Context, Iterable[RenderedObject]]], rules: Rules) -> Assembly:
