@@ -76,7 +76,7 @@ class DryRunner:
     def run(self, kind: KindInfo, body: Mapping[str, Any], live: Tree | None) -> Answer:
         """The server's form of `body`; `live` is the object that the cluster holds now, None where it has none."""
         if live is None:
-            return self._absent(kind, body)
+            return self._made_meanwhile_or_absent(kind, body)
         if (kind.group, kind.kind) in NAME_BOUND:
             return self._put(kind, body, live)
         if carries_over(kind, body) or "deletionTimestamp" in live["metadata"]:
@@ -87,6 +87,18 @@ class DryRunner:
             if error.status not in _COPY_AFTER:
                 raise
             return self._copy_instead(kind, body, error)
+
+    def _made_meanwhile_or_absent(self, kind: KindInfo, body: Mapping[str, Any]) -> Answer:
+        try:
+            return self._absent(kind, body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            namespace, name = str(body["metadata"].get("namespace") or ""), str(body["metadata"]["name"])
+            live = self.live(kind, namespace, name)
+            if live is None:
+                raise
+        return self.run(kind, body, live)
 
     def _absent(self, kind: KindInfo, body: Mapping[str, Any]) -> Answer:
         try:

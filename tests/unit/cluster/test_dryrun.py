@@ -42,6 +42,17 @@ def test_an_absent_object_is_posted_under_its_own_name() -> None:
     assert [call.path for call in api.calls] == ["/apis/apps/v1/namespaces/shop/deployments"]
 
 
+def test_an_object_that_a_sync_makes_at_this_very_moment_is_put_at_once() -> None:
+    def answer(call: Call) -> Any:
+        if call.method == "POST":
+            raise refused(409, 'deployments.apps "web" already exists')
+        return LIVE if call.method == "GET" else call.body
+
+    api = FakeApi(answer)
+    assert runner(api).run(DEPLOYMENT, BODY, None).via == "put"
+    assert [call.method for call in api.calls] == ["POST", "GET", "PUT"]
+
+
 def test_every_write_is_a_dry_run_that_tells_of_unknown_fields() -> None:
     api = FakeApi(echo)
     runner(api).run(DEPLOYMENT, BODY, None)
