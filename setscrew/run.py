@@ -24,6 +24,7 @@ import click
 from reconciler.errors import UsageError
 from setscrew import configuration, statedir
 from setscrew.api_files import load_receivers
+from setscrew.parent import ends_with_parent
 from setscrew.reconcile import Options, names_of
 from webhook.settings import AdmissionSettings
 from webhook.tls.files import ensure
@@ -58,7 +59,12 @@ class _Child:
 
     def start(self) -> None:
         self.started, self.next_start = time.monotonic(), 0.0
-        self.process = subprocess.Popen(self.command, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            self.command,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            preexec_fn=ends_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
+        )
 
     def runs(self) -> bool:
         return self.process is not None and self.process.poll() is None

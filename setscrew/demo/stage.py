@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -29,6 +28,7 @@ from setscrew.api_files import read_address, read_token
 from setscrew.controlplane import CONTROL_PLANE, ControlPlane, Tools, ensure
 from setscrew.demo import repository
 from setscrew.demo.repository import Repository
+from setscrew.parent import ends_with_parent
 from webhook.server.feed import Feed
 
 RECEIVER: Final = "deploy"
@@ -71,8 +71,10 @@ class Stage:
 
     def _set_up(self) -> None:
         self.tools = self.tools or ensure([*CONTROL_PLANE, "helm"])
-        self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="setscrew-demo-")))
         self.plane = self._stack.enter_context(ControlPlane.start(self.tools, audit_policy=self.audit_policy))
+        # Inside the control plane's own directory, which goes with it even where this process is killed.
+        self.directory = self.plane.directory / "stage"
+        self.directory.mkdir()
         self._identities()
         self.repository = repository.create(self.directory / "git")
         self.fill(self.repository.work)
@@ -122,7 +124,14 @@ class Stage:
         command += [] if register else ["--no-register"]
         with self._log.open("ab") as log:
             environment = {**os.environ, "PATH": f"{self._tool_path()}{os.pathsep}{os.environ.get('PATH', '')}"}
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                preexec_fn=ends_with_parent(signal.SIGTERM),  # noqa: PLW1509 - started from the main thread
+            )
         self._stack.callback(self.stop_setscrew)
         self.wait("the first snapshot", lambda: self.snapshot() is not None)
         self.wait(
