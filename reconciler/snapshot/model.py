@@ -111,7 +111,7 @@ class MemorySnapshot:
     sources: Mapping[str, SourceState] = field(default_factory=dict)
     secret_key: bytes = b""
     digest: str = ""
-    _index: dict[tuple[str, str, str, str], Entry] = field(default_factory=dict, repr=False)
+    _index: dict[tuple[str, str, str, str], Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._index.update(((*_key(entry.object),), entry) for entry in self.entries)

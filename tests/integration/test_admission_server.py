@@ -152,7 +152,7 @@ def test_decisions_reach_the_socket_of_the_state_store(server: RunningServer) ->
         records = iter(lambda: json.loads(channel.recv(65536)), None)
         record = next(record for record in records if record["uid"] == "logged")
     server.settings.decisions_socket.unlink()
-    assert (record["user"], record["code"], record["allowed"]) == ("alice", "held", False)
+    assert (record["user"], record["code"], record["allowed"]) == ("alice", "drift", False)
     assert record["paths"][0]["path"] == "/spec/replicas"
 
 

@@ -83,9 +83,9 @@ def decide(request: Request, snapshot: SnapshotView | None, now: float, *, refre
     if verdict == "slow":
         time.sleep(1)
     if verdict == "refresh":
-        return Decision(False, "refreshed" if refreshed else "stale", MESSAGE, needs_refresh=not refreshed)
+        return Decision(False, "drift" if refreshed else "extra", MESSAGE, needs_refresh=not refreshed)
     if verdict == "deny":
-        return Decision(False, "held", MESSAGE, (CAUSE,), guarded=True)
+        return Decision(False, "drift", MESSAGE, (CAUSE,), guarded=True)
     return Decision(True, "conforms", audit={"code": "conforms"}, guarded=True)
 
 

@@ -11,7 +11,7 @@ from reconciler.policy.select import strictest
 from reconciler.snapshot.model import Entry, SnapshotView, Taken
 from webhook.decision import message
 from webhook.decision.identity import named_writer
-from webhook.decision.types import Cause, Decision, Request
+from webhook.decision.types import Cause, Code, Decision, Request
 from webhook.decision.violation import Violation
 
 
@@ -30,7 +30,7 @@ class Verdict:
         return not self.refreshed and named_writer(self.request.identity, writers) is not None
 
 
-def allow(code: str, *, guarded: bool = False) -> Decision:
+def allow(code: Code, *, guarded: bool = False) -> Decision:
     """Admit; `guarded` decisions are recorded."""
     return Decision(allowed=True, code=code, guarded=guarded)
 
@@ -38,8 +38,8 @@ def allow(code: str, *, guarded: bool = False) -> Decision:
 def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], *, changed: bool) -> Decision:
     """Admit a change without violations; make of the others what writers, policy and adoption say."""
     if not violations:
-        code = "conforms" if changed else "unchanged"
-        return Decision(allowed=True, code=code, audit=message.audit(verdict, entry, code), guarded=True)
+        conforms: Code = "conforms" if changed else "unchanged"
+        return Decision(allowed=True, code=conforms, audit=message.audit(verdict, entry, conforms), guarded=True)
     request = verdict.request
     causes = tuple(message.cause(violation, request, entry) for violation in violations)
     writer = named_writer(request.identity, entry.policy.writers)
@@ -60,14 +60,14 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], *, c
     return _by_action(refused, entry.policy, adopted=entry.adopted)
 
 
-def _code(causes: tuple[Cause, ...]) -> str:
+def _code(causes: tuple[Cause, ...]) -> Code:
     """The gravest verdict names the decision: held before masked before extra before metadata."""
     verdicts = {cause.verdict for cause in causes}
-    names = {"held": "drift", "masked": "masked", "extra": "extra", "metadata": "metadata"}
+    names: dict[str, Code] = {"held": "drift", "masked": "masked", "extra": "extra", "metadata": "metadata"}
     return next((name for verdict, name in names.items() if verdict in verdicts), "drift")
 
 
-def refuse_whole(verdict: Verdict, entry: Entry, code: str, why: str) -> Decision:
+def refuse_whole(verdict: Verdict, entry: Entry, code: Code, why: str) -> Decision:
     """Refuse a request as a whole: DELETE, finalize, or what cannot be judged (`undecidable` follows its policy)."""
     request, policy = verdict.request, entry.policy
     audit = message.audit(verdict, entry, code)
@@ -89,10 +89,10 @@ def refuse_whole(verdict: Verdict, entry: Entry, code: str, why: str) -> Decisio
     return _by_action(refused, policy, adopted=entry.adopted)
 
 
-_VERBS = {"delete": "delete", "delete-cascade": "delete", "finalize": "finalize"}
+_VERBS: dict[Code, str] = {"delete": "delete", "delete-cascade": "delete", "finalize": "finalize"}
 
 
-def refuse_cascade(verdict: Verdict, inside: Taken, code: str) -> Decision:
+def refuse_cascade(verdict: Verdict, inside: Taken, code: Code) -> Decision:
     """Refuse what would take guarded objects along; the strictest of their policies decides."""
     refused = Decision(
         allowed=False,
@@ -123,7 +123,7 @@ def _by_action(refused: Decision, policy: Policy, *, adopted: bool) -> Decision:
     """The refusal itself, or the admission that the policy's action or a missing adoption makes of it."""
     if adopted and policy.action == "Deny":
         return refused
-    code = ("warned" if policy.action == "Warn" else "audited") if adopted else "not-adopted"
+    code: Code = ("warned" if policy.action == "Warn" else "audited") if adopted else "not-adopted"
     warnings = tuple(refused.message.splitlines()[:4]) if code == "warned" else ()
     audit = {**refused.audit, "code": code} if refused.audit else {}
     return Decision(allowed=True, code=code, causes=refused.causes, warnings=warnings, audit=audit, guarded=True)

@@ -51,9 +51,7 @@ def _permitted(finding: Finding, entry: Entry, rules: Rules, identity: Identity,
     if finding.verdict == "masked":
         return finding.mask is not None and _mask_permits(finding, finding.mask, entry, identity)
     return (
-        _outside_policy(finding, entry)
-        or _in_range(finding, entry, identity)
-        or _taken_out(finding, entry, identity)
+        _outside_policy(finding, entry) or _in_range(finding, entry, identity) or _taken_out(finding, entry, identity)
     )
 
 

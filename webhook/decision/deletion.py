@@ -10,7 +10,7 @@ from reconciler.snapshot.model import SHOWN, Entry, Taken
 from webhook.decision.answer import Verdict, allow, refuse_cascade, refuse_whole
 from webhook.decision.content import delegations_for
 from webhook.decision.identity import GARBAGE_COLLECTOR, is_one_of
-from webhook.decision.types import Decision
+from webhook.decision.types import Code, Decision
 
 _CRD: Final = ("apiextensions.k8s.io", "customresourcedefinitions")
 _APISERVICE: Final = ("apiregistration.k8s.io", "apiservices")
@@ -48,14 +48,14 @@ def taken_along(verdict: Verdict) -> Taken:
     return Taken()
 
 
-def _permitted(verdict: Verdict, entry: Entry, inside: Taken) -> str:
+def _permitted(verdict: Verdict, entry: Entry, inside: Taken) -> Code | None:
     identity = verdict.request.identity
     if delegations_for(entry, verdict.snapshot.rules, identity, "DELETE"):
         return "system-controller"
     if is_one_of(identity, GARBAGE_COLLECTOR) and dig(entry.object.want, "metadata", "ownerReferences") is not ABSENT:
         return "system-controller"
     serves = _serves(verdict, entry.policy) and (not inside or _serves_all(verdict, inside))
-    return "writer-delete" if serves else ""
+    return "writer-delete" if serves else None
 
 
 def _serves(verdict: Verdict, policy: Policy) -> bool:

@@ -9,6 +9,35 @@ from typing import Any, Literal
 from reconciler.model.tree import Tree
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+# Stable: records and programs hold them. Each stands in docs/reference/decision-codes.md; none is ever reused.
+Code = Literal[
+    "audited",
+    "canonicalizer",
+    "conforms",
+    "delete",
+    "delete-cascade",
+    "drift",
+    "exclusive",
+    "extra",
+    "finalize",
+    "fragment",
+    "internal-error",
+    "masked",
+    "metadata",
+    "no-snapshot",
+    "not-adopted",
+    "not-configuration",
+    "other-version",
+    "recorded",
+    "system-controller",
+    "terminating",
+    "unchanged",
+    "undecidable",
+    "unguarded",
+    "warned",
+    "writer-delete",
+    "writer-recorded",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +96,7 @@ class Decision:
     """
 
     allowed: bool
-    code: str
+    code: Code
     message: str = ""
     causes: tuple[Cause, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from reconciler.errors import ReviewError
 from reconciler.limits import REFRESH_MARGIN_SECONDS, REVIEW_THREAD_BYTES, REVIEW_THREADS
 from reconciler.snapshot.model import SnapshotView
 from webhook.decision.review import TOO_DEEP as TOO_DEEP_CODE
-from webhook.decision.types import Decision, Request
+from webhook.decision.types import Code, Decision, Request
 from webhook.server.ports import Clock, Decide, Decode, Encode, Recorder, Refresh, SnapshotFeed
 from webhook.server.record import decision_record, worth_recording
 
@@ -24,7 +24,7 @@ _LOG = logging.getLogger("setscrew.admission")
 _Result = TypeVar("_Result")
 
 
-def _unjudged(code: str, why: str) -> Decision:
+def _unjudged(code: Code, why: str) -> Decision:
     return Decision(allowed=False, code=code, message=f"setscrew {why}; no change is admitted unjudged [{code}]")
 
 

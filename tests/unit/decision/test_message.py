@@ -6,8 +6,9 @@ import pytest
 
 from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
 from reconciler.model.tree import ABSENT
-from tests.support.decisions import judged
-from webhook.decision.types import Decision
+from tests.support.decisions import judged, snapshot
+from webhook.decision.message import denial
+from webhook.decision.types import Cause, Decision
 
 
 def test_long_paths_and_values_leave_the_end_of_the_message_whole() -> None:
@@ -18,6 +19,16 @@ def test_long_paths_and_values_leave_the_end_of_the_message_whole() -> None:
     shown = [line for line in decision.message.splitlines() if line.startswith("  data")]
     assert 0 < len(shown) <= DENIAL_PATHS
     assert f"  … and {40 - len(shown)} more" in decision.message
+
+
+def test_ten_long_lines_leave_room_for_what_to_do() -> None:
+    request, _ = judged({"object": "config"})
+    held = snapshot(["config"])
+    one = Cause("f" * 200, "/f", "held", "w" * 120, "n" * 120, "")
+    shown = denial(request, held.entries[0], held, (one,) * 12, more="More " * 40)
+    assert len(shown) <= DENIAL_MESSAGE_CHARS
+    assert shown.splitlines()[-1] == "More: setscrew explain configmap/config -n shop"
+    assert "… and " in shown
 
 
 def test_every_path_has_a_cause_also_where_the_message_has_no_room() -> None:

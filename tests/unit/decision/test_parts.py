@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from reconciler.model.path import ItemKey
 from reconciler.model.tree import ABSENT
 from reconciler.policy.model import Policy, Subject, Writer
 from reconciler.snapshot.model import Entry
-from tests.support.decisions import KEY, builtin_rules, canonical
+from tests.support.decisions import KEY, builtin_rules, canonical, review, snapshot
 from webhook.decision.decide import decide
 from webhook.decision.identity import is_controller, is_one_of, named_writer
 from webhook.decision.leaves import adds, covered, shrinks
+from webhook.decision.review import decode
 from webhook.decision.scale import as_object
 from webhook.decision.types import Identity, Request
 
@@ -120,3 +122,14 @@ def test_without_a_snapshot_nothing_is_admitted() -> None:
     decision = decide(request, None, 0.0)
     assert (decision.allowed, decision.code) == (False, "no-snapshot")
     assert KEY.decode() not in decision.message
+
+
+def test_where_git_declares_two_versions_each_entry_judges_its_own() -> None:
+    held = snapshot(["web"])
+    web = held.entries[0]
+    beta = replace(web.object, kind=replace(web.object.kind, version="v1beta1"), ref=web.object.ref._replace(name="b"))
+    both = replace(held, entries=(web, replace(web, object=beta)))
+    request = decode(review({"object": "web", "patch": {"spec": {"replicas": 5}}}))
+    assert decide(replace(request, version="v1beta1"), both, 0.0).code == "other-version"
+    assert decide(request, both, 0.0).code == "drift"
+    assert decide(replace(request, version="v1beta1"), held, 0.0).code == "undecidable"

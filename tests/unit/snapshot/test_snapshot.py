@@ -153,6 +153,17 @@ def test_more_than_ten_objects_are_taken_along_with_all_their_policies(state: Pa
         assert not view.inside_namespace("")
 
 
+def test_no_namespace_is_not_that_of_cluster_scoped_objects(state: Path) -> None:
+    held = snapshot(["deviceclass"])
+    published(state, held)
+    follower = feed(state)
+    assert follower.poll()
+    read = follower.current()
+    assert read is not None
+    assert not held.inside_namespace("")
+    assert not read.inside_namespace("")
+
+
 def test_objects_that_are_not_adopted_are_told_apart(state: Path) -> None:
     held = snapshot(["config"], adopted=False)
     published(state, held)

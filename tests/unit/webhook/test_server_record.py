@@ -26,7 +26,7 @@ REQUEST = Request(
     name="web",
     object={"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"replicas": 3}},
 )
-DENIED = Decision(False, "held", "no", (CAUSE,), guarded=True)
+DENIED = Decision(False, "drift", "no", (CAUSE,), guarded=True)
 
 
 def test_a_record_names_who_what_which_and_why() -> None:
@@ -43,7 +43,7 @@ def test_a_record_names_who_what_which_and_why() -> None:
         "name": "web",
         "resource": "deployments",
         "subresource": "",
-        "code": "held",
+        "code": "drift",
         "allowed": False,
         "snapshot": "abc",
         "paths": [{"path": "/spec/replicas", "verdict": "held", "want": "2", "now": "3"}],
