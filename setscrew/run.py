@@ -192,7 +192,8 @@ def _check_free(what: str, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             message = f"the {what} server cannot listen there: {error.strerror}"
-            raise UsageError(message, where=f"{host}:{port}", hint="choose another address") from error
+            hint = "choose another address"
+            raise UsageError(message, where=f"{host}:{port}", hint=hint, code="SS1002") from error
 
 
 def _say(line: str) -> None:

@@ -71,7 +71,8 @@ def _take(descriptor: int, directory: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         hint = "end it first, or give this one a --state of its own"
-        raise StoreError("another `setscrew run` uses this state directory", where=str(directory), hint=hint) from error
+        message = "another `setscrew run` uses this state directory"
+        raise StoreError(message, where=str(directory), hint=hint, code="SS6001") from error
 
 
 def secret_key(directory: Path) -> bytes:
@@ -96,9 +97,14 @@ def _key(path: Path) -> bytes:
         raise StoreError(f"the key of Secret values cannot be read: {error.strerror}", where=str(path)) from error
     if len(key) != _KEY_BYTES:
         hint = "restore it, or remove it together with the directory `snapshots`: both are made anew"
-        raise StoreError(f"the key of Secret values has {len(key)} bytes, not {_KEY_BYTES}", where=str(path), hint=hint)
+        raise StoreError(
+            f"the key of Secret values has {len(key)} bytes, not {_KEY_BYTES}",
+            where=str(path),
+            hint=hint,
+            code="SS6003",
+        )
     return key
 
 
 def _unwritable(directory: Path, error: OSError) -> StoreError:
-    return StoreError(f"the state directory cannot be written: {error.strerror}", where=str(directory))
+    return StoreError(f"the state directory cannot be written: {error.strerror}", where=str(directory), code="SS6002")

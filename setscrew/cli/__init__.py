@@ -59,10 +59,10 @@ class _Group(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(READER_GONE)
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # always ends the process, as click's own does by default
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run a command and end with its status; whatever goes wrong is one line, and never looks like drift (1)."""
         try:
-            status = super().main(args, prog_name or "setscrew", **{**extra, "standalone_mode": False})
+            status = super().main(args, **{**extra, "prog_name": "setscrew", "standalone_mode": False})
         except Exception as error:  # noqa: BLE001 - Python's own status for what nobody catches is 1, which means drift
             sys.exit(_told(error))
         sys.exit(status if isinstance(status, int) else 0)
