@@ -10,6 +10,7 @@ import socket
 import socketserver
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ class Clockwork:
         except SetscrewError as error:
             self.reconciler.say(str(error))
         except Exception as error:  # noqa: BLE001 - one bad pass must not end the guard
-            self.reconciler.say(f"a pass failed: {type(error).__name__}: {error}")
+            self.reconciler.say(f"a pass failed: {type(error).__name__} in {_place(error)}")
 
     def _serve_refreshes(self, stack: ExitStack, path: Path) -> None:
         clockwork = self
@@ -98,7 +99,7 @@ class Clockwork:
             timeout = 10
 
             def handle(self) -> None:
-                with suppress(OSError, ValueError, TypeError):
+                with suppress(OSError, ValueError, TypeError, AttributeError):
                     question = json.loads(self.rfile.readline(_DATAGRAM_BYTES))
                     name = question.get("source")
                     digest = clockwork.refresh([str(name)] if name else [])
@@ -130,3 +131,9 @@ class Clockwork:
                 self._step(lambda line=line: record(self.reconciler.state, line))  # type: ignore[misc]
 
         threading.Thread(target=take, daemon=True).start()
+
+
+def _place(error: Exception) -> str:
+    """File and line alone: what an unforeseen error says may be content of an object."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"

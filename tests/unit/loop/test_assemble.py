@@ -1,75 +1,56 @@
-"""Holds that what several sources declare together reaches the snapshot: here, autoscalers and their targets."""
+"""From rendered objects to entries: what is left out is named."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
-import pytest
-
-from reconciler.loop.assemble import Assembly, assemble
+from reconciler.canonical.engine import Context
+from reconciler.loop.assemble import assemble
 from reconciler.model.objects import Provenance, RenderedObject
-from reconciler.snapshot.model import MemorySnapshot
+from reconciler.policy.model import Rules
+from reconciler.schema.catalog import Catalog
+from reconciler.store.schema_data import load_builtin
 from setscrew import configuration
-from setscrew.cli.common import offline_context
-from webhook.decision.decide import decide
-from webhook.decision.types import Decision, Identity, Request
 
-AUTOSCALER = Identity("system:serviceaccount:kube-system:horizontal-pod-autoscaler", uid="a-real-token")
-DEPLOYMENT = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": "web", "namespace": "shop"},
-    "spec": {"replicas": 3},
-}
-HPA = {
-    "apiVersion": "autoscaling/v2",
-    "kind": "HorizontalPodAutoscaler",
-    "metadata": {"name": "web", "namespace": "shop"},
-    "spec": {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-        "minReplicas": 2,
-        "maxReplicas": 8,
-    },
-}
+RULES = configuration.load(None).rules
 
 
-def assembled(*trees: dict[str, Any]) -> Assembly:
-    """Each tree is what a source of its own declares."""
-    rules = configuration.load(None).rules
-    context = offline_context(rules)
-    return assemble(
-        [(context, [RenderedObject(tree, Provenance(f"source-{i}"))]) for i, tree in enumerate(trees)], rules
+def rendered(name: str, source: str = "shop", kind: str = "ConfigMap", api: str = "v1", **more: Any) -> RenderedObject:
+    tree = {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, **more}
+    return RenderedObject(tree, Provenance(source, "r", f"{source}.yaml", 3))
+
+
+def context(rules: Rules = RULES) -> Context:
+    return Context(Catalog((load_builtin(),), rules.lists, ()), rules, b"k" * 32)
+
+
+def test_an_unknown_kind_is_left_out_and_named_with_its_place() -> None:
+    found = assemble([(context(), [rendered("a"), rendered("b", kind="Odd", api="example.com/v1")])], RULES)
+    assert [ref.name for ref in found.objects] == ["a"]
+    assert found.problems[0].startswith("shop.yaml:3: unknown kind Odd in example.com/v1")
+
+
+def test_of_two_sources_that_declare_one_object_the_earlier_keeps_it() -> None:
+    first, second = rendered("a", "one", data={"x": "1"}), rendered("a", "two", data={"x": "2"})
+    found = assemble([(context(), [first]), (context(), [second])], RULES)
+    (entry,) = found.entries({}, {})
+    assert entry.object.provenance.source == "one"
+    assert found.problems == (
+        "ConfigMap shop/a is declared twice: one:one.yaml:3 keeps it, two:two.yaml:3 is left out",
     )
 
 
-def answer(assembly: Assembly, replicas: int, identity: Identity = AUTOSCALER) -> Decision:
-    new = copy.deepcopy(DEPLOYMENT)
-    new["spec"]["replicas"] = replicas  # type: ignore[index] # the object above
-    request = Request("u", "apps", "v1", "deployments", "Deployment", "UPDATE", identity, "shop", "web")
-    snapshot = MemorySnapshot(assembly.entries({}, {}), configuration.load(None).rules)
-    return decide(Request(**{**_fields(request), "object": new, "old": DEPLOYMENT}), snapshot, 0.0)
+def test_without_a_policy_nothing_is_guarded_and_it_is_said() -> None:
+    bare = Rules((), RULES.masks, RULES.steering, RULES.lists)
+    found = assemble([(context(), [rendered("a")])], bare)
+    assert not found.objects
+    assert found.problems == ("ConfigMap shop/a: no DriftPolicy matches, so it is not guarded",)
 
 
-def _fields(request: Request) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in request.__slots__}
+def test_the_key_changes_with_the_manifest_and_with_nothing_else() -> None:
+    def key(one: RenderedObject) -> str:
+        return next(iter(assemble([(context(), [one])], RULES).objects.values())).key
 
-
-@pytest.mark.parametrize(("replicas", "allowed"), [(2, True), (8, True), (1, False), (9, False)])
-def test_a_declared_autoscaler_moves_declared_replicas_within_its_bounds(replicas: int, allowed: bool) -> None:
-    assert answer(assembled(DEPLOYMENT, HPA), replicas).allowed is allowed
-
-
-def test_a_person_stays_refused_within_the_bounds_of_an_autoscaler() -> None:
-    assert not answer(assembled(DEPLOYMENT, HPA), 8, Identity("dana")).allowed
-
-
-def test_an_autoscaler_that_git_does_not_declare_widens_nothing() -> None:
-    assert not answer(assembled(DEPLOYMENT), 8).allowed
-
-
-def test_a_confirmed_form_loses_its_range_with_the_autoscaler() -> None:
-    both, alone = assembled(DEPLOYMENT, HPA), assembled(DEPLOYMENT)
-    forms = {one.key: entry.object for one, entry in zip(both.objects.values(), both.entries({}, {}), strict=True)}
-    assert [len(entry.object.ranges) for entry in both.entries({}, {})] == [1, 0]
-    assert [entry.object.ranges for entry in alone.entries(forms, {})] == [()]
+    same = RenderedObject(rendered("a", data={"x": "1"}).tree, Provenance("shop", "other", "moved.yaml", 9))
+    assert key(rendered("a", data={"x": "1"})) == key(same)
+    assert key(rendered("a", data={"x": "1"})) != key(rendered("a", data={"x": "2"}))
