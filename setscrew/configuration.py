@@ -48,7 +48,16 @@ def load_rules(policy_directory: Path | None) -> Rules:
         return builtin
     own = parse_rules(documents(policy_directory))
     masks, steering, lists = (getattr(own, name) or getattr(builtin, name) for name in ("masks", "steering", "lists"))
-    return replace(builtin, policies=own.policies, masks=masks, steering=steering, lists=lists)
+    return replace(
+        builtin,
+        policies=own.policies,
+        masks=masks,
+        steering=steering,
+        lists=lists,
+        delegations=builtin.delegations + own.delegations,
+        free_template_keys=builtin.free_template_keys + own.free_template_keys,
+        opt_outs=builtin.opt_outs + own.opt_outs,
+    )
 
 
 def builtin_policies() -> Path:

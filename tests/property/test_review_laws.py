@@ -36,7 +36,7 @@ def body(**request: Any) -> dict[str, Any]:
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": whole}
 
 
-def tried(data: bytes) -> Request | None:
+def checked(data: bytes) -> Request | None:
     try:
         return decode(data)
     except ReviewError as error:
@@ -54,12 +54,12 @@ def tried(data: bytes) -> Request | None:
 @example(b"NaN")
 @example(b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":null}')
 def test_arbitrary_bytes_end_in_a_review_error(data: bytes) -> None:
-    assert tried(data) is None
+    assert checked(data) is None
 
 
 @given(st.dictionaries(st.sampled_from([*body()["request"], "object", "oldObject", "dryRun", "name"]), _json))
 def test_a_request_with_any_values_is_read_or_refused(values: dict[str, Any]) -> None:
-    tried(json.dumps(body(**values)).encode("utf-8", "surrogatepass"))
+    checked(json.dumps(body(**values)).encode("utf-8", "surrogatepass"))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_request_with_any_values_is_read_or_refused(values: dict[str, Any]) ->
 )
 def test_hostile_values_inside_an_object_are_read_or_refused(value: str) -> None:
     data = json.dumps(body(object={"metadata": {}, "spec": "here"}, oldObject={})).replace('"here"', value)
-    request = tried(data.encode())
+    request = checked(data.encode())
     if request is not None:
         with contextlib.suppress(UnicodeEncodeError):
             encode(request.uid, decide(request, None, 0.0))
@@ -79,8 +79,8 @@ def test_the_depth_of_an_object_has_a_limit() -> None:
     tree: Any = "leaf"
     for _ in range(REVIEW_DEPTH - 1):
         tree = {"a": tree}
-    assert tried(json.dumps(body(object=tree)).encode()) is not None
-    assert tried(json.dumps(body(object={"a": {"b": tree}})).encode()) is None
+    assert checked(json.dumps(body(object=tree)).encode()) is not None
+    assert checked(json.dumps(body(object={"a": {"b": tree}})).encode()) is None
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
@@ -90,6 +90,6 @@ def test_names_arrive_as_they_are_sent(name: str, user: str) -> None:
         data = sent.encode()
     except UnicodeEncodeError:
         return
-    request = tried(data)
+    request = checked(data)
     assert request is not None
     assert (request.name, request.identity.username) == (name, user)

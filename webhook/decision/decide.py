@@ -151,7 +151,7 @@ def _judged(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> Decision:
     if dig(request.old, "metadata", "deletionTimestamp") not in (ABSENT, None) and is_controller(request.identity):
         # Once an object is going, its controllers must be able to let it go.
         found = [violation for violation in found if violation.path[:2] != ("metadata", "finalizers")]
-    return answer(verdict, entry, left_to_others(entry, snapshot.rules, found), changed=_changed(request))
+    return answer(verdict, entry, left_to_others(entry, snapshot.rules, found), changed=not same(before, now))
 
 
 def _metadata(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> list[Violation]:
@@ -161,9 +161,3 @@ def _metadata(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> list[Viol
     delegations = delegations_for(entry, snapshot.rules, request.identity, request.operation)
     patterns = [path for delegation in delegations for path in delegation.paths]
     return [violation for violation in found if not covered(violation.path, patterns)]
-
-
-def _changed(request: Request) -> bool:
-    """True if the request changes more than what the server keeps for itself."""
-    was, now = ({} if tree is None else live_form(tree, b"") for tree in (request.old, request.object))
-    return not same(was, now)
