@@ -176,8 +176,16 @@ def _child(tree: Tree, key: str) -> Tree:
 def _maps(place: Place, want: dict[str, Tree], was: Tree, now: dict[str, Tree]) -> Iterator[Finding]:
     gone = was if isinstance(was, dict) else {}
     for key in dict.fromkeys([*want, *now, *gone]):
-        below = place.below(key, place.node.at(key))
-        yield from walk(below, want.get(key, ABSENT), _child(was, key), now.get(key, ABSENT))
+        wanted, before, after = want.get(key, ABSENT), _child(was, key), now.get(key, ABSENT)
+        if not _settled(place, wanted, before, after):
+            yield from walk(place.below(key, place.node.at(key)), wanted, before, after)
+
+
+def _settled(place: Place, want: Tree, was: Tree, now: Tree) -> bool:
+    """True where a child needs no walk: not touched, or just as wanted and no rule here that hides what has gone."""
+    if not place.whole and was is not UNKNOWN and same(was, now):
+        return True
+    return want is not ABSENT and (was is UNKNOWN or place.masks is None) and same(want, now)
 
 
 def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Finding]:
@@ -200,9 +208,10 @@ def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Fin
 def _keyed_lists(place: Place, sides: list[Items], was: Tree) -> Iterator[Finding]:
     want, before, after = sides
     for key in dict.fromkeys([*want, *after, *before]):
-        below = place.below(key, place.node.item)
         old = UNKNOWN if was is UNKNOWN else before.get(key, ABSENT)
-        yield from walk(below, want.get(key, ABSENT), old, after.get(key, ABSENT))
+        wanted, present = want.get(key, ABSENT), after.get(key, ABSENT)
+        if not _settled(place, wanted, old, present):
+            yield from walk(place.below(key, place.node.item), wanted, old, present)
     if place.node.ordered:
         common = [key for key in after if key in want]
         wanted = [key for key in want if key in after]

@@ -5,14 +5,16 @@ Source of the shape: k8s.io/api/admission/v1. Everything in it is hostile until 
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
 from reconciler.errors import ReviewError
 from reconciler.limits import REVIEW_BODY_BYTES, REVIEW_DEPTH
-from reconciler.model.tree import deeper_than
+from reconciler.model.tree import Tree, deeper_than
 from webhook.decision.types import Decision, Identity, Request
+
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class _Kind(msgspec.Struct):
@@ -43,8 +45,8 @@ class _Request(msgspec.Struct, rename="camel"):
     sub_resource: str | None = None
     name: str | None = None
     namespace: str | None = None
-    object: msgspec.Raw | None = None
-    old_object: msgspec.Raw | None = None
+    object: msgspec.Raw = _NULL
+    old_object: msgspec.Raw = _NULL
     dry_run: bool | None = None
 
 
@@ -124,8 +126,8 @@ def _objects(raw: _Request) -> tuple[Tree, Tree]:
         raise ReviewError(f"object and oldObject must be objects or null: {error}", code=MALFORMED) from error
 
 
-def _members(raw: msgspec.Raw | None) -> _Members | None:
-    return None if raw is None or bytes(raw) == b"null" else _MEMBERS.decode(raw)
+def _members(raw: msgspec.Raw) -> _Members | None:
+    return None if raw == _NULL else _MEMBERS.decode(raw)
 
 
 def _decoded(members: _Members | None) -> Tree:
