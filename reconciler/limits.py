@@ -111,3 +111,6 @@ API_BACKLOG: Final = 128
 # A form that the server would not give is asked for again after this long, then twice as long each time.
 FORM_RETRY_SECONDS: Final = 2
 FORM_RETRY_SECONDS_MOST: Final = 300
+# Forms that are asked for before the snapshot is published anew, and how many of them a waiting writer waits for.
+FORMS_AT_ONCE: Final = 250
+FORMS_QUICKLY: Final = 25

@@ -16,6 +16,7 @@ from reconciler.canonical.engine import Context
 from reconciler.canonical.form import CanonicalObject
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import Discovery
+from reconciler.limits import FORMS_AT_ONCE, FORMS_QUICKLY
 from reconciler.loop.assemble import Assembly, assemble
 from reconciler.loop.forms import Forms
 from reconciler.loop.scan import scan
@@ -62,6 +63,7 @@ class Reconciler:
     _dirty: bool = False
     _told: dict[str, str] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _confirming: threading.Lock = field(default_factory=threading.Lock)
 
     def sync(self, names: Iterable[str] = ()) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot."""
@@ -87,21 +89,25 @@ class Reconciler:
         wanted = (source.name for source in self.sources.configured if not source.suspend)
         return not self._dirty and all(name in self.sources.good for name in wanted)
 
-    def confirm(self, now: datetime) -> int:
-        """Ask the server engine for every form that is due; publish if any is new. Returns how many are new."""
-        with self._lock:
-            assembly, contexts = self._assembly, self._contexts
-        pending = self.forms.pending(assembly.objects.values(), now.timestamp())
-        if not pending:
-            return 0
-        before = set(self.forms.reasons.values())
-        new = self.forms.confirm(pending, contexts, now.timestamp())
-        for reason in sorted(set(self.forms.reasons.values()) - before):
-            self.say(f"no server form for now: {reason}")
-        with self._lock:
-            if new and self.current is not None:
-                self._publish()
-        return new
+    def confirm(self, now: datetime, *, quickly: bool = False) -> int:
+        """Ask the server engine for forms that are due, a batch at a time; publish if any is new. Returns how many are.
+
+        `quickly`: somebody waits, so only where few are due.
+        """
+        with self._confirming:
+            with self._lock:
+                assembly, contexts = self._assembly, self._contexts
+            pending = self.forms.pending(assembly.objects.values(), now.timestamp())
+            if not pending or (quickly and len(pending) > FORMS_QUICKLY):
+                return 0
+            before = set(self.forms.reasons.values())
+            new = self.forms.confirm(pending[:FORMS_AT_ONCE], contexts, now.timestamp())
+            for reason in sorted(set(self.forms.reasons.values()) - before):
+                self.say(f"no server form for now: {reason}")
+            with self._lock:
+                if new and self.current is not None:
+                    self._publish()
+            return new
 
     def scan(self, now: datetime) -> int:
         """Compare everything with the cluster and store the findings; returns how many objects are not in sync."""

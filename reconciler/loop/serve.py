@@ -47,8 +47,10 @@ class Clockwork:
         self._wake.set()
 
     def refresh(self, names: list[str]) -> str:
-        """One look at Git, now; the slow work follows in its own thread."""
+        """One look at Git, now, with the server forms of a few changed objects; slow work follows in its own thread."""
         self._step(lambda: self.reconciler.sync(names))
+        # A sync that comes right after the push brings defaults that the offline form does not know.
+        self._step(lambda: self.reconciler.confirm(datetime.now(UTC), quickly=True))
         self._wake.set()
         return self.reconciler.digest
 
