@@ -34,11 +34,18 @@ class Configuration:
 def load(directory: Path | None) -> Configuration:
     """Built-in rules plus the documents of `directory`. Raises UsageError naming file and field."""
     own = list(documents(directory)) if directory is not None else []
-    sources = tuple(parse_source(document) for _, document in own if document.get("kind") == "GitSource")
+    sources = tuple(_source(place, document) for place, document in own if document.get("kind") == "GitSource")
     names = [source.name for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"GitSource {min(twice)!r} is defined twice", where=str(directory))
     return Configuration(parse_rules([*documents(builtin_policies()), *own]), sources)
+
+
+def _source(place: str, document: Mapping[str, Any]) -> GitSource:
+    try:
+        return parse_source(document)
+    except UsageError as error:
+        raise UsageError(error.message, where=f"{place}: {error.where}", hint=error.hint) from error
 
 
 def load_rules(policy_directory: Path | None) -> Rules:

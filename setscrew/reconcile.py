@@ -102,8 +102,10 @@ def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> C
 
     Written once a run; what somebody removes later stays away, or the off-switch would switch itself on again.
     """
+    off = False
 
     def registered(snapshot: MemorySnapshot) -> None:
+        nonlocal off
         if client is None or not options.webhook_url:
             return
         certificate = ensure(state_dir / "tls", names_of(options.webhook_url), datetime.now(UTC))
@@ -111,12 +113,15 @@ def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> C
         wanted = build(guarded, UrlClient(options.webhook_url), certificate.ca_bundle, CANONICALIZER)
         try:
             if statedir.registered_before(state_dir) and not registered_now(client):
-                say("the registration has been removed: nothing is refused until `setscrew register` puts it back")
+                if not off:
+                    say("the registration has been removed: nothing is refused until `setscrew register` puts it back")
+                off = True
                 return
             outcome = register(client, wanted)
         except ClusterError as error:
             say(f"registration failed: {error}")
         else:
+            off = False
             statedir.note_registration(state_dir)
             if outcome != "unchanged":
                 say(f"registration {outcome}: {len(wanted['webhooks'])} entries")

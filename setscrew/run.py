@@ -32,7 +32,7 @@ from webhook.tls.files import ensure
 RUN_FILE: Final = "run.json"
 _GRACE_SECONDS: Final = 15.0
 _WATCH_SECONDS: Final = 0.2
-_SETTLED_SECONDS: Final = 15.0
+_SETTLED_SECONDS: Final = 60.0
 _EARLY_DEATHS: Final = 3
 _LONGEST_WAIT_SECONDS: Final = 30.0
 _TOLD: Final = (2, 3, 4, 5)
