@@ -71,7 +71,9 @@ def sync_client_side(stage: Stage, plan: Plan) -> tuple[list[Done], tuple[Declar
 
 
 def _phases(objects: Iterable[Declared]) -> tuple[list[Declared], list[Declared], list[Declared]]:
-    first, rest, last = [], [], []
+    first: list[Declared] = []
+    rest: list[Declared] = []
+    last: list[Declared] = []
     for one in objects:
         place = (one.ref.group, one.ref.kind)
         (first if place in (NAMESPACE, CRD) else last if one.ref.group in _LAST else rest).append(one)
