@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
@@ -108,7 +107,7 @@ def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> C
         nonlocal off
         if client is None or not options.webhook_url:
             return
-        certificate = ensure(state_dir / "tls", names_of(options.webhook_url), datetime.now(UTC))
+        certificate = ensure(state_dir / "tls", UrlClient(options.webhook_url).names, datetime.now(UTC))
         guarded = [(entry.object.kind, entry.policy) for entry in snapshot.entries]
         wanted = build(guarded, UrlClient(options.webhook_url), certificate.ca_bundle, CANONICALIZER)
         try:
@@ -127,11 +126,6 @@ def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> C
                 say(f"registration {outcome}: {len(wanted['webhooks'])} entries")
 
     return registered
-
-
-def names_of(url: str) -> tuple[str, ...]:
-    """The host of a webhook URL, as the serving certificate must name it."""
-    return (urlsplit(url).hostname or "127.0.0.1", "localhost")
 
 
 def say(line: str) -> None:

@@ -25,7 +25,8 @@ from reconciler.errors import UsageError
 from setscrew import configuration, statedir
 from setscrew.api_files import load_receivers
 from setscrew.parent import ends_with_parent
-from setscrew.reconcile import Options, names_of
+from setscrew.reconcile import Options
+from webhook.registration.client import UrlClient
 from webhook.settings import AdmissionSettings
 from webhook.tls.files import ensure
 
@@ -139,7 +140,7 @@ def run(options: Options, listen: Listen) -> int:
         for what, address in (("admission", listen.admission), ("API", listen.api)):
             _check_free(what, *address)
         statedir.secret_key(state_dir)
-        ensure(state_dir / "tls", names_of(options.webhook_url), datetime.now(UTC))
+        ensure(state_dir / "tls", UrlClient(options.webhook_url).names, datetime.now(UTC))
         # A person starts this, so it registers once more, whatever was switched off before.
         statedir.forget_registration(state_dir)
         _announce(options, listen, state_dir)

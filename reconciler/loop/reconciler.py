@@ -115,7 +115,7 @@ class Reconciler:
             snapshot = self.current
         if self.client is None or snapshot is None:
             return 0
-        items = scan(self.client, snapshot.entries, snapshot.sources, self.secret_key, now)
+        items = scan(self.client, snapshot, now)
         counts: dict[str, int] = {}
         for item in (item for item in items if item.state != "extra"):
             key = managed_key(item.kind, item.group, item.source.name)

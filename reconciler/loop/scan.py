@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.canonical.volatile import live_form
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
-from reconciler.compare.comparison import Comparison, compare
+from reconciler.compare.comparison import compare
 from reconciler.compare.patch import repair
 from reconciler.model.tree import ABSENT
 from reconciler.report.drift import DriftItem
 from reconciler.report.item import drift_item, stray_item
-from reconciler.snapshot.model import Entry, SourceState
+from reconciler.report.scope import guarded_changes
+from reconciler.snapshot.model import Entry, MemorySnapshot
 
 
-def scan(
-    client: ApiClient, entries: Iterable[Entry], sources: Mapping[str, SourceState], secret_key: bytes, now: datetime
-) -> list[DriftItem]:
+def scan(client: ApiClient, snapshot: MemorySnapshot, now: datetime) -> list[DriftItem]:
     """Findings of all entries, in sync or not. Raises ClusterError where the API server cannot be reached."""
-    wanted = list(entries)
-    live = read_live(client, [(entry.object.ref, entry.object.kind) for entry in wanted])
-    return [*(_item(entry, live, sources, secret_key, now) for entry in wanted), *_strays(client, wanted, now)]
+    live = read_live(client, [(entry.object.ref, entry.object.kind) for entry in snapshot.entries])
+    items = [_item(entry, live, snapshot, now) for entry in snapshot.entries]
+    return [*items, *_strays(client, snapshot.entries, now)]
 
 
-def _strays(client: ApiClient, entries: list[Entry], now: datetime) -> Iterator[DriftItem]:
+def _strays(client: ApiClient, entries: Sequence[Entry], now: datetime) -> Iterator[DriftItem]:
     """Objects of exclusive kinds that Git does not declare: one of them changes what the declared ones mean."""
     declared = {entry.object.ref for entry in entries}
     exclusive = {entry.object.kind: entry.policy.name for entry in entries if entry.policy.exclusive}
@@ -34,17 +34,18 @@ def _strays(client: ApiClient, entries: list[Entry], now: datetime) -> Iterator[
         yield from (stray_item(ref, tree, policy, now=now) for ref, tree in found.items() if ref not in declared)
 
 
-def _item(entry: Entry, live: Live, sources: Mapping[str, SourceState], secret_key: bytes, now: datetime) -> DriftItem:
+def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime) -> DriftItem:
     ref = entry.object.ref
-    source = sources.get(entry.object.provenance.source)
+    source = snapshot.sources.get(entry.object.provenance.source)
     if ref in live.unseen:
         return drift_item(entry, None, {}, now=now, source=source, reason=live.unseen[ref])
     tree = live.objects.get(ref)
     if tree is None:
         return drift_item(entry, None, ABSENT, now=now, source=source)
-    shown = live_form(tree, secret_key)
-    found: Comparison = compare(entry.object, shown)
-    if found.undecided and not found.changes:
+    shown = live_form(tree, snapshot.secret_key)
+    compared = compare(entry.object, shown)
+    found = replace(compared, changes=guarded_changes(compared.changes, entry, snapshot.rules))
+    if found.undecided and not found.changes and entry.policy.undeclared == "Deny" and not entry.policy.fragment:
         # In doubt is not in sync: without the server's form nobody knows whether these are defaults.
         cause = entry.object.reason or "not confirmed by the API server yet"
         why = f"{cause}; undeclared: {', '.join(found.undecided[:5])}"

@@ -19,6 +19,7 @@ from reconciler.render.spec import RenderResult, RenderSpec, RenderTools
 from reconciler.schema.catalog import CRD, Authority, Catalog
 from reconciler.store.schema_data import load_builtin
 from setscrew.controlplane import ToolMissingError, find
+from webhook.server.feed import Feed, SnapshotFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -83,6 +84,18 @@ def offline_context(
     own = [one.tree for one in objects if (one.ref.group, one.ref.kind) == CRD]
     catalog = Catalog((*authorities, load_builtin()), rules.lists, [*own, *crds])
     return Context(catalog, rules, key, namespace or "default")
+
+
+def current_snapshot(state_dir: Path | None) -> SnapshotFile:
+    """The snapshot that a running instance enforces. Raises UsageError where there is none."""
+    if state_dir is None:
+        raise UsageError("--state is needed", hint="the state directory of `setscrew run`; or set SETSCREW_STATE")
+    feed = Feed(state_dir / "snapshots" / "current.json")
+    feed.poll()
+    snapshot = feed.current()
+    if snapshot is None:
+        raise UsageError("no snapshot yet", where=str(state_dir), hint=feed.problem or "start `setscrew run` first")
+    return snapshot
 
 
 def print_json(value: Any) -> None:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from reconciler.canonical.engine import Context
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import Discovery
 from reconciler.errors import UsageError
-from reconciler.loop.assemble import Assembly, assemble
+from reconciler.loop.assemble import assemble
 from reconciler.loop.forms import Forms
 from reconciler.loop.scan import scan
-from reconciler.report.drift import DriftItem, DriftReport, stamp
-from reconciler.snapshot.model import Entry, SourceState
+from reconciler.render.spec import RenderResult
+from reconciler.report.drift import DriftReport, stamp
+from reconciler.snapshot.model import MemorySnapshot, SourceState
 from setscrew import configuration
-from setscrew.cli.common import EXISTING, PATH, note, offline_context, output_option, render_options, rendered
+from setscrew.cli.common import (
+    EXISTING,
+    PATH,
+    current_snapshot,
+    note,
+    offline_context,
+    output_option,
+    render_options,
+    rendered,
+)
 from setscrew.cli.drift import print_report
-from webhook.server.feed import Feed
+from webhook.server.feed import SnapshotFile
 
 _KEY = b"diff: both sides are hashed within one call"
 _SHOWN = ("drifted", "missing", "extra", "unknown")
@@ -61,50 +69,34 @@ def diff(
     if path is not None:
         result = rendered(path, namespace, value_files, release)
         note(result.notes)
-        context = offline_context(
-            configuration.load(None).rules,
-            result.objects,
-            namespace=namespace,
-            key=_KEY,
-            authorities=(Discovery(client),),
-        )
-        assembly = assemble([(context, result.objects)], context.rules)
-        note(assembly.problems)
-        forms = Forms(ApiClient.load(canonicalizer_kubeconfig) if canonicalizer_kubeconfig else None, client)
-        entries, key = _confirmed(assembly, forms, dict.fromkeys(_names(assembly), context), now), _KEY
-        states = {name: SourceState(name, str(path), "", "dir") for name in _names(assembly)}
+        dry_runs = ApiClient.load(canonicalizer_kubeconfig) if canonicalizer_kubeconfig else None
+        snapshot = _of_path(path, result, namespace, client, Forms(dry_runs, client), now)
     else:
-        entries, key, states = _of_instance(source or "", state_dir)
-    items = [item for item in scan(client, entries, states, key, now) if item.state in _SHOWN]
-    print_report(_report(items, len(entries), now), output)
+        snapshot = _of_source(source or "", current_snapshot(state_dir))
+    items = [item for item in scan(client, snapshot, now) if item.state in _SHOWN]
+    shown = tuple(item.as_json() for item in items)
+    report = DriftReport(shown, stamp(now), stamp(now), managed=len(snapshot.entries), total=len(shown))
+    print_report(report.as_json(), output)
     sys.exit(1 if any(item.state != "unknown" for item in items) else 0)
 
 
-def _names(assembly: Assembly) -> set[str]:
-    return {one.rendered.provenance.source for one in assembly.objects.values()}
+def _of_path(
+    path: Path, result: RenderResult, namespace: str, client: ApiClient, forms: Forms, now: datetime
+) -> MemorySnapshot:
+    rules = configuration.load(None).rules
+    context = offline_context(rules, result.objects, namespace=namespace, key=_KEY, authorities=(Discovery(client),))
+    assembly = assemble([(context, result.objects)], rules)
+    note(assembly.problems)
+    declared = assembly.objects.values()
+    contexts = {one.rendered.provenance.source: context for one in declared}
+    forms.confirm(forms.pending(declared, now.timestamp()), contexts, now.timestamp())
+    sources = {name: SourceState(name, str(path), "", "dir") for name in contexts}
+    return MemorySnapshot(assembly.entries(forms.confirmed, forms.reasons), rules, sources, _KEY)
 
 
-def _confirmed(assembly: Assembly, forms: Forms, contexts: dict[str, Context], now: datetime) -> tuple[Entry, ...]:
-    pending = forms.pending(assembly.objects.values(), now.timestamp())
-    forms.confirm(pending, contexts, now.timestamp())
-    return assembly.entries(forms.confirmed, forms.reasons)
-
-
-def _of_instance(source: str, state_dir: Path | None) -> tuple[tuple[Entry, ...], bytes, dict[str, SourceState]]:
-    if state_dir is None:
-        raise UsageError("--source needs --state: the state directory of the running instance")
-    feed = Feed(state_dir / "snapshots" / "current.json")
-    feed.poll()
-    snapshot = feed.current()
-    if snapshot is None:
-        raise UsageError("no snapshot yet", where=str(state_dir), hint=feed.problem or "start `setscrew run` first")
+def _of_source(source: str, snapshot: SnapshotFile) -> MemorySnapshot:
     if source not in snapshot.sources:
         known = ", ".join(sorted(snapshot.sources)) or "none"
-        raise UsageError(f"no source {source!r}", where=str(state_dir), hint=f"there are: {known}")
+        raise UsageError(f"no source {source!r}", where="--source", hint=f"there are: {known}")
     entries = tuple(entry for entry in snapshot.entries() if entry.object.provenance.source == source)
-    return entries, snapshot.secret_key, dict(snapshot.sources)
-
-
-def _report(items: list[DriftItem], managed: int, now: datetime) -> dict[str, Any]:
-    shown = tuple(item.as_json() for item in items)
-    return DriftReport(shown, stamp(now), stamp(now), managed=managed, total=len(shown)).as_json()
+    return MemorySnapshot(entries, snapshot.rules, snapshot.sources, snapshot.secret_key, snapshot.digest)

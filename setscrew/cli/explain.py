@@ -21,11 +21,11 @@ from reconciler.model.path import pointer, readable
 from reconciler.model.tree import ABSENT, Tree
 from reconciler.report.blame import blame
 from reconciler.snapshot.model import Entry
-from setscrew.cli.common import PATH, note, output_option, print_json
+from setscrew.cli.common import PATH, current_snapshot, note, output_option, print_json
 from setscrew.fields import changed, parse, value_at
 from webhook.decision.decide import decide
 from webhook.decision.types import Decision, Identity, Request
-from webhook.server.feed import Feed, SnapshotFile
+from webhook.server.feed import SnapshotFile
 
 _DEFAULT_FIELDS = 20
 
@@ -51,7 +51,7 @@ def explain(
     setscrew explain deployment/web -n shop --state ./state
     setscrew explain deployment/web -n shop --field 'spec.template.spec.containers[name=web].image'
     """
-    snapshot = _snapshot(state_dir)
+    snapshot = current_snapshot(state_dir)
     entry = _find(snapshot, target, namespace)
     live = _live(entry, kubeconfig)
     answer = _explained(entry, snapshot, live, field_text, user)
@@ -59,15 +59,6 @@ def explain(
         print_json(answer)
     else:
         _print(answer)
-
-
-def _snapshot(state_dir: Path) -> SnapshotFile:
-    feed = Feed(state_dir / "snapshots" / "current.json")
-    feed.poll()
-    snapshot = feed.current()
-    if snapshot is None:
-        raise UsageError("no snapshot yet", where=str(state_dir), hint=feed.problem or "start `setscrew run` first")
-    return snapshot
 
 
 def _find(snapshot: SnapshotFile, target: str, namespace: str) -> Entry:

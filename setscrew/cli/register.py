@@ -8,15 +8,12 @@ from pathlib import Path
 import click
 
 from reconciler.cluster.api import ApiClient
-from reconciler.errors import UsageError
-from setscrew.cli.common import PATH, note, print_yaml
-from setscrew.reconcile import names_of
+from setscrew.cli.common import PATH, current_snapshot, note, print_yaml
 from webhook.decision.identity import CANONICALIZER
 from webhook.registration.apply import register as write
 from webhook.registration.apply import remove as take_away
 from webhook.registration.client import UrlClient
 from webhook.registration.configuration import build
-from webhook.server.feed import Feed
 from webhook.tls.files import ensure
 
 
@@ -41,16 +38,12 @@ def register(state_dir: Path | None, url: str, kubeconfig: str, dry_run: bool, r
         there = take_away(ApiClient.load(kubeconfig))
         note(["nothing is refused any more" if there else "there was no registration"])
         return
-    if state_dir is None:
-        raise UsageError("--state is needed: it holds the snapshot and the certificate")
-    feed = Feed(state_dir / "snapshots" / "current.json")
-    feed.poll()
-    snapshot = feed.current()
-    if snapshot is None:
-        raise UsageError("no snapshot yet", where=str(state_dir), hint=feed.problem or "start `setscrew run` first")
-    bundle = ensure(state_dir / "tls", names_of(url), datetime.now(UTC)).ca_bundle
+    snapshot = current_snapshot(state_dir)
+    assert state_dir is not None  # noqa: S101 - there is a snapshot in it
+    client = UrlClient(url)
+    bundle = ensure(state_dir / "tls", client.names, datetime.now(UTC)).ca_bundle
     guarded = [(entry.object.kind, entry.policy) for entry in snapshot.entries()]
-    wanted = build(guarded, UrlClient(url), bundle, CANONICALIZER)
+    wanted = build(guarded, client, bundle, CANONICALIZER)
     if dry_run:
         print_yaml([wanted])
     else:

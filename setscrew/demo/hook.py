@@ -37,7 +37,7 @@ def main(url: str, secret_file: str, repository: str) -> int:
         }
         request = urllib.request.Request(url, body, headers)  # noqa: S310 - the demo's own loopback address
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            print(f"setscrew: {answer.status} {answer.read().decode()}", file=sys.stderr)
+            sys.stderr.write(f"setscrew: {answer.status} {answer.read().decode()}\n")
     return 0
 
 

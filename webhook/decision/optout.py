@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.model.tree import dig
-from reconciler.policy.model import OptOut, Rules
+from reconciler.policy.model import Rules
 from reconciler.snapshot.model import Entry
+from reconciler.snapshot.optout import opt_out_keys
 from webhook.decision.violation import Violation
 
 
@@ -15,13 +15,7 @@ def left_to_others(entry: Entry, rules: Rules, violations: Sequence[Violation]) 
 
     Owners and finalizers are among the latter: they decide over the life of the object, and DELETE stays held.
     """
-    keys = {
-        (field, rule.key) for field in ("annotations", "labels") for rule in rules.opt_outs if _set(entry, field, rule)
-    }
+    keys = opt_out_keys(entry, rules)
     if not keys:
         return list(violations)
     return [one for one in violations if one.path[0] == "metadata" and (one.kind == "metadata" or one.path[1:] in keys)]
-
-
-def _set(entry: Entry, field: str, rule: OptOut) -> bool:
-    return bool(dig(entry.object.want, "metadata", field, rule.key) == rule.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 
 class Client(Protocol):
@@ -19,6 +20,11 @@ class UrlClient:
     """`base` is `https://127.0.0.1:8443`: demo and embedded run. The serving certificate needs its host as a name."""
 
     base: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Hosts that the serving certificate must name."""
+        return (urlsplit(self.base).hostname or "127.0.0.1", "localhost")
 
     def config(self, path: str, ca_bundle: bytes) -> dict[str, Any]:
         """See `Client`."""

@@ -8,8 +8,8 @@ import pytest
 
 from reconciler.errors import UsageError
 from setscrew import configuration
-from setscrew.reconcile import names_of
 from tests.unit.cli.conftest import Run, Write
+from webhook.registration.client import UrlClient
 
 SOURCE = """\
 apiVersion: setscrew.dev/v1alpha1
@@ -61,4 +61,4 @@ def test_a_wrong_receiver_is_told_before_anything_starts(run: Run, write: Write,
     ],
 )
 def test_the_certificate_names_the_host_of_the_webhook(url: str, host: str) -> None:
-    assert names_of(url)[0] == host
+    assert UrlClient(url).names[0] == host

@@ -1,0 +1,48 @@
+"""What a policy leaves to others is no drift in the report either."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
+from reconciler.compare.comparison import Change
+from reconciler.model.tree import ABSENT
+from reconciler.policy.model import OptOut, Policy
+from reconciler.report.scope import guarded_changes
+from tests.support.decisions import snapshot
+
+Klass = Literal["changed", "extra", "default-overridden"]
+
+
+def change(klass: Klass, *place: str) -> Change:
+    desired = ABSENT if klass == "extra" else 1
+    return Change("/" + "/".join(place), "replace", desired, 2, klass, place, ".".join(place))
+
+
+ALL = [change("changed", "spec", "a"), change("extra", "spec", "b"), change("default-overridden", "spec", "c")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        (Policy("strict"), ["changed", "extra", "default-overridden"]),
+        (Policy("open", undeclared="Allow"), ["changed", "default-overridden"]),
+        (Policy("part", fragment=True), ["changed"]),
+    ],
+)
+def test_the_policy_says_what_is_drift(policy: Policy, left: list[str]) -> None:
+    held = snapshot(["web"])
+    entry = replace(held.entries[0], policy=policy)
+    assert [one.klass for one in guarded_changes(ALL, entry, held.rules)] == left
+
+
+def test_an_opt_out_of_git_leaves_all_but_its_own_key() -> None:
+    held = snapshot(["web"])
+    obj = held.entries[0].object
+    metadata = {**obj.want["metadata"], "annotations": {"example.dev/hands-off": "yes"}}
+    entry = replace(held.entries[0], object=replace(obj, want={**obj.want, "metadata": metadata}))
+    rules = replace(held.rules, opt_outs=(OptOut("example.dev/hands-off", "yes", "for the test"),))
+    key = change("changed", "metadata", "annotations", "example.dev/hands-off")
+    assert guarded_changes([*ALL, key], entry, rules) == (key,)
