@@ -135,7 +135,7 @@ def test_a_suspended_source_keeps_what_it_declared(site: Site) -> None:
 def confirmed(snapshot: MemorySnapshot | None) -> MemorySnapshot:
     assert snapshot is not None
     entries = tuple(replace(one, object=replace(one.object, confidence="server")) for one in snapshot.entries)
-    return MemorySnapshot(entries, snapshot.rules, snapshot.sources, snapshot.secret_key, snapshot.digest)
+    return MemorySnapshot(entries, snapshot.rules, snapshot.sources, snapshot.secret_key, "another digest")
 
 
 def test_a_restart_keeps_server_forms_until_they_are_confirmed_anew(site: Site) -> None:
