@@ -237,10 +237,12 @@ def test_a_pushed_unknown_kind_is_named_and_all_else_is_enforced(stage: Stage) -
 
 
 def test_a_commit_that_breaks_every_source_leaves_the_snapshot_file_as_it_is(untouched: Stage) -> None:
+    before = untouched.snapshot().digest
     (untouched.repository.work / "shop" / "shop.yaml").write_text(BROKEN_YAML)
     commit, _ = small_shop.edit(untouched, f"cache/{TEMPLATE}", BROKEN_TEMPLATE, "All is broken")
     for name in small_shop.SOURCES:
         failed(untouched, name, commit)
+    assert untouched.snapshot().digest == before
     # Nobody mends it: the reviews below meet a guard whose sources are broken.
 
 

@@ -22,8 +22,9 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.integration
 
 OWNER = """
-import json, sys, time
+import json, signal, sys, time
 from setscrew.controlplane import ControlPlane
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts jobs in the background ignores it
 with ControlPlane.start() as plane:
     print(json.dumps({"pids": dict(plane.pids), "directory": str(plane.directory)}), flush=True)
     time.sleep(600)

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -168,10 +169,17 @@ def test_every_change_that_the_readme_promises_is_there(played: Played) -> None:
         assert any(part in command for command in commands), part
 
 
-def _demo(tmp_path: Path, **more: str) -> subprocess.Popen[str]:
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory of its own with a short path: sockets lie below it."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as directory:
+        yield Path(directory)
+
+
+def _demo(directory: Path, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "setscrew", "demo"],
-        env={**os.environ, "TMPDIR": str(tmp_path), **more},
+        env={**os.environ, "TMPDIR": str(directory), **more},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -191,19 +199,19 @@ def _left_behind(directory: Path) -> list[str]:
     return found
 
 
-def test_the_command_ends_by_itself_in_plain_text_and_leaves_nothing_behind(tools: Tools, tmp_path: Path) -> None:
-    process = _demo(tmp_path)
+def test_the_command_ends_by_itself_in_plain_text_and_leaves_nothing_behind(tools: Tools, short_path: Path) -> None:
+    process = _demo(short_path)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert f"{len(_STEPS)} of {len(_STEPS)} steps were answered as announced" in output
     assert "\x1b" not in output
     assert re.search(r"the new commit is enforced  \d+\.\d+ s after", output)
-    assert _left_behind(tmp_path) == []
+    assert _left_behind(short_path) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_middle_leaves_nothing_behind(tools: Tools, tmp_path: Path, number: signal.Signals) -> None:
-    process = _demo(tmp_path)
+def test_a_signal_in_the_middle_leaves_nothing_behind(tools: Tools, short_path: Path, number: signal.Signals) -> None:
+    process = _demo(short_path)
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("[3/"):
@@ -215,4 +223,4 @@ def test_a_signal_in_the_middle_leaves_nothing_behind(tools: Tools, tmp_path: Pa
     assert process.returncode == 128 + number, rest
     assert "Traceback" not in rest
     assert rest.splitlines()[-1] == "setscrew: stopped; nothing is left behind"
-    assert _left_behind(tmp_path) == []
+    assert _left_behind(short_path) == []

@@ -81,7 +81,7 @@ def fill(served: Served, items: list[Any]) -> None:
 
 
 def run(served: Served, *arguments: str) -> Result:
-    return CliRunner().invoke(drift, ["--state", str(served.state_dir), *arguments])
+    return CliRunner(env={"COLUMNS": "200"}).invoke(drift, ["--state", str(served.state_dir), *arguments])
 
 
 def test_drift_is_status_1_and_says_who_where_and_what_next(served: Served) -> None:
