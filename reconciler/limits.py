@@ -13,6 +13,8 @@ REVIEW_BODY_BYTES: Final = 19 * MIB
 REVIEW_THREAD_BYTES: Final = 256 * KIB
 REVIEW_DEPTH: Final = 200
 DENIAL_PATHS: Final = 10
+# A refusal names so many paths to programs: whoever asks for thousands must not make the answer late.
+DENIAL_CAUSES: Final = 100
 DENIAL_VALUE_CHARS: Final = 120
 DENIAL_MESSAGE_CHARS: Final = 4096
 WEBHOOK_TIMEOUT_SECONDS: Final = 3

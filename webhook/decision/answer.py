@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reconciler.limits import DENIAL_CAUSES
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy
 from reconciler.policy.select import strictest
 from reconciler.snapshot.model import Entry, SnapshotView, Taken
 from webhook.decision import message
 from webhook.decision.identity import named_writer
-from webhook.decision.types import Cause, Code, Decision, Request
+from webhook.decision.types import Code, Decision, Request
 from webhook.decision.violation import Violation
 
 
@@ -41,17 +42,17 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], *, c
         conforms: Code = "conforms" if changed else "unchanged"
         return Decision(allowed=True, code=conforms, audit=message.audit(verdict, entry, conforms), guarded=True)
     request = verdict.request
-    causes = tuple(message.cause(violation, request, entry) for violation in violations)
+    causes = tuple(message.cause(violation, request, entry) for violation in violations[:DENIAL_CAUSES])
     writer = named_writer(request.identity, entry.policy.writers)
     if writer is not None and writer.verify == "None":
         audit = message.audit(verdict, entry, "writer-recorded", causes)
         return Decision(allowed=True, code="writer-recorded", causes=causes, audit=audit, guarded=True)
     newest = "Git was asked just now: no newer revision explains this write." if writer and verdict.refreshed else ""
-    code = _code(causes)
+    code = _code(violations)
     refused = Decision(
         allowed=False,
         code=code,
-        message=message.denial(request, entry, verdict.snapshot, causes, more=newest),
+        message=message.denial(request, entry, verdict.snapshot, causes, total=len(violations), more=newest),
         causes=causes,
         audit=message.audit(verdict, entry, code, causes),
         needs_refresh=verdict.may_be_ahead([entry.policy]),
@@ -60,9 +61,9 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], *, c
     return _by_action(refused, entry.policy, adopted=entry.adopted)
 
 
-def _code(causes: tuple[Cause, ...]) -> Code:
+def _code(violations: Sequence[Violation]) -> Code:
     """The gravest verdict names the decision: held before masked before extra before metadata."""
-    verdicts = {cause.verdict for cause in causes}
+    verdicts = {message.verdict(violation) for violation in violations}
     names: dict[str, Code] = {"held": "drift", "masked": "masked", "extra": "extra", "metadata": "metadata"}
     return next((name for verdict, name in names.items() if verdict in verdicts), "drift")
 

@@ -13,13 +13,19 @@ from reconciler.model.path import pointer, readable
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
 from reconciler.snapshot.model import Entry, SnapshotView, SourceState, Taken
-from webhook.decision.types import Cause, Request
+from webhook.decision.types import Cause, CauseVerdict, Request
 from webhook.decision.violation import Violation
 
 if TYPE_CHECKING:
     from webhook.decision.answer import Verdict
 
-_VERDICTS: Final = {"held": "held", "default": "held", "order": "held", "masked": "masked", "extra": "extra"}
+_VERDICTS: Final[dict[str, CauseVerdict]] = {
+    "held": "held",
+    "default": "held",
+    "order": "held",
+    "masked": "masked",
+    "extra": "extra",
+}
 _SHOWN_TAKEN: Final = 5
 
 
@@ -32,7 +38,7 @@ def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
     return Cause(
         field=place,
         pointer=clean(pointer(path, document), limit=500),
-        verdict=_VERDICTS.get(violation.kind, "metadata"),  # type: ignore[arg-type]  # the values are the literals
+        verdict=verdict(violation),
         want=want,
         now=now,
         message=f"{place}: want {want}, now {now}: {why}",
@@ -40,8 +46,24 @@ def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
     )
 
 
-def denial(request: Request, entry: Entry, snapshot: SnapshotView, causes: tuple[Cause, ...], *, more: str = "") -> str:
-    """The whole message of a refused change; at most DENIAL_PATHS paths, and never without its end: what to do."""
+def verdict(violation: Violation) -> CauseVerdict:
+    """The word by which programs know a violation."""
+    return _VERDICTS.get(violation.kind, "metadata")
+
+
+def denial(
+    request: Request,
+    entry: Entry,
+    snapshot: SnapshotView,
+    causes: tuple[Cause, ...],
+    *,
+    total: int = 0,
+    more: str = "",
+) -> str:
+    """The whole message of a refused change; at most DENIAL_PATHS paths, and never without its end: what to do.
+
+    `total` is the number of violations where `causes` are only the first of them.
+    """
     head = f"{_who(request)} may not change {clean(str(entry.object.ref), limit=200)} away from Git."
     tail = _tail(entry, snapshot, causes[0].field if len(causes) == 1 else "", more)
     room = DENIAL_MESSAGE_CHARS - len(_lines([head, *tail])) - 40
@@ -52,7 +74,7 @@ def denial(request: Request, entry: Entry, snapshot: SnapshotView, causes: tuple
             break
         room -= len(line) + 1
         shown.append(line)
-    left = len(causes) - len(shown)
+    left = max(total, len(causes)) - len(shown)
     return _lines([head, *shown, *([f"  … and {left} more"] if left else []), *tail])
 
 

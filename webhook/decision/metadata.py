@@ -73,7 +73,7 @@ def _may_steer(rule: SteeringRule, entry: Entry, snapshot: SnapshotView, identit
 def _finalizers(entry: Entry, identity: Identity, was: Tree, now: Tree) -> Iterator[Violation]:
     """Anyone may add one; only a controller takes one away, and Git's own are judged as held."""
     held = _items(dig(entry.object.want, "metadata", "finalizers"))
-    kept = _items(dig(now, "metadata", "finalizers"))
+    kept = {name for name in _items(dig(now, "metadata", "finalizers")) if isinstance(name, str)}
     if is_controller(identity):
         return
     for name in _items(dig(was, "metadata", "finalizers")):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from reconciler.model.tree import Tree
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+CauseVerdict = Literal["held", "masked", "extra", "metadata", "object"]
 # Stable: records and programs hold them. Each stands in docs/reference/decision-codes.md; none is ever reused.
 Code = Literal[
     "audited",
@@ -81,7 +82,7 @@ class Cause:
 
     field: str
     pointer: str
-    verdict: Literal["held", "masked", "extra", "metadata", "object"]
+    verdict: CauseVerdict
     want: str
     now: str
     message: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
+from reconciler.limits import DENIAL_CAUSES, DENIAL_MESSAGE_CHARS, DENIAL_PATHS
 from reconciler.model.tree import ABSENT
 from tests.support.decisions import judged, snapshot
 from webhook.decision.message import denial
@@ -36,6 +36,21 @@ def test_every_path_has_a_cause_also_where_the_message_has_no_room() -> None:
     causes = decision.response("u")["response"]["status"]["details"]["causes"]
     assert [cause["field"] for cause in causes] == [f"/data/k{number}" for number in range(40)]
     assert {cause["reason"] for cause in causes} == {"Setscrew/extra"}
+
+
+def test_a_refusal_of_thousands_of_paths_names_the_first_and_counts_all() -> None:
+    """Answering each of them took half a minute, and a late answer admits the change where `Ignore` is the policy."""
+    _, decision = judged({"object": "config", "patch": {"data": {f"k{number}": "v" for number in range(5_000)}}})
+    assert (decision.allowed, len(decision.causes)) == (False, DENIAL_CAUSES)
+    shown = [line for line in decision.message.splitlines() if line.startswith("  data")]
+    assert f"  … and {5_000 - len(shown)} more" in decision.message
+
+
+def test_the_gravest_violation_names_the_decision_also_behind_the_ones_that_are_shown() -> None:
+    many = {f"k{number}": 1 for number in range(DENIAL_CAUSES)}
+    _, decision = judged({"object": "web", "patch": {"spec": many, "metadata": {"labels": {"tier": "back"}}}})
+    assert {cause.verdict for cause in decision.causes} == {"extra"}
+    assert decision.code == "drift"
 
 
 def test_audit_annotations_name_paths_and_no_values() -> None:
