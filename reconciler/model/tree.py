@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from typing import Any, Final
 
 Tree = Any  # JSON value: None, bool, int, float, str, list, dict
@@ -23,7 +22,7 @@ ABSENT: Final = Absent.ABSENT
 
 def child(tree: Tree, key: str) -> Tree:
     """The value under `key`, or ABSENT when `tree` is no mapping or lacks it."""
-    return tree.get(key, ABSENT) if isinstance(tree, Mapping) else ABSENT
+    return tree.get(key, ABSENT) if isinstance(tree, dict) else ABSENT
 
 
 def dig(tree: Tree, *keys: str) -> Tree:
