@@ -43,6 +43,9 @@ YAML_DOCUMENTS: Final = 1_000
 
 # Git.
 GIT_SECONDS: Final = 60
+# What git prints, and any one file that a fetch writes: a few KiB of tree objects can name a billion files.
+GIT_OUTPUT_BYTES: Final = 64 * MIB
+GIT_PACK_BYTES: Final = 1024 * MIB
 
 # The server engine: dry-runs a second, and how many at a time.
 DRY_RUNS_PER_SECOND: Final = 50

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.errors import RenderError, SetscrewError, UsageError
+from reconciler.errors import InternalError, RenderError, SetscrewError, UsageError
 from reconciler.model.objects import RenderedObject
 from reconciler.render.renderer import render
 from reconciler.render.spec import RenderSpec, RenderTools, parse_render
@@ -64,6 +64,10 @@ class Sources:
             self.good[source.name] = self._read(source)
         except SetscrewError as error:
             self._note_failure(source, before, head, error)
+            return False
+        except Exception as error:  # noqa: BLE001 - what one source holds must not stop the others
+            unforeseen = InternalError(f"it could not be read: {type(error).__name__}", where=f"source {source.name}")
+            self._note_failure(source, before, head, unforeseen)
             return False
         self._note(source, self.good[source.name])
         return True

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -77,29 +79,42 @@ def run(
     allow_local: bool = False,
     stdin: bytes = b"",
     seconds: float = limits.GIT_SECONDS,
+    file_bytes: int = limits.GIT_OUTPUT_BYTES,
     where: str = "",
 ) -> bytes:
-    """Stdout of `git <arguments>` in `mirror`. Raises SourceError with git's own last words, or on the deadline."""
-    process = subprocess.Popen(  # noqa: S603  argument list, no shell; values that could be options follow --end-of-options
-        [_git(), *arguments],
-        cwd=mirror,
-        env=environment(mirror, allow_local=allow_local),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        output, errors = process.communicate(stdin, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        raise SourceError(f"git {arguments[0]} took more than {seconds:g} s", where=where, code="SS2001") from None
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    if process.returncode:
-        raise SourceError(f"git {arguments[0]} failed: {_last_words(errors)}", where=where, code="SS2002")
-    return output
+    """Stdout of `git <arguments>` in `mirror`; no file that it writes, stdout among them, grows over `file_bytes`.
+
+    Raises SourceError with git's own last words, on the deadline, or when a file would be larger.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603  argument list, no shell; values that could be options follow --end-of-options
+            [_git(), *arguments],
+            cwd=mirror,
+            env=environment(mirror, allow_local=allow_local),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            with contextlib.suppress(ProcessLookupError):  # it may already be done
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+            process.communicate(stdin, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise SourceError(f"git {arguments[0]} took more than {seconds:g} s", where=where, code="SS2001") from None
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.returncode == -signal.SIGXFSZ:
+            message = f"git {arguments[0]} wrote more than {file_bytes // limits.MIB} MiB"
+            raise SourceError(message, where=where, code="SS2007")
+        errors.seek(0)
+        if process.returncode:
+            words = _last_words(errors.read(limits.MIB))
+            raise SourceError(f"git {arguments[0]} failed: {words}", where=where, code="SS2002")
+        output.seek(0)
+        return output.read()
 
 
 def _last_words(errors: bytes) -> str:

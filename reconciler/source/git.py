@@ -72,7 +72,8 @@ def fetch(source: GitSource, mirror_dir: Path, *, allow_local: bool = False) -> 
     kept = f"refs/setscrew/{source.name}"
     depth = ["--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
     wanted = ["--end-of-options", source.url, f"+{source.ref.full}:{kept}"]
-    run(mirror, ["fetch", *depth, *wanted], allow_local=allow_local, seconds=limits.GIT_SECONDS, where=where)
+    command = ["fetch", *depth, *wanted]
+    run(mirror, command, allow_local=allow_local, file_bytes=limits.GIT_PACK_BYTES, where=where)
     peeled = run(mirror, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{kept}^{{commit}}"])
     commit = peeled.decode("ascii").strip()
     facts = describe(mirror, commit)

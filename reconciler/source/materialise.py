@@ -6,6 +6,7 @@ Symbolic links are resolved here, against the tree of the commit and never again
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ _LFS: Final = b"version https://git-lfs.github.com/spec/"
 _LINK_BYTES: Final = 4096
 _LINKS_DEEP: Final = 10
 _PATH_BYTES: Final = 1024
+_NAME_BYTES: Final = 255
 
 
 def materialise(revision: Revision, path: str, into: Path) -> tuple[str, ...]:
@@ -61,6 +63,8 @@ class _Tree:
         links = [entry for entry in found if entry.mode == _LINK and entry.size <= _LINK_BYTES]
         self._links = {entry.path: data.decode("utf-8", "surrogateescape") for entry, data in read(mirror, links)}
         self.notes: list[str] = []
+        self._names = sorted(self._entries)
+        self._linked = 0
 
     def has(self, path: str) -> bool:
         """True when `path` is a file or directory of the commit."""
@@ -72,6 +76,7 @@ class _Tree:
         In the rest, what cannot be written is left out without a word.
         """
         plan: dict[str, Entry] = {}
+        self._linked = 0
         for name, entry in self._entries.items():
             if _below(name, path) is not within:
                 continue
@@ -87,10 +92,14 @@ class _Tree:
         if entry.mode == _SUBMODULE:
             remark = f"{name} is a submodule and was left out"
         elif entry.mode == _LINK:
+            if name not in self._links:
+                raise SourceError(f"symbolic link of more than {_LINK_BYTES} bytes", where=ascii(name), code="SS2008")
             return self._link(name, deep, note=note)
         elif entry.size > limits.FILE_BYTES:
             remark = f"{name} is larger than {limits.FILE_BYTES // limits.MIB} MiB and was left out"
         else:
+            # What a link leads to takes a new, longer name.
+            _check_name(name)
             return {name: entry}
         if note:
             self.notes.append(remark)
@@ -100,12 +109,13 @@ class _Tree:
         real = self._real(name)
         if real in self._entries:
             return self._blobs(name, self._entries[real], note=note)
-        below = [path for path in self._entries if _below(path, real)]
+        below = self._inside(real)
         if not below:
             raise SourceError("symbolic link to nothing", where=name, code="SS2008")
         if _below(name, real) or deep >= _LINKS_DEEP:
             raise SourceError("symbolic links form a loop", where=name, code="SS2008")
         plan: dict[str, Entry] = {}
+        self._count(name, len(below))
         for path in below:
             inner = f"{name}/{path[len(real) :].lstrip('/')}"
             plan |= (
@@ -113,9 +123,20 @@ class _Tree:
                 if self._entries[path].mode == _LINK
                 else self._blobs(inner, self._entries[path], note=note)
             )
-            if len(plan) > limits.INPUT_FILES:
-                raise SourceError(f"symbolic links to more than {limits.INPUT_FILES} files", where=name, code="SS2007")
         return plan
+
+    def _inside(self, directory: str) -> list[str]:
+        """The entries in `directory` and below, "" for all."""
+        if not directory:
+            return self._names
+        first = bisect_left(self._names, f"{directory}/")
+        return self._names[first : bisect_left(self._names, f"{directory}0", first)]  # "0" is what follows "/"
+
+    def _count(self, link: str, files: int) -> None:
+        """All links together lead to no more files than an input may have: links to links multiply."""
+        self._linked += files
+        if self._linked > limits.INPUT_FILES:
+            raise SourceError(f"symbolic links to more than {limits.INPUT_FILES} files", where=link, code="SS2007")
 
     def _nested(self, name: str, link: str, deep: int, *, note: bool) -> dict[str, Entry]:
         """The blobs of `link`, a link inside a linked directory, written below `name` instead."""
@@ -149,7 +170,12 @@ def _fits(plan: dict[str, Entry]) -> bool:
 def _check_name(name: str) -> None:
     """Raises SourceError for names that git refuses to write, too, and for those that no manifest needs."""
     parts = name.lower().split("/")
-    if any(part in {"", ".", "..", ".git"} for part in parts) or len(name.encode("utf-8", "replace")) > _PATH_BYTES:
+    too_long = _bytes(name) > _PATH_BYTES or any(_bytes(part) > _NAME_BYTES for part in parts)
+    if any(part in {"", ".", "..", ".git"} for part in parts) or too_long:
         raise SourceError("not a name that a repository may hold", where=ascii(name), code="SS2008")
     if not name.isprintable():
         raise SourceError("a file name with control characters or not in UTF-8", where=ascii(name), code="SS2008")
+
+
+def _bytes(name: str) -> int:
+    return len(name.encode("utf-8", "surrogateescape"))

@@ -8,7 +8,9 @@ import pytest
 
 import reconciler.loop.reconciler as module
 from reconciler.errors import StoreError
+from reconciler.loop.sources import Good, Sources
 from reconciler.snapshot.model import MemorySnapshot
+from reconciler.source.spec import GitSource
 from tests.unit.loop.conftest import BROKEN, CONFIG, Site, names
 
 
@@ -189,3 +191,22 @@ def test_only_the_named_source_is_looked_at(site: Site) -> None:
     site.push("gpu", config("four"))
     found.sync(["gpu"])
     assert names(found) == ["four", "one"]
+
+
+def test_an_unforeseen_error_of_one_source_does_not_hold_up_the_others(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.push("a", config("one"))
+    site.push("b", config("two"))
+    found = site.reconciler("a", "b")
+    honest = Sources._read
+
+    def broken(self: Sources, source: GitSource) -> Good:
+        if source.name == "a":
+            raise RecursionError("a secret of the commit")
+        return honest(self, source)
+
+    monkeypatch.setattr(Sources, "_read", broken)
+    found.sync()
+    assert names(found) == ["two"]
+    assert found.sources.status["a"].message == "source a: it could not be read: RecursionError [SS9000]"

@@ -12,6 +12,7 @@ import pytest
 
 from reconciler import limits
 from reconciler.errors import SourceError
+from reconciler.source import command
 from reconciler.source import git as source_git
 from reconciler.source.command import environment, run
 from reconciler.source.directory import directory_revision
@@ -208,6 +209,52 @@ def test_a_hostile_link_outside_the_path_does_not_stop_a_source(repository: Path
     commit(repository, "Link")
     into, _ = write(repository, tmp_path, "app")
     assert not (into / "passwd").exists()
+
+
+def test_links_to_links_do_not_multiply(repository: Path, tmp_path: Path) -> None:
+    """Ten links to a directory of ten links, ten times over, lead to more files than anyone can count."""
+    for level in range(1, 10):
+        (repository / f"d{level}").mkdir()
+        for number in range(10):
+            (repository / f"d{level}/{number}").symlink_to(f"../d{level - 1}" if level > 1 else "../app")
+    commit(repository, "Bomb")
+    assert refused(repository, tmp_path).code == "SS2007"
+
+
+def test_many_links_to_one_directory_count_together(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "INPUT_FILES", 10)
+    for number in range(11):
+        (repository / f"to-app-{number}").symlink_to("app")
+    commit(repository, "Links")
+    assert "symbolic links to more than 10 files" in refused(repository, tmp_path).message
+
+
+def test_a_link_too_long_to_be_read_is_refused(repository: Path, tmp_path: Path) -> None:
+    (repository / "long").write_text("a/" * 3_000)
+    blob = git(repository, "hash-object", "-w", "long").strip()
+    git(repository, "update-index", "--add", "--cacheinfo", f"120000,{blob},app/link")
+    git(repository, "commit", "--quiet", "--message", "Link")
+    assert refused(repository, tmp_path).code == "SS2008"
+
+
+def test_a_name_that_no_file_system_takes_is_refused(repository: Path, tmp_path: Path) -> None:
+    blob = git(repository, "rev-parse", "HEAD:README").strip()
+    git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{'n' * 256}.yaml")
+    git(repository, "commit", "--quiet", "--message", "Name")
+    assert refused(repository, tmp_path).code == "SS2008"
+
+
+def test_a_tree_of_more_names_than_fit_is_refused_and_not_held_in_memory(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revision = get(repository, tmp_path / "mirrors")
+    assert command.run.__kwdefaults__ is not None
+    monkeypatch.setitem(command.run.__kwdefaults__, "file_bytes", 50)
+    with pytest.raises(SourceError) as caught:
+        materialise(revision, "", tmp_path / "into")
+    assert (caught.value.code, "wrote more than" in caught.value.message) == ("SS2007", True)
 
 
 def test_submodules_lfs_pointers_and_large_files_are_remarked_on(
