@@ -32,7 +32,17 @@ class SetscrewError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         advice = f" ({self.hint})" if self.hint else ""
-        return f"{place}{self.message}{advice} [{self.code}]"
+        return _plain(f"{place}{self.message}{advice} [{self.code}]")
+
+
+def _plain(text: str) -> str:
+    """Messages quote Git, renderers and servers; what a terminal would obey is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape", "backslashreplace").decode()
+        for sign in text
+    )
 
 
 class UsageError(SetscrewError):

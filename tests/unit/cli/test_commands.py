@@ -164,3 +164,11 @@ def test_a_directory_with_nothing_in_it_is_an_error_of_render(run: Run, tmp_path
     result = run("render", tmp_path)
     assert result.exit_code in (0, 4)
     assert result.stdout.strip() in ("", "[]")
+
+
+def test_what_a_terminal_would_obey_is_escaped_in_the_line_of_an_error(run: Run, write: Write) -> None:
+    name = r'"a\e]0;title\a"'
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: x}}\n"
+    done = run("render", write("twice.yaml", f"{text}---\n{text}"))
+    assert r"a\x1b]0;title\x07" in done.stderr
+    assert done.stderr.strip().isprintable()
