@@ -99,9 +99,18 @@ class AdmissionApp:
             return problem(error.status, error.message, close=error.status in {413, 415})
         except NoSnapshotError:
             return unavailable(_NO_SNAPSHOT)
-        except (TimeoutError, OverloadedError):
+        except OverloadedError as error:
+            return self._unread(error.head)
+        except TimeoutError:
             _LOG.warning("a review was not judged in time")
             return unavailable("not judged in time")
+
+    def _unread(self, head: bytes) -> Reply:
+        """A refusal, since a status would admit under `Ignore` what anyone can bring about with a few big dry-runs."""
+        try:
+            return Reply(200, self._judge.unread(head))
+        except ReviewError:
+            return unavailable("too many large reviews at a time")
 
 
 def parse_path(path: str) -> tuple[bool, Endpoint | None]:

@@ -18,6 +18,9 @@ Header = tuple[bytes, bytes]
 
 _RETRY: tuple[Header, ...] = ((b"retry-after", b"1"),)
 _CLOSE: Header = (b"connection", b"close")
+# Of a body that cannot be held: enough to find the uid that a refusal needs.
+_HEAD_BYTES = 1024
+_HEAD_PARTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,11 @@ class ClientGoneError(Exception):
 
 
 class OverloadedError(Exception):
-    """This worker holds as many bytes of big bodies as it may."""
+    """This worker holds as many bytes of big bodies as it may. `head` is what was kept of the body."""
+
+    def __init__(self, head: bytes = b"") -> None:
+        super().__init__()
+        self.head = head
 
 
 @dataclass(slots=True)
@@ -67,12 +74,16 @@ class BodyShare:
         self.budget.left -= more
         self.held = size
 
+    def give_back(self) -> None:
+        """Nothing is held any more."""
+        self.budget.left += self.held
+        self.held = 0
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.budget.left += self.held
-        self.held = 0
+        self.give_back()
 
 
 def problem(status: int, detail: str, *, close: bool = False, headers: tuple[Header, ...] = ()) -> Reply:
@@ -123,24 +134,40 @@ def check_json(scope: Scope) -> None:
 async def read_body(scope: Scope, receive: Receive, share: BodyShare) -> bytes:
     """The body, its parts joined once. Raises ReviewError 413 as soon as it is known to be too big.
 
-    Raises ClientGoneError where it is cut short, OverloadedError where `share` cannot hold it.
+    Raises ClientGoneError where it is cut short, OverloadedError where `share` cannot hold it: the rest is let pass by
+    then, unkept, since a client that is still sending does not look for an answer.
     """
     declared = header(scope, b"content-length") or b"0"
     if declared.isdigit() and int(declared) > REVIEW_BODY_BYTES:
         raise _too_big()
     parts: list[bytes] = []
-    size = 0
+    size, dropped = 0, False
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientGoneError
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
+        part = message.get("body", b"")
+        size += len(part)
         if size > REVIEW_BODY_BYTES:
             raise _too_big()
-        share.grow(size)
+        if not dropped:
+            parts.append(part)
+            dropped = not _held(share, size)
+            parts = [b"".join(parts[:_HEAD_PARTS])[:_HEAD_BYTES]] if dropped else parts
         if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            body = parts[0] if len(parts) == 1 else b"".join(parts)
+            if dropped:
+                raise OverloadedError(body)
+            return body
+
+
+def _held(share: BodyShare, size: int) -> bool:
+    try:
+        share.grow(size)
+    except OverloadedError:
+        share.give_back()
+        return False
+    return True
 
 
 def _too_big() -> ReviewError:

@@ -33,6 +33,7 @@ def _unjudged(code: Code, why: str) -> Decision:
 INTERNAL_ERROR = _unjudged("internal-error", "could not judge this request: an internal error (see its log)")
 TOO_DEEP = _unjudged("undecidable", "cannot judge this object: it is nested too deeply")
 LATE = _unjudged("undecidable", "could not judge this request in time")
+BUSY = _unjudged("undecidable", "has too many large requests in hand to read this one")
 
 # The API server writes the uid first, before anything that the requester can shape.
 _UID = re.compile(rb'\A\s*\{[^{}]*"request"\s*:\s*\{\s*"uid"\s*:\s*"([0-9A-Za-z-]{1,64})"')
@@ -86,6 +87,10 @@ class Judge:
             return self._refusal(body, INTERNAL_ERROR, error)
         self._record(request, snapshot, decision, began)
         return self._encoded(request.uid, decision)
+
+    def unread(self, head: bytes) -> bytes:
+        """The denial of a review of which only the beginning was kept. Raises ReviewError where that has no uid."""
+        return self._refusal(head, BUSY, MemoryError())
 
     async def _decision(self, request: Request, big: bool, deadline: float) -> tuple[SnapshotView | None, Decision]:
         snapshot = self.feed.current()

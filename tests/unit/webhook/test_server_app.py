@@ -219,6 +219,19 @@ def test_big_bodies_share_a_budget_and_give_it_back() -> None:
     assert budget.left == REVIEW_THREAD_BYTES + 100
 
 
+def test_a_body_that_cannot_be_held_is_a_denial_since_a_status_would_admit_it() -> None:
+    app = AdmissionApp(judge())
+    app._budget = BodyBudget(REVIEW_THREAD_BYTES)
+    review = a_review("big")
+    review["request"]["object"]["data"] = "x" * REVIEW_THREAD_BYTES * 2
+    body = dumped(review)
+    status, _, answered = ask(app, [body[at : at + 65536] for at in range(0, len(body), 65536)])
+    response = answer(answered)
+    assert (status, response["uid"], response["allowed"]) == (200, "big", False)
+    assert "no change is admitted unjudged" in response["status"]["message"]
+    assert app._budget.left == REVIEW_THREAD_BYTES
+
+
 def test_a_big_review_is_judged_in_a_thread_with_the_same_answer() -> None:
     review = a_review("big", verdict="deny")
     review["request"]["object"]["data"] = "x" * REVIEW_THREAD_BYTES
