@@ -70,6 +70,9 @@ def fetch(source: GitSource, mirror_dir: Path, *, allow_local: bool = False) -> 
     where = _check(source, allow_local=allow_local)
     mirror = _mirror(source, mirror_dir)
     kept = f"refs/setscrew/{source.name}"
+    # Nobody else writes here, so a lock is one that a killed fetch has left, and would end every later one.
+    for lock in ("shallow.lock", f"{kept}.lock"):
+        (mirror / lock).unlink(missing_ok=True)
     depth = ["--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
     wanted = ["--end-of-options", source.url, f"+{source.ref.full}:{kept}"]
     command = ["fetch", *depth, *wanted]

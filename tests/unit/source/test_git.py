@@ -99,6 +99,17 @@ def test_a_push_is_seen_by_the_next_fetch(repository: Path, tmp_path: Path) -> N
     assert get(repository, tmp_path).commit == second
 
 
+@pytest.mark.parametrize("lock", ["shallow.lock", "refs/setscrew/shop.lock"])
+def test_a_lock_that_a_killed_fetch_has_left_does_not_end_the_source(
+    repository: Path, tmp_path: Path, lock: str
+) -> None:
+    get(repository, tmp_path / "mirrors")
+    (tmp_path / "mirrors/shop.git" / lock).touch()
+    (repository / "new").write_text("")
+    head = commit(repository, "Second words")
+    assert get(repository, tmp_path / "mirrors").commit == head
+
+
 def test_a_rewritten_branch_is_followed(repository: Path, tmp_path: Path) -> None:
     get(repository, tmp_path)
     git(repository, "commit", "--amend", "--quiet", "--message", "Rewritten")
