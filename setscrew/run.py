@@ -133,6 +133,8 @@ class Supervisor:
 
 def run(options: Options, listen: Listen) -> int:
     """Run everything on this machine; returns the exit status. Raises SetscrewError before anything is started."""
+    # A directory that was there keeps its mode, and mirrors and snapshots hold what Git holds, Secrets among it.
+    os.umask(0o077)
     state_dir = statedir.prepare(options.state_dir)
     configuration.load(options.config_dir)
     load_receivers(options.config_dir)
