@@ -14,7 +14,13 @@ from reconciler.model.tree import ABSENT, Tree
 
 
 def changed_leaves(finding: Finding) -> Iterator[Path]:
-    """Paths of the leaves that differ between was and now inside a finding (all of now where was is unknown)."""
+    """Paths of the leaves that differ between was and now inside a finding (all of now where was is unknown).
+
+    What a new object leaves out has no leaf: it is named as a whole, or nothing would be asked of it.
+    """
+    if finding.was is UNKNOWN and finding.now is ABSENT:
+        yield finding.path
+        return
     was = ABSENT if finding.was is UNKNOWN else finding.was
     yield from _leaves(finding.path, was, finding.now)
 
