@@ -31,7 +31,7 @@ spec: {{url: "{url}", ref: {{branch: main}}, path: shop}}
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def stage(alone: None) -> Iterator[Stage]:
     with Stage(small_shop.SOURCES, small_shop.fill, scan_seconds=2) as one:
         yield small_shop.synced_stage(one)
 

@@ -55,7 +55,7 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Played:
+def played(alone: None, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Played:
     policy = tmp_path_factory.mktemp("audit") / "policy.json"
     policy.write_text(json.dumps(_POLICY))
     out, result = io.StringIO(), Played()

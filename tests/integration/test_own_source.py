@@ -5,22 +5,20 @@ The corpora lie outside this repository: $SETSCREW_CORPUS, else `shared/corpus` 
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from rich.console import Console
 
 from setscrew.controlplane import Tools
-from setscrew.demo import own_source, own_source_story, own_source_sync
+from setscrew.demo import own_source_story, own_source_sync
 from setscrew.demo.own_source_plan import Declared, plan
 from setscrew.demo.player import Player
 from tests.support.own_source import Proof, Trial, proving
@@ -60,24 +58,18 @@ class Soaked:
         return self.trial
 
 
-@pytest.fixture(scope="module")
-def proofs(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Soaked]]:
-    """All entries, each on a control plane of its own; side by side, so that all of them get the full time."""
-    with ExitStack() as planes:
-        found = {name: planes.enter_context(_proof(name, tools, tmp_path_factory.mktemp(name))) for name in ENTRIES}
+@pytest.fixture(scope="module", params=ENTRIES)
+def soaked(
+    request: pytest.FixtureRequest, alone: None, tools: Tools, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Soaked]:
+    """One entry after the other, each on a control plane of its own for the full time."""
+    with _proof(request.param, tools, tmp_path_factory.mktemp(request.param)) as one:
         for _ in range(SAMPLES):
             time.sleep(SOAK_SECONDS / SAMPLES)
-            for one in found.values():
-                one.drift.append([(item["kind"], item["name"], item["changes"]) for item in one.proof.drifted()])
-                one.unknown |= one.proof.unknown()
-        for one in found.values():
-            one.writes, one.decisions = one.proof.audited(), _decisions(one.proof)
-        yield found
-
-
-@pytest.fixture(params=ENTRIES)
-def soaked(request: pytest.FixtureRequest, proofs: dict[str, Soaked]) -> Soaked:
-    return proofs[request.param]
+            one.drift.append([(item["kind"], item["name"], item["changes"]) for item in one.proof.drifted()])
+            one.unknown |= one.proof.unknown()
+        one.writes, one.decisions = one.proof.audited(), _decisions(one.proof)
+        yield one
 
 
 @contextmanager
@@ -190,48 +182,11 @@ def _reported(proof: Proof) -> set[tuple[str, str, str]]:
     return {(item["kind"], item["namespace"], item["name"]) for item in proof.drifted()}
 
 
-def test_every_step_of_the_demo_is_answered_as_announced(proofs: dict[str, Soaked]) -> None:
-    proof = proofs["dra-driver-nvidia-gpu"].proof
+def test_every_step_of_the_demo_is_answered_as_announced(soaked: Soaked) -> None:
+    proof = soaked.proof
     player = Player(proof.stage)
     steps = [step for chapter in own_source_story.chapters(proof.plan) for step in chapter.steps]
     outcomes = [player.play(step) for step in steps]
     wrong = [(one.step.title, one.answer, one.output, one.held) for one in outcomes if not one.right]
     assert wrong == []
     assert sum(one.answer == "refused" for one in outcomes) >= 10
-
-
-MANIFESTS = """\
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: settings, namespace: elsewhere, labels: {team: web}}
-data: {mode: fast}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: nameless}
-data: {mode: slow}
----
-apiVersion: example.com/v1
-kind: Widget
-metadata: {name: orphan}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingWebhookConfiguration
-metadata: {name: not-running-here}
-webhooks:
-- name: check.example.com
-  admissionReviewVersions: [v1]
-  sideEffects: None
-  clientConfig: {service: {namespace: elsewhere, name: nobody}}
-  rules: [{apiGroups: [""], apiVersions: [v1], operations: ["*"], resources: [configmaps]}]
-"""
-
-
-def test_a_directory_with_a_webhook_and_an_unknown_kind_plays_to_its_end(tmp_path: Path, tools: Tools) -> None:
-    (tmp_path / "all.yaml").write_text(MANIFESTS)
-    shown = io.StringIO()
-    status = own_source.play(tmp_path, "mine", [], Console(file=shown, width=200))
-    assert status == 0, shown.getvalue()
-    assert "failurePolicy: Ignore" in shown.getvalue()
-    assert "left out: Widget.example.com orphan" in shown.getvalue()
-    assert "configmap/nameless serverside-applied" in shown.getvalue()

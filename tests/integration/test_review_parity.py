@@ -33,7 +33,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def stage(alone: None) -> Iterator[Stage]:
     with Stage(small_shop.SOURCES, small_shop.fill, scan_seconds=5) as one:
         yield small_shop.synced_stage(one)
 

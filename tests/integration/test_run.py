@@ -28,7 +28,7 @@ REGISTRATION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigura
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def stage(alone: None) -> Iterator[Stage]:
     with Stage(small_shop.SOURCES, small_shop.fill, scan_seconds=1) as one:
         yield small_shop.synced_stage(one)
 

@@ -20,11 +20,43 @@ def tools() -> Tools:
     return ensure([*CONTROL_PLANE, "helm"])
 
 
+class Shared:
+    """The one control plane of a worker: started when a module wants it, ended when one brings its own."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._plane: ControlPlane | None = None
+
+    def get(self) -> ControlPlane:
+        """The running one, or a fresh one."""
+        self._plane = self._plane or ControlPlane.start(self._tools)
+        return self._plane
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        if self._plane is not None:
+            self._plane.stop()
+        self._plane = None
+
+
 @pytest.fixture(scope="session")
-def control_plane(tools: Tools) -> Iterator[ControlPlane]:
+def shared(tools: Tools) -> Iterator[Shared]:
+    """Ask for `control_plane` or `alone` instead."""
+    one = Shared(tools)
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def control_plane(shared: Shared) -> ControlPlane:
     """One control plane for all tests of a worker: work in `namespace`, and remove what you make cluster-wide."""
-    with ControlPlane.start(tools) as plane:
-        yield plane
+    return shared.get()
+
+
+@pytest.fixture(scope="module")
+def alone(shared: Shared) -> None:
+    """For modules with a stage of their own: no more than one control plane runs in a worker."""
+    shared.stop()
 
 
 @pytest.fixture
