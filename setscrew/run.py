@@ -24,8 +24,8 @@ import click
 from reconciler.errors import UsageError
 from setscrew import configuration, statedir
 from setscrew.api_files import load_receivers
-from setscrew.parent import ends_with_parent
 from setscrew.reconcile import Options
+from webhook.parent import ends_with_parent
 from webhook.registration.client import UrlClient
 from webhook.settings import AdmissionSettings
 from webhook.tls.files import ensure
@@ -33,7 +33,7 @@ from webhook.tls.files import ensure
 RUN_FILE: Final = "run.json"
 _GRACE_SECONDS: Final = 15.0
 _WATCH_SECONDS: Final = 0.2
-_SETTLED_SECONDS: Final = 60.0
+_SETTLED_SECONDS: Final = 10.0
 _EARLY_DEATHS: Final = 3
 _LONGEST_WAIT_SECONDS: Final = 30.0
 _TOLD: Final = (2, 3, 4, 5)

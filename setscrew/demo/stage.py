@@ -28,7 +28,7 @@ from setscrew.api_files import read_address, read_token
 from setscrew.controlplane import CONTROL_PLANE, ControlPlane, Tools, ensure
 from setscrew.demo import repository
 from setscrew.demo.repository import Repository
-from setscrew.parent import ends_with_parent
+from webhook.parent import ends_with_parent
 from webhook.server.feed import Feed
 
 RECEIVER: Final = "deploy"

@@ -24,6 +24,7 @@ from reconciler.limits import (
     API_SILENT_SECONDS,
     API_THREADS,
 )
+from webhook.parent import worker_ends_with_master
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps it; gunicorn makes a private file there
 _WORKER_SILENT_SECONDS = 60
@@ -78,6 +79,7 @@ def options(listener: int, log_level: str) -> dict[str, Any]:
         "logger_class": _Log,
         "control_socket_disable": True,
         "proc_name": "setscrew-api",
+        "post_fork": worker_ends_with_master,
         # Nothing here depends on the sender's address or scheme, so no header of a proxy is believed.
         "forwarded_allow_ips": "",
     }

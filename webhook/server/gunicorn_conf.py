@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.limits import ADMISSION_CONNECTIONS, WEBHOOK_TIMEOUT_SECONDS
+from webhook.parent import worker_ends_with_master
 from webhook.settings import AdmissionSettings
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps it; gunicorn makes a private file there
@@ -35,6 +36,7 @@ def options(settings: AdmissionSettings, listener: int) -> dict[str, Any]:
         "loglevel": settings.log_level,
         "control_socket_disable": True,
         "proc_name": "setscrew-admission",
+        "post_fork": worker_ends_with_master,
         # Identity is what the review says; no header of a proxy is believed.
         "forwarded_allow_ips": "",
         # For gunicorn's own log line; the workers make their context themselves (webhook.server.certificate).
