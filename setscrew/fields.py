@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.canonical.items import item_key
 from reconciler.errors import UsageError
-from reconciler.model.path import Element, ItemKey, Path
+from reconciler.model.path import Element, ItemKey, Path, unescaped
 from reconciler.model.tree import ABSENT, Tree
 from reconciler.schema.types import TypeNode
 
@@ -66,7 +66,7 @@ def _other(value: Tree) -> Tree:
 
 
 def _pointer_tokens(text: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
+    return [unescaped(part) for part in text.split("/")[1:]]
 
 
 def _readable_tokens(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from reconciler.canonical.masks import masks_for, without
 from reconciler.canonical.volatile import BOOKKEEPING, live_form, strip
 from reconciler.errors import RenderError
 from reconciler.model.objects import RenderedObject
-from reconciler.model.path import field_name
+from reconciler.model.path import field_name, unescaped
 from reconciler.model.ref import KindInfo, split_api_version
 from reconciler.model.tree import ABSENT, Tree, child
 from reconciler.policy.model import Rules
@@ -106,7 +106,7 @@ def _place(pointer: str, document: Tree, node: TypeNode) -> tuple[str, ...]:
     """A pointer as the path of a mask: an index becomes the key of its item, or `*` where the list has no keys."""
     place: list[str] = []
     for token in pointer.removeprefix("/").split("/"):
-        part = token.replace("~1", "/").replace("~0", "~")
+        part = unescaped(token)
         if isinstance(document, list):
             item = document[int(part)] if part.isdecimal() and int(part) < len(document) else None
             key = item_key(item, node) if node.list_type == "map" else None

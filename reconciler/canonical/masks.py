@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.canonical.form import Mask
 from reconciler.canonical.items import item_key
-from reconciler.model.path import field_name
+from reconciler.model.path import field_name, split_pattern
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, child
 from reconciler.policy.model import MaskRule
@@ -31,16 +31,12 @@ def masks_for(
         if any_kind(rule.kinds, ref.group, ref.kind) and _holds(rule, declared)
         for pattern in rule.paths
         if (place := replicas_path if pattern == REPLICAS else pattern)
-        for path in _places(_split(place), declared, types, always=rule.when != "undeclared")
+        for path in _places(split_pattern(place), declared, types, always=rule.when != "undeclared")
     )
 
 
 def _holds(rule: MaskRule, declared: Tree) -> bool:
     return rule.when != "aggregated" or child(declared, "aggregationRule") is not ABSENT
-
-
-def _split(pattern: str) -> tuple[str, ...]:
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pattern.strip("/").split("/"))
 
 
 def _places(pattern: MaskPath, declared: Tree, types: TypeNode, *, always: bool) -> Iterator[MaskPath]:

@@ -12,7 +12,8 @@ from reconciler.model.path import ItemKey, Path, follow
 from reconciler.model.tree import ABSENT, Tree
 
 MASK: Final = "***"
-_SENSITIVE: Final = re.compile(r"pass|token|secret|credential|private|apikey|api_key|access_key", re.IGNORECASE)
+# Names that give a secret away; the report and a denial must agree on them.
+SECRET_NAME: Final = re.compile(r"pass|token|secret|key|credential|private", re.IGNORECASE)
 
 
 def masked(value: Tree, path: Path = (), document: Tree = None) -> Tree:
@@ -36,13 +37,13 @@ def _names_secret(path: Path, document: Tree) -> bool:
     if len(path) < 2 or path[-1] != "value":
         return False
     if isinstance(path[-2], ItemKey):
-        return any(isinstance(value, str) and _SENSITIVE.search(value) for _, value in path[-2].pairs)
+        return any(isinstance(value, str) and SECRET_NAME.search(value) for _, value in path[-2].pairs)
     return _is_telling(follow(path[:-1], document))
 
 
 def _is_telling(item: Tree) -> bool:
     name = item.get("name") if isinstance(item, dict) else None
-    return isinstance(name, str) and _SENSITIVE.search(name) is not None
+    return isinstance(name, str) and SECRET_NAME.search(name) is not None
 
 
 def text(value: Tree, path: Path = (), document: Tree = None, *, limit: int = DENIAL_VALUE_CHARS) -> str:

@@ -20,7 +20,6 @@ from reconciler.model.tree import ABSENT, Tree
 from reconciler.schema.types import TypeNode
 
 Verdict = Literal["changed", "missing", "extra", "order", "masked"]
-_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class Unknown(enum.Enum):

@@ -94,3 +94,13 @@ def field_name(element: Element) -> str:
     if isinstance(element, ItemKey):
         return "k:" + json.dumps(dict(element.pairs), separators=(",", ":"), sort_keys=True)
     return f"i:{element}" if isinstance(element, int) else f"f:{element}"
+
+
+def unescaped(token: str) -> str:
+    """One token of an RFC 6901 pointer as the name it stands for: `a~1b` is `a/b`."""
+    return token.replace("~1", "/").replace("~0", "~")
+
+
+def split_pattern(pattern: str) -> tuple[str, ...]:
+    """A pointer pattern by its elements: `/spec/a~1b/*` → ("spec", "a/b", "*")."""
+    return tuple(unescaped(part) for part in pattern.strip("/").split("/"))

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from reconciler.compare.comparison import Change, Comparison
+from reconciler.compare.mask import MASK, SECRET_NAME
 from reconciler.limits import REPORT_CHANGES
 from reconciler.model.path import ItemKey, Path
 from reconciler.model.ref import ObjectRef
@@ -27,7 +28,7 @@ from reconciler.report.drift import (
     sha256,
     stamp,
 )
-from reconciler.report.printable import MASK, SECRET_NAME, conceal, is_masked, mask_leaves, printable
+from reconciler.report.printable import conceal, is_masked, mask_leaves, printable
 from reconciler.snapshot.model import Entry, SourceState
 
 

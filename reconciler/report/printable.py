@@ -10,12 +10,11 @@ import json
 import re
 from typing import Any, Final
 
+from reconciler.compare.mask import MASK, SECRET_NAME
 from reconciler.limits import REPORT_DEPTH, REPORT_ITEMS, REPORT_VALUE_CHARS
 from reconciler.model.tree import Tree
 
-MASK: Final = "***"
 HASH: Final = re.compile(r"hmac:[0-9a-f]{64}")
-SECRET_NAME: Final = re.compile(r"pass|token|secret|key|credential", re.IGNORECASE)
 
 # What a terminal or a browser may take as a command: C0 and C1 controls but tab and newline, bidirectional overrides,
 # line separators, byte-order marks, and lone surrogates (which no UTF-8 stream can carry).

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from reconciler.model.path import unescaped
 from reconciler.policy.select import kind_matches
 from reconciler.schema.types import PLAIN, ListType, Scalar, TypeNode
 
@@ -193,7 +194,7 @@ def apply_list_rules(node: TypeNode, rules: Iterable[ListMeaning], kind: str) ->
     """`node` with the lists that `rules` name for `kind` (`apps/Deployment`, `Service`) made ordered, sets or keyed."""
     for rule in rules:
         if any(_names(pattern, kind) for pattern in rule.kinds):
-            elements = tuple(part.replace("~1", "/").replace("~0", "~") for part in rule.path.split("/")[1:])
+            elements = tuple(unescaped(part) for part in rule.path.split("/")[1:])
             node = _overlay(node, elements, rule)
     return node
 

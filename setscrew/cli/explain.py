@@ -27,8 +27,6 @@ from webhook.decision.decide import decide
 from webhook.decision.types import Decision, Identity, Request
 from webhook.server.feed import SnapshotFile
 
-_DEFAULT_FIELDS = 20
-
 
 @click.command()
 @click.argument("target", metavar="KIND/NAME")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.compare.equal import same
 from reconciler.compare.walk import UNKNOWN, Finding
-from reconciler.model.path import Element, ItemKey, Path
+from reconciler.model.path import Element, ItemKey, Path, split_pattern
 from reconciler.model.tree import ABSENT, Tree
 
 
@@ -63,11 +63,6 @@ def shrinks(was: Tree, now: Tree) -> bool:
 def covered(path: Path, patterns: Iterable[str]) -> bool:
     """True if a pointer pattern covers `path`: `*` is one element, a final `**` (or a prefix) everything below."""
     return any(_covers(split_pattern(pattern), path) for pattern in patterns)
-
-
-def split_pattern(pattern: str) -> tuple[str, ...]:
-    """`/spec/a~1b/*` → ("spec", "a/b", "*")."""
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pattern.strip("/").split("/"))
 
 
 def _covers(parts: Sequence[str], path: Path) -> bool:

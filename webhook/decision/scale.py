@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from reconciler.model.path import split_pattern
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision.content import judge_content
-from webhook.decision.leaves import split_pattern
 from webhook.decision.types import Identity
 from webhook.decision.violation import Violation
 
