@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,12 @@ def run() -> Run:
 def as_json(result: Result) -> Any:
     """What a command printed, which must be one JSON value and nothing else."""
     return json.loads(result.stdout)
+
+
+@pytest.fixture(autouse=True)
+def umask_of_the_worker() -> Iterator[None]:
+    """`setscrew run` sets its process's umask; here that process is the test worker, and other tests look at modes."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
