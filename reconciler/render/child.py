@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import RenderError
-from reconciler.model.tree import Tree
+from reconciler.model.tree import Tree, child
 from reconciler.render.document import Document
 from reconciler.render.origins import ORIGIN, Origins, origin_file, source_comments
 from reconciler.render.scan import Scan
@@ -96,18 +96,15 @@ def _drop_origin(tree: Tree) -> None:
 def _flatten(document: Document) -> Iterator[tuple[Tree, int]]:
     """The objects of one document: the entries of any `*List`, else the document itself."""
     tree = document.tree
-    items = tree.get("items") if isinstance(tree, dict) else None
-    kind = tree.get("kind") if isinstance(tree, dict) else None
-    if not isinstance(items, list) or not isinstance(kind, str) or not kind.endswith("List"):
+    items, kind = child(tree, "items"), child(tree, "kind")
+    if not isinstance(items, list | None) or not isinstance(kind, str) or not kind.endswith("List"):
         yield tree, document.line
         return
-    lines = document.item_lines or (document.line,) * len(items)
-    for item, line in zip(items, lines, strict=False):
+    lines = document.item_lines or (document.line,) * len(items or ())
+    for item, line in zip(items or (), lines, strict=False):
         if isinstance(item, dict) and not item.get("kind") and kind != "List":
             item = {"apiVersion": tree.get("apiVersion"), "kind": kind.removesuffix("List"), **item}  # noqa: PLW2901
-        if item is not None:
-            nested = Document(item, line, document.index)
-            yield from _flatten(nested)
+        yield from _flatten(Document(item, line, document.index))
 
 
 def main() -> int:

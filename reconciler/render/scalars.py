@@ -35,6 +35,7 @@ _BASES: Final = (
 )
 _INT64: Final = 2**63
 _UINT64: Final = 2**64
+_FLOAT_EXACT: Final = 2**53
 _EXPONENT_FROM: Final = 10**21
 # Enough for any number that fits 64 bits in base 2; a longer run of digits is a float or a string, and Python's
 # own limit on digits must not be reached.
@@ -85,10 +86,13 @@ def tidy(value: Scalar) -> Scalar:
     """JSON has one kind of number: whole numbers are ints, rounded to a float beyond 64 bits, as in the API server."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    if -_INT64 <= value < _INT64:
-        return int(value) if value == int(value) else value
+    if isinstance(value, int) and -_INT64 <= value < _INT64:
+        return value
+    value = float(value)
+    if abs(value) >= _EXPONENT_FROM or not value.is_integer():
+        return value
     # As the API server writes it: the shortest digits of the float, without an exponent below 1e21.
-    return int(Decimal(repr(float(value)))) if abs(value) < _EXPONENT_FROM else float(value)
+    return int(value) if abs(value) < _FLOAT_EXACT else int(Decimal(repr(value)))
 
 
 def key_text(value: Scalar) -> str:
@@ -97,7 +101,7 @@ def key_text(value: Scalar) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if value is None or not math.isfinite(value) or (isinstance(value, int) and value >= _INT64):
+    if value is None or (isinstance(value, int) and value >= _INT64):
         raise ScalarError("a mapping key must be a string, a number or a boolean")
     return str(value) if isinstance(value, int) else _short_float(value)
 
@@ -128,9 +132,14 @@ def _integer(plain: str) -> int | None:
 
 def _short_float(value: float) -> str:
     """The fewest digits that give the same 32-bit float, in exponents from 1e+06 up: how go-yaml spells a key."""
-    single: float = struct.unpack("f", struct.pack("f", value))[0]
+    if math.isnan(value):
+        return ".nan"
+    try:
+        single: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        single = math.copysign(math.inf, value)
     if math.isinf(single):
-        raise ScalarError("a mapping key beyond 32-bit floats")
+        return ".inf" if single > 0 else "-.inf"
     spellings = (f"{single:.{digits}e}" for digits in range(9))
     text = next(text for text in spellings if struct.unpack("f", struct.pack("f", float(text)))[0] == single)
     mantissa, _, exponent = text.partition("e")

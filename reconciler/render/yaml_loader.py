@@ -7,6 +7,7 @@ brackets, while the parser keeps its stack on the heap. So depth, nodes and alia
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,11 +19,14 @@ from reconciler import limits
 from reconciler.errors import RenderError
 from reconciler.model.tree import Tree
 from reconciler.render import scalars
-from reconciler.render.document import Document, beyond_limits
+from reconciler.render.document import Document, beyond_limits, too_many_documents
 from reconciler.render.json_loader import load_json
 
 LOADER = f"PyYAML {yaml.__version__}"
 _MERGE = object()  # the key `<<`, told apart from the string "<<"
+_MERGE_TAG = f"{scalars.TAG}merge"
+_MARK = b"\xef\xbb\xbf"  # byte order mark
+_SEPARATOR = re.compile(rb"\n---[^\S\n]*[^\s#]")
 
 
 def load_documents(data: bytes, name: str) -> Iterator[Document]:
@@ -30,13 +34,23 @@ def load_documents(data: bytes, name: str) -> Iterator[Document]:
 
     Raises RenderError with file and line on anything unreadable or beyond a limit.
     """
-    text = data.removeprefix(b"\xef\xbb\xbf")
+    text = data.removeprefix(_MARK)
     if text.lstrip()[:1] in {b"{", b"["} or name.endswith(".json"):
         parsed = load_json(text, name)
         if parsed is not None:
             yield from parsed
             return
-    yield from _Builder(text, name).documents()
+    _check_separators(text, name)
+    # go-yaml passes over a byte order mark at the start of any line, libyaml only over the first.
+    yield from _Builder(text.replace(b"\n" + _MARK, b"\n"), name).documents()
+
+
+def _check_separators(text: bytes, name: str) -> None:
+    """Kubectl cuts the stream at each `---` itself, and takes nothing but a comment after it on its line."""
+    found = _SEPARATOR.search(b"\n" + text)
+    if found:
+        line = text.count(b"\n", 0, found.start()) + 1
+        raise RenderError("nothing but a comment may follow `---` on its line", where=f"{name}:{line}", code="SS3001")
 
 
 @dataclass(slots=True)
@@ -75,10 +89,12 @@ class _Builder:
         for event in self._events():
             kind = type(event)
             if kind is yaml.DocumentStartEvent:
+                if event.version or event.tags:
+                    raise self._fail("kubectl reads no %YAML and %TAG directives", event.start_mark.line + 1)
                 self._reset()
             elif kind is yaml.DocumentEndEvent:
                 if count >= limits.YAML_DOCUMENTS:
-                    raise RenderError(f"more than {limits.YAML_DOCUMENTS} documents", where=self._name, code="SS3002")
+                    raise too_many_documents(self._name)
                 if self._root is not None:
                     yield Document(self._root, self._line, count, self._item_lines, tuple(self._duplicates))
                 count += 1
@@ -161,7 +177,8 @@ class _Builder:
         if event.anchor:
             self._anchors[event.anchor] = (value, 1)
         if self._stack and isinstance(self._stack[-1].value, dict) and not self._stack[-1].has_key:
-            self._key(self._stack[-1], _MERGE if value == "<<" and plain else value, line)
+            merges = value == "<<" and (plain or event.tag == _MERGE_TAG)
+            self._key(self._stack[-1], _MERGE if merges else value, line)
         else:
             self._put(value, line)
 

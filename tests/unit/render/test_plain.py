@@ -98,6 +98,23 @@ def test_lists_are_flattened_and_their_items_keep_their_lines(tmp_path: Path) ->
     assert [(str(o.ref), o.provenance.line) for o in show(tmp_path).objects] == [("ConfigMap a", 4), ("ConfigMap b", 5)]
 
 
+@pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
+@pytest.mark.parametrize("items", ["items: []", "items: null", "items:"])
+def test_a_list_without_entries_declares_nothing(tmp_path: Path, kind: str, items: str) -> None:
+    (tmp_path / "l.yaml").write_text(f"apiVersion: v1\nkind: {kind}\n{items}\n")
+    assert names(show(tmp_path)) == []
+
+
+def test_a_kind_of_ones_own_may_end_in_list(tmp_path: Path) -> None:
+    (tmp_path / "l.yaml").write_text("apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {}\n")
+    assert names(show(tmp_path)) == ["a"]
+
+
+def test_an_entry_of_a_list_that_is_nothing_does_not_vanish_silently(tmp_path: Path) -> None:
+    (tmp_path / "l.yaml").write_text("apiVersion: v1\nkind: List\nitems:\n-\n")
+    assert refused(tmp_path).where == "l.yaml:4"
+
+
 def test_hooks_are_left_out_and_said_so(tmp_path: Path) -> None:
     hook = "apiVersion: v1\nkind: Pod\nmetadata: {name: t, annotations: {helm.sh/hook: test}}\n"
     (tmp_path / "x.yaml").write_text(f"{manifest('x')}---\n{hook}")

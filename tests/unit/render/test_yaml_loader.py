@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -42,6 +43,24 @@ def test_empty_documents_are_no_documents(text: str) -> None:
 
 def test_a_byte_order_mark_and_dos_line_ends_are_read() -> None:
     assert tree("\ufeffa: 1\r\nb: |\r\n  x\r\n") == {"a": 1, "b": "x\n"}
+
+
+def test_a_byte_order_mark_before_a_later_document_is_passed_over() -> None:
+    assert [document.tree for document in load("a: 1\n---\n\ufeffb: 2\n")] == [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize(("text", "line"), [("--- {a: 1}\n", 1), ("a: 1\n---b\n", 2), ("--- # fine\n--- |\n  a\n", 2)])
+def test_only_a_comment_may_follow_a_separator_on_its_line(text: str, line: int) -> None:
+    assert refused(text).where == f"f.yaml:{line}"
+
+
+@pytest.mark.parametrize("text", ["%YAML 1.1\n---\na: 1\n", "%TAG ! tag:example.com,2000:\n---\na: 1\n"])
+def test_directives_are_refused_as_kubectl_refuses_them(text: str) -> None:
+    assert "directives" in refused(text).message
+
+
+def test_a_merge_key_may_be_named_by_its_tag() -> None:
+    assert tree('{!!merge "<<": {a: 1}, b: 2}') == {"a": 1, "b": 2}
 
 
 def test_quoted_scalars_stay_text() -> None:
@@ -115,8 +134,10 @@ def test_a_document_may_hold_a_hundred_aliases_and_no_more() -> None:
     assert "aliases" in refused(allowed.replace("b: [", "b: [*a, ")).message
 
 
-def test_more_than_a_thousand_documents_are_refused() -> None:
-    assert "documents" in refused("---\na: 1\n" * (limits.YAML_DOCUMENTS + 1)).message
+@pytest.mark.parametrize("document", ["---\na: 1\n", "{}\n"])
+def test_more_than_a_thousand_documents_are_refused(document: str) -> None:
+    assert len(load(document * limits.YAML_DOCUMENTS)) == limits.YAML_DOCUMENTS
+    assert "documents" in refused(document * (limits.YAML_DOCUMENTS + 1)).message
 
 
 def test_json_is_read_with_its_lines_and_one_kind_of_number() -> None:
@@ -132,6 +153,23 @@ def test_flow_yaml_that_looks_like_json_is_read_as_yaml() -> None:
 def test_duplicate_keys_of_json_are_reported_like_those_of_yaml() -> None:
     (document,) = load('{"a": 1,\n "a": 2}', "f.json")
     assert (document.tree, document.duplicates) == ({"a": 2}, ("f.json:2: a",))
+
+
+def test_a_number_of_json_beyond_64_bit_floats_is_refused() -> None:
+    assert refused('{"a": 1e400}', "f.json").where == "f.json:1"
+
+
+@pytest.mark.parametrize("text", ["v: " + "[" * 30_000, "[" * 60_000, '{"a":' * 12_000, "- " * 30_000, "? " * 30_000])
+def test_deep_nesting_is_refused_even_where_the_stack_is_small(text: str) -> None:
+    found: list[RenderError] = []
+    before = threading.stack_size(64 * limits.KIB)
+    try:
+        thread = threading.Thread(target=lambda: found.append(refused(text)))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert [error.code for error in found] in (["SS3001"], ["SS3002"])
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 150 + "]" * 150])
