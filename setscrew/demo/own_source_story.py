@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from setscrew.demo import pick
 from setscrew.demo.own_source_plan import Declared, Plan
-from setscrew.demo.pick_shared import Pick, at, value
+from setscrew.demo.pick_shared import Pick, at, spelled, value
 from setscrew.demo.stage import Stage
 from setscrew.demo.step import ADMIN, ARGOCD, DANA, Chapter, Check, Step
 
@@ -114,7 +114,7 @@ def _put_back(slip: Pick) -> Step:
             Check(
                 "the cluster holds what Git says",
                 value(slip.on, slip.path),
-                json.dumps(at(slip.on.tree, slip.path)),
+                spelled(at(slip.on.tree, slip.path)),
             ),
         ),
     )

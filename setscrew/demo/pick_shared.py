@@ -33,7 +33,7 @@ class Pick:
 def change(title: str, why: str, argv: Sequence[str], on: Declared, path: Place = ()) -> Pick:
     """A pick whose answer is checked twice: by the denial's words and by what the cluster holds afterwards."""
     if path:
-        check = Check("the cluster holds what Git says", value(on, path), json.dumps(at(on.tree, path)))
+        check = Check("the cluster holds what Git says", value(on, path), spelled(at(on.tree, path)))
     else:
         check = Check("the object is there", there(on), "there")
     step = Step(title, why, ("kubectl", *argv), "refused", ADMIN, (on.ref.name,), (check,))
@@ -74,15 +74,19 @@ def at(tree: Tree, path: Place) -> Tree:
     return tree
 
 
+def spelled(tree: Tree) -> str:
+    """A value for checks to compare: keys in order, since the API server keeps those of its types and Git its own."""
+    return "absent" if tree is ABSENT else json.dumps(tree, sort_keys=True)
+
+
 def value(on: Declared, path: Place) -> Probe:
-    """A probe: the live value as JSON, or kubectl's words."""
+    """A probe: the live value as `spelled` writes it, or kubectl's words."""
 
     def look(stage: Stage) -> str:
         done = stage.plane.kubectl("get", *target(on), "-o", "json", check=False)
         if done.returncode:
             return done.stderr.strip()
-        found = at(json.loads(done.stdout), path)
-        return "absent" if found is ABSENT else json.dumps(found)
+        return spelled(at(json.loads(done.stdout), path))
 
     return look
 
