@@ -31,10 +31,15 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class RenderedObject:
-    """One object as Git says it, before any normalization beyond parsing."""
+    """One object as Git says it, before any normalization beyond parsing.
+
+    `generated` holds sorted RFC 6901 pointers into `tree`: what the renderer makes anew each time (passwords,
+    certificates, times), so that only its presence is declared. A pointer may lead to a mapping or list.
+    """
 
     tree: Tree
     provenance: Provenance
+    generated: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:

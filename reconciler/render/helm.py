@@ -1,15 +1,21 @@
-"""Owns rendering a chart with `helm template`: no cluster, no network, no hooks, values never on the command line."""
+"""Owns rendering a chart with `helm template`, twice: no cluster, no network, no hooks, values in files only."""
 
 from __future__ import annotations
 
+import filecmp
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import RenderError
+from reconciler.model.objects import RenderedObject
 from reconciler.render import intake, parsing, process
+from reconciler.render.chart_text import CLOCK, LOOKUP, callers, has_packages
+from reconciler.render.generated import mark_generated
 from reconciler.render.objects import Collector
 from reconciler.render.spec import RenderResult, RenderSpec
 from reconciler.render.version import helm_version
@@ -17,6 +23,7 @@ from reconciler.render.version import helm_version
 _PLACE: Final = re.compile(r"(?:^|\(|template: |error on )([\w.@-]+(?:/[\w.@-]+)+)(?::(\d+))?")
 _SECRET_KEY: Final = re.compile(r"pass|token|secret|key|credential", re.IGNORECASE)
 _SHORTEST_SECRET: Final = 4
+_CLOCK_STEP: Final = 1.1  # seconds: times are mostly written to the second
 
 
 def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path) -> RenderResult:
@@ -26,23 +33,81 @@ def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path
     copy = home / "render-input"
     entry = str(path.relative_to(root)) if path != root else ""
     intake.copy(intake.walk(path, root, recurse=True, manifests=False), root, copy)
-    chart = parsing.chart(home, copy / entry / "Chart.yaml", f"{entry}/Chart.yaml".lstrip("/"))
-    name = spec.release_name or str(chart.get("name") or "release")
-    done = process.run(
-        [str(helm), *_options(path, root, spec, home), "--", name, str(copy / entry)],
-        home=home,
-        name="helm",
-        environment=_environment(home),
-        secrets=tuple(_secrets(spec.values)),
-    )
-    if done.status:
-        raise _failure(done.stderr, entry, copy)
-    collector = Collector(spec, "helm")
-    origins = {"root": str(root), "entry": entry, "keep": True}
-    output = parsing.Input(done.output, f"output of {entry or path.name}")
-    collector.take(parsing.parse(home, [output], comments=True, origins=origins))
+    described = parsing.chart(home, copy / entry / "Chart.yaml", f"{entry}/Chart.yaml".lstrip("/"))
+    name = spec.release_name or str(described.get("name") or "release")
+    command = (str(helm), *_options(path, root, spec, home), "--", name, str(copy / entry))
+    chart = _Chart(spec, command, home, root, copy, entry)
+    objects, notes = _twice(chart)
     version = helm_version(helm, home)
-    return RenderResult(tuple(collector.objects), tuple(collector.notes), "helm", version, release=name)
+    return RenderResult(objects, notes, "helm", version, release=name)
+
+
+def _twice(chart: _Chart) -> tuple[tuple[RenderedObject, ...], tuple[str, ...]]:
+    """The objects, with what is generated marked, and notes: the loud ones first.
+
+    Always two renders, whatever the templates look like: sub-charts may be packed, and values may be templates.
+    """
+    clock = callers(chart.place, CLOCK)
+    output = chart.template("helm")
+    if clock or has_packages(chart.place):
+        time.sleep(_CLOCK_STEP)
+    again = chart.template("helm-again")
+    first = chart.collect(output)
+    objects, notes = tuple(first.objects), list[str]()
+    if not filecmp.cmp(output, again, shallow=False):
+        objects, notes = mark_generated(objects, chart.collect(again).objects)
+    return objects, (*notes, *_hints(chart, clock, objects), *first.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """A chart at `entry` of a copied source, and the command that renders it."""
+
+    spec: RenderSpec
+    command: Sequence[str]
+    home: Path
+    root: Path
+    copy: Path
+    entry: str
+
+    @property
+    def place(self) -> Path:
+        return self.copy / self.entry
+
+    def named(self, file: str) -> str:
+        """A file of the chart as it is called in the source."""
+        return f"{self.entry}/{file}" if self.entry else file
+
+    def template(self, name: str) -> Path:
+        """The file with what one run prints; `name` tells the runs apart. Raises RenderError."""
+        done = process.run(
+            self.command,
+            home=self.home,
+            name=name,
+            environment=_environment(self.home),
+            secrets=tuple(_secrets(self.spec.values)),
+        )
+        if done.status:
+            raise _failure(done.stderr, self.entry, self.copy)
+        return done.output
+
+    def collect(self, output: Path) -> Collector:
+        """Objects and notes of one output. Raises RenderError."""
+        collector = Collector(self.spec, "helm")
+        origins = {"root": str(self.root), "entry": self.entry, "keep": True}
+        rendered = parsing.Input(output, f"output of {self.entry or self.root.name}")
+        collector.take(parsing.parse(self.home, [rendered], comments=True, origins=origins))
+        return collector
+
+
+def _hints(chart: _Chart, clock: Iterable[str], objects: Iterable[RenderedObject]) -> Iterator[str]:
+    """Notes on templates whose output depends on what a render without a cluster, or a moment, cannot show."""
+    changing = {found.provenance.file for found in objects if found.generated}
+    for file in callers(chart.place, LOOKUP):
+        yield f"{chart.named(file)} calls `lookup`, which finds nothing: rendering never reaches a cluster"
+    for file in clock:
+        if chart.named(file) not in changing and not Path(file).name.startswith("_"):
+            yield f"{chart.named(file)} asks for the time: what changes by the hour or day is not seen as generated"
 
 
 def _options(path: Path, root: Path, spec: RenderSpec, home: Path) -> list[str]:
