@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.errors import InternalError, RenderError, SetscrewError, UsageError
 from reconciler.model.objects import RenderedObject
 from reconciler.render.renderer import render
-from reconciler.render.spec import RenderSpec, RenderTools, parse_render
+from reconciler.render.spec import NO_CLUSTER, Capabilities, RenderSpec, RenderTools, parse_render
 from reconciler.report.item import public_url
 from reconciler.snapshot.model import SourceState
 from reconciler.source import git
@@ -21,22 +21,27 @@ from reconciler.store.sources import SourceCondition, SourceStatus
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """What a source declared when it last could be read."""
+    """What a source declared when it last could be read; `told` is what its chart was told about the cluster."""
 
     state: SourceState
     spec: RenderSpec
     objects: tuple[RenderedObject, ...]
     notes: tuple[str, ...] = ()
+    told: Capabilities | None = None
 
 
 @dataclass(slots=True)
 class Sources:
-    """All sources of one installation. `mirrors` holds one bare mirror a source; `allow_local` lets file URLs in."""
+    """All sources of one installation. `mirrors` holds one bare mirror a source; `allow_local` lets file URLs in.
+
+    `cluster` is what charts are told; they are rendered anew when it changes.
+    """
 
     configured: tuple[GitSource, ...]
     tools: RenderTools
     mirrors: Path
     allow_local: bool = False
+    cluster: Capabilities = NO_CLUSTER
     good: dict[str, Good] = field(default_factory=dict)
     status: dict[str, SourceStatus] = field(default_factory=dict)
 
@@ -58,7 +63,7 @@ class Sources:
         before, head = self.good.get(source.name), ""
         try:
             head = git.remote_head(source, allow_local=self.allow_local)
-            if before is not None and before.state.commit == head:
+            if before is not None and before.state.commit == head and before.told in {None, self.cluster}:
                 self._note(source, before)
                 return False
             self.good[source.name] = self._read(source)
@@ -86,7 +91,7 @@ class Sources:
 
     def _read(self, source: GitSource) -> Good:
         revision = git.fetch(source, self.mirrors, allow_local=self.allow_local)
-        spec = parse_render(source.render, source=source.name, revision=revision.text)
+        spec = parse_render(source.render, source=source.name, revision=revision.text).on(self.cluster)
         with tempfile.TemporaryDirectory(prefix="setscrew-source-") as directory:
             root = Path(directory) / "tree"
             materialise(revision, source.path, root)
@@ -101,7 +106,7 @@ class Sources:
             release=result.release,
             namespace=spec.namespace or "default",
         )
-        return Good(state, spec, result.objects, result.notes)
+        return Good(state, spec, result.objects, result.notes, self.cluster if result.kind == "helm" else None)
 
     def _note(self, source: GitSource, good: Good) -> None:
         revision = good.state.revision

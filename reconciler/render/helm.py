@@ -17,7 +17,7 @@ from reconciler.render import intake, parsing, process
 from reconciler.render.chart_text import CLOCK, LOOKUP, callers, has_packages
 from reconciler.render.generated import mark_generated
 from reconciler.render.objects import Collector
-from reconciler.render.spec import RenderResult, RenderSpec
+from reconciler.render.spec import KUBE_VERSION, RenderResult, RenderSpec
 from reconciler.render.version import helm_version
 
 _PLACE: Final = re.compile(r"(?:^|\(|template: |error on )([\w.@-]+(?:/[\w.@-]+)+)(?::(\d+))?")
@@ -112,7 +112,7 @@ def _hints(chart: _Chart, clock: Iterable[str], objects: Iterable[RenderedObject
 
 def _options(path: Path, root: Path, spec: RenderSpec, home: Path) -> list[str]:
     command = ["template", "--skip-tests", "--no-hooks", "--dry-run=client"]
-    command += [f"--namespace={spec.namespace or 'default'}", f"--kube-version={spec.kube_version}"]
+    command += [f"--namespace={spec.namespace or 'default'}", f"--kube-version={spec.kube_version or KUBE_VERSION}"]
     command += ["--include-crds"] if spec.include_crds else ["--skip-crds"]
     command += [f"--api-versions={version}" for version in spec.api_versions]
     for number, file in enumerate(spec.value_files):

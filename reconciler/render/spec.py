@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -35,13 +35,32 @@ class RenderTools:
 
 
 @dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What charts are told about a cluster: `1.36.3`, and what it serves: `group/version`, `group/version/Kind`."""
+
+    kube_version: str = KUBE_VERSION
+    api_versions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, kube_version: str, kinds: Iterable[tuple[str, str, str]]) -> Capabilities:
+        """Those of an API server of this version that serves `kinds`, each as (group, version, kind)."""
+        served = {(f"{group}/{version}" if group else version, kind) for group, version, kind in kinds}
+        names = {group_version for group_version, _ in served} | {"/".join(pair) for pair in served}
+        return cls(kube_version, tuple(sorted(names)))
+
+
+NO_CLUSTER: Final = Capabilities()
+
+
+@dataclass(frozen=True, slots=True)
 class RenderSpec:
     """How to turn a directory into objects.
 
     `release_name` "" means the chart's name. `namespace` is the release namespace, and the one in which objects
     without a namespace are taken to stand when duplicates are looked for. `value_files` are relative to the rendered
     directory and stay inside the repository; absolute ones are for a person's own `--values`. `recurse` is for plain
-    YAML directories only. `source` and `revision` go into each object's provenance.
+    YAML directories only. `kube_version` "" is the cluster's, or the pinned one without any. `source` and `revision` go
+    into each object's provenance.
     """
 
     kind: Kind = "Auto"
@@ -49,12 +68,17 @@ class RenderSpec:
     namespace: str = ""
     value_files: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
-    kube_version: str = KUBE_VERSION
+    kube_version: str = ""
     api_versions: tuple[str, ...] = ()
     include_crds: bool = True
     recurse: bool = False
     source: str = ""
     revision: str = ""
+
+    def on(self, cluster: Capabilities) -> RenderSpec:
+        """The same for a cluster: its version unless the source names one, and what it serves besides."""
+        served = tuple(dict.fromkeys((*self.api_versions, *cluster.api_versions)))
+        return replace(self, kube_version=self.kube_version or cluster.kube_version, api_versions=served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +112,7 @@ def parse_render(mapping: Mapping[str, Any], *, source: str = "", revision: str 
         namespace=mapping.get("namespace", ""),
         value_files=_value_files(mapping),
         values=mapping.get("values", {}),
-        kube_version=mapping.get("kubeVersion", KUBE_VERSION),
+        kube_version=mapping.get("kubeVersion", ""),
         api_versions=_strings(mapping, "apiVersions"),
         include_crds=mapping.get("includeCRDs", True),
         recurse=mapping.get("recurse", False),

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.loop.sources import Sources
 from reconciler.render.renderer import render
-from reconciler.render.spec import RenderResult, RenderSpec, RenderTools
+from reconciler.render.spec import Capabilities, RenderResult, RenderSpec, RenderTools
+from reconciler.source.spec import GitRef, GitSource
 from setscrew.controlplane import ensure
+from setscrew.demo import repository
 
 pytestmark = pytest.mark.integration
 
@@ -125,3 +128,30 @@ def test_a_day_that_stays_the_same_for_a_second_is_pointed_out(chart: Path, rend
     result = render(templates(chart, files), RenderSpec(), renderers)
     assert generated(result) == {}
     assert [note.partition(":")[0] for note in result.notes] == ["templates/m.yaml asks for the time"]
+
+
+def test_a_chart_is_told_what_the_cluster_serves(chart: Path, renderers: RenderTools) -> None:
+    asks = (
+        "  kube: {{ .Capabilities.KubeVersion.Version }}\n"
+        '  has: {{ .Capabilities.APIVersions.Has "e.com/v1/Thing" | quote }}\n'
+    )
+    templates(chart, {"m.yaml": MAP + asks})
+    cluster = Capabilities.of("v1.35.1", [("e.com", "v1", "Thing")])
+    (found,) = render(chart, RenderSpec().on(cluster), renderers).objects
+    assert found.tree["data"] == {"kube": "v1.35.1", "has": "true"}
+
+
+def test_a_chart_is_rendered_anew_when_the_cluster_serves_more(tmp_path: Path, renderers: RenderTools) -> None:
+    git = repository.create(tmp_path / "git")
+    (git.work / "templates").mkdir()
+    (git.work / "Chart.yaml").write_text(CHART)
+    templates(
+        git.work, {"m.yaml": f'{{{{ if .Capabilities.APIVersions.Has "e.com/v1" }}}}\n{MAP}  a: b\n{{{{ end }}}}\n'}
+    )
+    git.commit("A chart")
+    git.push()
+    source = GitSource("shop", git.url, GitRef("branch", "main"), interval=60)
+    sources = Sources((source,), renderers, tmp_path / "mirrors", allow_local=True)
+    assert (sources.refresh(), len(sources.good["shop"].objects), sources.refresh()) == (True, 0, False)
+    sources.cluster = Capabilities.of("v1.36.3", [("e.com", "v1", "Thing")])
+    assert (sources.refresh(), len(sources.good["shop"].objects), sources.refresh()) == (True, 1, False)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import UsageError
-from reconciler.render.spec import RenderSpec, parse_render
+from reconciler.render.spec import Capabilities, RenderSpec, parse_render
 
 
 def test_nothing_said_means_detected() -> None:
@@ -40,3 +40,11 @@ def test_a_wrong_field_is_named(document: dict[str, Any], field: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_render(document)
     assert caught.value.where == field
+
+
+def test_a_cluster_adds_what_it_serves_and_a_source_may_name_another_version() -> None:
+    cluster = Capabilities.of("v1.35.1", [("", "v1", "Pod"), ("apps", "v1", "Deployment"), ("", "v1", "Node")])
+    assert cluster.api_versions == ("apps/v1", "apps/v1/Deployment", "v1", "v1/Node", "v1/Pod")
+    found = RenderSpec(api_versions=("x/v1", "v1")).on(cluster)
+    assert (found.kube_version, found.api_versions[:4]) == ("v1.35.1", ("x/v1", "v1", "apps/v1", "apps/v1/Deployment"))
+    assert RenderSpec(kube_version="1.30.0").on(cluster).kube_version == "1.30.0"
