@@ -12,7 +12,7 @@ from typing import Any, Literal
 from reconciler.model.objects import Provenance
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import Tree
-from reconciler.policy.model import Subject
+from reconciler.policy.model import Condition, Subject
 from reconciler.schema.types import PLAIN, TypeNode
 
 Confidence = Literal["offline", "server"]
@@ -27,6 +27,8 @@ class Mask:
 
     `path` holds pointer elements; "*" stands for one element, a final "**" for everything below. `allocated`: the API
     server itself gives or takes the value inside anyone's write, so only a change of one value into another is judged.
+    `extra`: it hides only what Git does not declare at this place. `value`: it hides only live values that fit
+    (`reconciler.canonical.masks.hides` asks both). `manager`: it hides only fields that managedFields give to it.
     """
 
     path: tuple[str, ...]
@@ -34,6 +36,9 @@ class Mask:
     reason: str
     to: tuple[Subject, ...] = ()
     allocated: bool = False
+    extra: bool = False
+    value: Condition = ()
+    manager: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def snapshot(
     rules = rules_with(policy)
     forms = [canonical(name, rules, confidence=confidence, volatile=volatile) for name in names]
     entries = []
-    for form in widen(forms):
+    for form in widen(forms, rules.scalers):
         chosen = policy_for(rules.policies, form.ref, SOURCE.name, {})
         assert chosen is not None
         entries.append(Entry(form, chosen, adopted))
