@@ -15,10 +15,10 @@ import yaml
 
 from reconciler.errors import UsageError
 from reconciler.policy.model import Rules
-from reconciler.policy.parse import parse_rules
+from reconciler.policy.parse import RULE_KINDS, parse_rules
 from reconciler.source.spec import GitSource, parse_source
 
-POLICY_KINDS: Final = ("DriftPolicy", "MaskRules", "SteeringRules", "ListRules", "Delegations")
+POLICY_KINDS: Final = ("DriftPolicy", *RULE_KINDS)
 KINDS: Final = (*POLICY_KINDS, "GitSource", "Receiver")
 Document = tuple[str, Mapping[str, Any]]
 
@@ -54,13 +54,11 @@ def load_rules(policy_directory: Path | None) -> Rules:
     if policy_directory is None:
         return builtin
     own = parse_rules(documents(policy_directory))
-    masks, steering, lists = (getattr(own, name) or getattr(builtin, name) for name in ("masks", "steering", "lists"))
+    tables = ("masks", "steering", "lists", "semantics", "scalers")
     return replace(
         builtin,
         policies=own.policies,
-        masks=masks,
-        steering=steering,
-        lists=lists,
+        **{name: getattr(own, name) or getattr(builtin, name) for name in tables},
         delegations=builtin.delegations + own.delegations,
         free_template_keys=builtin.free_template_keys + own.free_template_keys,
         opt_outs=builtin.opt_outs + own.opt_outs,

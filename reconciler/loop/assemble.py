@@ -14,7 +14,7 @@ from reconciler.canonical.form import CanonicalObject
 from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import child
-from reconciler.policy.model import Policy, Rules
+from reconciler.policy.model import Policy, Rules, ScalerRule
 from reconciler.policy.select import policy_for
 from reconciler.snapshot.model import Entry
 
@@ -46,6 +46,7 @@ class Assembly:
 
     objects: Mapping[ObjectRef, Declared] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    scalers: tuple[ScalerRule, ...] = ()
 
     def entries(self, forms: Mapping[str, CanonicalObject], reasons: Mapping[str, str]) -> tuple[Entry, ...]:
         """Entries for a snapshot: the confirmed form where there is one, else the offline form with its reason.
@@ -56,7 +57,10 @@ class Assembly:
             self._placed(one, forms.get(one.key)) or replace(one.form, reason=reasons.get(one.key, ""))
             for one in self.objects.values()
         ]
-        return tuple(Entry(form, one.policy) for form, one in zip(widen(chosen), self.objects.values(), strict=True))
+        return tuple(
+            Entry(form, one.policy)
+            for form, one in zip(widen(chosen, self.scalers), self.objects.values(), strict=True)
+        )
 
     @staticmethod
     def _placed(one: Declared, form: CanonicalObject | None) -> CanonicalObject | None:
@@ -77,7 +81,7 @@ def assemble(sources: Iterable[tuple[Context, Iterable[RenderedObject]]], rules:
                 problems.append(_twice(first, declared))
             else:
                 objects[declared.ref] = declared
-    return Assembly(objects, tuple(problems))
+    return Assembly(objects, tuple(problems), rules.scalers)
 
 
 def _declare(one: RenderedObject, context: Context, rules: Rules) -> tuple[Declared | None, str]:

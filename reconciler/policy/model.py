@@ -6,6 +6,7 @@ Every dataclass here is a msgspec-encodable plain value, because policies travel
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 Action = Literal["Deny", "Warn", "Audit"]
@@ -77,22 +78,36 @@ class Policy:
     delegate: tuple[Delegation, ...] = ()
 
 
+# What a live value must be: pairs of a JSON pointer below it ("" is the value itself) and shell patterns, one of which
+# must fit what stands there. The pattern "{ca}" is a CA that parses, "{name}" in one is the object's own name.
+Condition = tuple[tuple[str, tuple[str, ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class MaskRule:
     """A named rule: paths of kinds that hide from the comparison, and who may change them.
 
-    `when` says which objects it holds for: "undeclared" (Git does not declare the path), "always", or
-    "aggregated" (the object declares an aggregationRule). `allocated`: the API server gives or takes the value inside
-    anyone's write. The path "{replicas}" is where a custom resource keeps its replicas.
+    `when` says which objects it holds for: "undeclared" (Git does not declare the path), "placeholder" (nor that, or
+    what it declares stands for a CA that something puts in), "extra" (only items and keys beside those that Git
+    declares), "always", or "aggregated" (the object declares an aggregationRule). `names` and `namespaces` narrow it to
+    objects, `value` to live values, `manager` to fields that managedFields give to this manager. `allocated`: the API
+    server gives or takes the value inside anyone's write. The path "{replicas}" is where a custom resource keeps its
+    replicas. After the day of `expires` it hides nothing (`reconciler.policy.expiry`); `owner` answers for it.
     """
 
-    rule: str
+    id: str
     kinds: tuple[str, ...]
     paths: tuple[str, ...]
     reason: str
-    when: Literal["undeclared", "always", "aggregated"] = "undeclared"
+    when: Literal["undeclared", "placeholder", "extra", "always", "aggregated"] = "undeclared"
     to: tuple[Subject, ...] = ()
     allocated: bool = False
+    value: Condition = ()
+    manager: str = ""
+    names: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    owner: str = ""
+    expires: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +136,70 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class ListRule:
-    """Meaning of a list that no schema tells: `order` is a value, or the list is a `set`, or it has `keys`."""
+    """Meaning of a list that no schema tells.
+
+    "ordered": its order is a value, although it has keys. "unordered": it is one value, and its order is none. "set":
+    each item stands for itself. "map": items have `keys`.
+    """
 
     kinds: tuple[str, ...]
     path: str
-    meaning: Literal["ordered", "set", "map"]
+    meaning: Literal["ordered", "unordered", "set", "map"]
     keys: tuple[str, ...] = ()
+    id: str = ""
+    reason: str = ""
+    owner: str = ""
+    expires: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticRule:
+    """Meaning of values that no schema tells, by place.
+
+    `paths` are pointers; `**` stands for any number of elements, and each element may be a shell pattern. A "quantity"
+    and a "duration" are compared by value; "meaningful-empty": empty is not absent; "zero-is-absent": false, 0, "" and
+    empty are.
+    """
+
+    id: str
+    kinds: tuple[str, ...]
+    paths: tuple[str, ...]
+    reason: str
+    meaning: Literal["quantity", "duration", "meaningful-empty", "zero-is-absent"]
+    owner: str = ""
+    expires: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScalerRule:
+    """A kind that scales others: where it names its target and its bounds, and who writes replicas for it.
+
+    `target`, `low`, `high`, `idle` (a count below `low` that it may also set) and `pinned` (a count that it stops at)
+    are pointers, "" for none. `target` leads to a mapping with `apiVersion`, `kind`, `name`; what that leaves out is
+    taken from `target_kind` (`apps/v1/Deployment`). `low_default` and `high_default` hold where nothing is declared;
+    -1: then it scales nothing.
+    """
+
+    id: str
+    kinds: tuple[str, ...]
+    reason: str
+    target: str
+    low: str
+    high: str
+    target_kind: str = ""
+    low_default: int = -1
+    high_default: int = -1
+    idle: str = ""
+    pinned: str = ""
+    to: tuple[Subject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRule:
+    """A named rule that is code, so that reports can say why it hid something."""
+
+    id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +214,12 @@ class Rules:
     free_template_keys: tuple[str, ...] = ()
     opt_outs: tuple[OptOut, ...] = ()
     never_guarded: tuple[str, ...] = ()
+    semantics: tuple[SemanticRule, ...] = ()
+    scalers: tuple[ScalerRule, ...] = ()
+    code: tuple[CodeRule, ...] = ()
+
+    def reasons(self) -> dict[str, str]:
+        """Why each named rule is there, by its id; of several of one id, the first says it."""
+        named: tuple[MaskRule | ListRule | SemanticRule | ScalerRule | CodeRule, ...]
+        named = (*self.masks, *self.lists, *self.semantics, *self.scalers, *self.code)
+        return {rule.id: rule.reason for rule in reversed(named)}

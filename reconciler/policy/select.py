@@ -5,15 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Final
 
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Match, Policy
 
+# Stands for every kind that is a custom resource. Groups under k8s.io are no mark of one: Gateway API has such a group.
+CUSTOM: Final = "{custom}"
+_BUILTIN_GROUPS: Final = frozenset(
+    {
+        *("", "apps", "autoscaling", "batch", "policy"),
+        *("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "authentication.k8s.io"),
+        *("authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io"),
+        *("flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io"),
+        *("rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io"),
+        "storagemigration.k8s.io",
+    }
+)
+
 
 def kind_matches(pattern: str, group: str, kind: str) -> bool:
-    """`apps/Deployment`, `apps/*`, `ConfigMap` (core group) or `*`."""
+    """`apps/Deployment`, `apps/*`, `ConfigMap` (core group), `*` or `{custom}`."""
     if pattern == "*":
         return True
+    if pattern == CUSTOM:
+        return group not in _BUILTIN_GROUPS
     wanted_group, slash, wanted_kind = pattern.rpartition("/")
     return (wanted_group if slash else "") == group and wanted_kind in ("*", kind)
 

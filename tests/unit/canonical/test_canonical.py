@@ -26,8 +26,13 @@ def made(tree: Any) -> Any:
 
 
 def test_null_means_not_declared() -> None:
-    tree = patched(manifests("config")[0], [{"op": "add", "path": "/data/gone", "value": None}])
-    assert "gone" not in made(tree).want["data"]
+    tree = patched(manifests("config")[0], [{"op": "add", "path": "/immutable", "value": None}])
+    assert "immutable" not in made(tree).want
+
+
+def test_null_among_texts_is_an_empty_text() -> None:
+    tree = patched(manifests("config")[0], [{"op": "add", "path": "/data/empty", "value": None}])
+    assert made(tree).want["data"]["empty"] == ""
 
 
 def test_server_owned_metadata_and_status_declare_nothing() -> None:
@@ -125,17 +130,17 @@ def test_a_pinned_node_port_is_held_and_its_neighbour_masked() -> None:
 def test_a_declared_autoscaler_widens_its_target_alone() -> None:
     rules = builtin_rules()
     web, queue, scaler = (canonical(name, rules) for name in ("web", "queue", "autoscaler"))
-    wide = {one.ref.kind: one.ranges for one in widen([web, queue, scaler])}
+    wide = {one.ref.kind: one.ranges for one in widen([web, queue, scaler], rules.scalers)}
     assert [(one.path, one.low, one.high) for one in wide["Deployment"]] == [(("spec", "replicas"), 2, 10)]
     assert wide["StatefulSet"] == ()
-    assert all(one.ranges == () for one in widen([web, queue]))
+    assert all(one.ranges == () for one in widen([web, queue], rules.scalers))
 
 
 def test_two_autoscalers_for_one_target_widen_nothing() -> None:
     rules = builtin_rules()
     web, scaler = canonical("web", rules), canonical("autoscaler", rules)
     other = replace(scaler, ref=scaler.ref._replace(name="other"))
-    assert all(one.ranges == () for one in widen([web, scaler, other]))
+    assert all(one.ranges == () for one in widen([web, scaler, other], rules.scalers))
 
 
 def test_an_autoscaler_of_another_namespace_or_without_bounds_widens_nothing() -> None:
@@ -143,7 +148,7 @@ def test_an_autoscaler_of_another_namespace_or_without_bounds_widens_nothing() -
     web, scaler = canonical("web", rules), canonical("autoscaler", rules)
     away = replace(scaler, ref=scaler.ref._replace(namespace="other"))
     odd = replace(scaler, want={**scaler.want, "spec": {**scaler.want["spec"], "maxReplicas": "many"}})
-    assert all(one.ranges == () for broken in (away, odd) for one in widen([web, broken]))
+    assert all(one.ranges == () for broken in (away, odd) for one in widen([web, broken], rules.scalers))
 
 
 def test_items_without_keys_are_no_keyed_items() -> None:

@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import UsageError
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Match, Policy
-from reconciler.policy.parse import parse_rules
+from reconciler.policy.parse import RULE_KINDS, parse_rules
 from reconciler.policy.select import kind_matches, policy_for, strictest, takes_in
 from tests.support.decisions import builtin_rules
 
@@ -65,7 +65,7 @@ def test_two_policies_of_one_name_are_an_error() -> None:
         parse_rules([("a", document), ("b", document)])
 
 
-@pytest.mark.parametrize("kind", ["MaskRules", "SteeringRules", "ListRules", "Delegations"])
+@pytest.mark.parametrize("kind", RULE_KINDS)
 def test_a_misspelt_list_of_rules_is_no_empty_one(kind: str) -> None:
     with pytest.raises(UsageError, match="unknown field 'rule'"):
         parse_rules([("f.yaml", {"apiVersion": "setscrew.dev/v1alpha1", "kind": kind, "rule": []})])
@@ -88,7 +88,7 @@ def test_shipped_policies_guard_everything_and_gpu_classes_exclusively() -> None
 
 def test_every_shipped_rule_says_why() -> None:
     built = builtin_rules()
-    assert all(mask.rule and mask.reason and mask.kinds and mask.paths for mask in built.masks)
+    assert all(mask.id and mask.reason and mask.kinds and mask.paths for mask in built.masks)
     assert all(rule.key and rule.reason for rule in built.steering)
     assert all(rule.key and rule.value and rule.reason for rule in built.opt_outs)
     assert all(rule.rule and rule.to for rule in built.delegations)
@@ -139,7 +139,7 @@ def test_kinds_are_named_with_their_group(pattern: str, fits: bool) -> None:
 
 
 def test_rules_of_lists_are_read() -> None:
-    assert rules("ListRules", kinds=["Pod"], path="/spec/x", meaning="set").lists[0].meaning == "set"
-    assert rules("MaskRules", rule="r", kinds=["*"], paths=["{replicas}"], allocated=True).masks[0].allocated
+    assert rules("ListRules", id="r", kinds=["Pod"], paths=["/spec/x"], meaning="set").lists[0].meaning == "set"
+    assert rules("MaskRules", id="r", kinds=["*"], paths=["{replicas}"], allocated=True).masks[0].allocated
     found = parse_rules([("f", {"kind": "SteeringRules", "optOuts": [{"key": "k", "value": "v", "reason": "r"}]})])
     assert (found.opt_outs[0].key, found.opt_outs[0].value) == ("k", "v")
