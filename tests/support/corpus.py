@@ -96,15 +96,15 @@ class Landed:
 
     def offline(self) -> tuple[CanonicalObject, ...]:
         """The offline forms, in the order of `objects`."""
-        return widen(canonicalize(one.rendered, self.context) for one in self.objects)
+        return widen((canonicalize(one.rendered, self.context) for one in self.objects), self.context.rules.scalers)
 
     def server(self) -> tuple[CanonicalObject, ...]:
         """The forms that the server engine makes; the offline one where the answer is a reason."""
-        forms = [canonicalize(one.rendered, self.context) for one in self.objects]
-        return widen(
-            form if held.answer.tree is None else confirm(form, held.answer.tree, held.answer.volatile, self.context)
-            for form, held in zip(forms, self.objects, strict=True)
-        )
+        return widen((self._confirmed(one) for one in self.objects), self.context.rules.scalers)
+
+    def _confirmed(self, one: Held) -> CanonicalObject:
+        form = canonicalize(one.rendered, self.context)
+        return form if one.answer.tree is None else confirm(form, one.answer.tree, one.answer.volatile, self.context)
 
     def lives(self) -> tuple[Tree, ...]:
         """The live objects as comparisons take them."""
