@@ -1,18 +1,21 @@
 """Owns the corpora of other projects on a real control plane: rendered, applied, settled, dry-run, read back.
 
-They lie outside this repository: $SETSCREW_CORPUS, else `shared/corpus` beside the checkout. Must not judge them.
+They lie outside this repository: $SETSCREW_CORPUS, else `shared/corpus` beside the checkout. What the cluster said is
+kept for the other modules of a run; with $SETSCREW_CORPUS_DUMPS for other runs too. Must not judge anything.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from reconciler.canonical.autoscale import widen
@@ -63,12 +66,17 @@ class Entry:
         return render(CORPUS / self.path, spec, RenderTools(tools.path("helm"), tools.kubectl)).objects
 
 
-def entries() -> tuple[Entry, ...]:
-    """All entries, in the order of corpus.yaml; none where the corpora are not there."""
+SEEDS = Entry("seeds", str(Path(__file__).resolve().parents[1] / "cases/mutations/seeds"), "yaml", "seeds", 0, "here")
+"""Small objects of this repository, of kinds and with fields that no corpus has."""
+
+
+def entries() -> list[Any]:
+    """All entries as parameters of tests, in the order of corpus.yaml; a skipped one where they are not there."""
     listing = CORPUS / "corpus.yaml"
     if not listing.is_file():
-        return ()
-    return tuple(Entry(**entry) for entry in yaml.safe_load(listing.read_text())["entries"])
+        return [pytest.param(None, marks=pytest.mark.skip(ABSENT_BECAUSE), id="corpora")]
+    found = (Entry(**entry) for entry in yaml.safe_load(listing.read_text())["entries"])
+    return [pytest.param(entry, id=entry.name) for entry in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,22 @@ def context_of(objects: Iterable[RenderedObject], namespace: str) -> Context:
     return offline_context(load_rules(None), objects, namespace=namespace, key=KEY)
 
 
+def landed_once(plane: Callable[[], ControlPlane], entry: Entry, temporary: Path) -> Landed:
+    """What `land` gives, once for all workers of a run; `temporary` is the worker's base directory."""
+    shared = temporary.parent if os.environ.get("PYTEST_XDIST_WORKER") else temporary
+    directory = Path(os.environ.get("SETSCREW_CORPUS_DUMPS") or shared / "corpora")
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / f"{entry.name}.json"
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            running = plane()
+            landed = land(running, entry)
+            clear(running, landed)
+            landed.dump(file)
+    return read(entry, file)
+
+
 def land(plane: ControlPlane, entry: Entry) -> Landed:
     """Apply all of an entry, dry-run each object under its real name, and read all back once nothing moves any more."""
     rendered = entry.rendered(plane.site.tools)
@@ -154,6 +178,8 @@ def land(plane: ControlPlane, entry: Entry) -> Landed:
     first, rest, last = _phases(pairs)
     client = ApiClient.load(str(plane.admin_kubeconfig))
     try:
+        places = [*pairs, *(_namespace(name) for name in _undeclared(entry, pairs))]
+        eventually(lambda: not _there(client, places), "what the entry before this one had in common is gone", 90)
         _namespaces(plane, entry, pairs)
         _apply(plane, first)
         eventually(lambda: _established(plane, first), "every CRD is served", 60)
@@ -172,12 +198,16 @@ def land(plane: ControlPlane, entry: Entry) -> Landed:
 
 
 def clear(plane: ControlPlane, landed: Landed) -> None:
-    """Remove all of it, so that the next entry starts from nothing."""
+    """Remove all of it. Nobody waits here: an entry waits for what it has in common with the one before."""
     first, rest, last = _phases([(one.rendered, one.kind) for one in landed.objects])
     namespaces = [_namespace(name) for name in _undeclared(landed.entry, [*first, *rest, *last])]
-    for part in (last, rest, first):
-        _delete(plane, [one.tree for one, _ in part])
-    _delete(plane, namespaces)
+    for part in (last, rest, first, namespaces):
+        if part:
+            plane.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", input=_text(part))
+
+
+def _there(client: ApiClient, pairs: Sequence[Pair]) -> bool:
+    return bool(read_live(client, [(one.ref, kind) for one, kind in pairs]).objects)
 
 
 def _phases(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair], list[Pair]]:
@@ -193,27 +223,21 @@ def _undeclared(entry: Entry, pairs: Iterable[Pair]) -> list[str]:
 
 
 def _namespaces(plane: ControlPlane, entry: Entry, pairs: Iterable[Pair]) -> None:
-    missing = [_namespace(name) for name in _undeclared(entry, pairs)]
-    if missing:
-        plane.kubectl("apply", "--server-side", "-f", "-", input=_text(missing))
+    _apply(plane, [_namespace(name) for name in _undeclared(entry, pairs)])
 
 
-def _namespace(name: str) -> Tree:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+def _namespace(name: str) -> Pair:
+    tree = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    return RenderedObject(tree, Provenance()), KindInfo("", "v1", "Namespace", "namespaces", namespaced=False)
 
 
 def _apply(plane: ControlPlane, part: Sequence[Pair]) -> None:
     if part:
-        plane.kubectl("apply", *_SERVER_SIDE, "-f", "-", input=_text(one.tree for one, _ in part))
+        plane.kubectl("apply", *_SERVER_SIDE, "-f", "-", input=_text(part))
 
 
-def _delete(plane: ControlPlane, trees: Sequence[Tree]) -> None:
-    if trees:
-        plane.kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", "-", input=_text(trees))
-
-
-def _text(trees: Iterable[Tree]) -> str:
-    return "---\n".join(json.dumps(tree) + "\n" for tree in trees)
+def _text(part: Iterable[Pair]) -> str:
+    return "---\n".join(json.dumps(one.tree) + "\n" for one, _ in part)
 
 
 def _established(plane: ControlPlane, part: Iterable[Pair]) -> bool:
