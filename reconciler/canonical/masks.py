@@ -23,6 +23,7 @@ from reconciler.schema.types import TypeNode
 
 MaskPath = tuple[str, ...]
 _UNDECLARED: Final = (None, "")
+_ENDS: Final[tuple[MaskPath, ...]] = ((), ("**",))
 _CA: Final = "{ca}"
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _SEQUENCE: Final = 0x30
@@ -77,6 +78,12 @@ def _is_sequence(der: bytes) -> bool:
 def hidden_paths(masks: Iterable[Mask]) -> Iterator[MaskPath]:
     """The paths of the masks that hide whatever stands there; of the others, want keeps what Git declares."""
     return (mask.path for mask in masks if not (mask.extra or mask.value or mask.manager))
+
+
+def allocated_paths(masks: Iterable[Mask], declared: Tree) -> Iterator[MaskPath]:
+    """The paths of the masks that hide values of a certain form, where Git declares none: a server put it there."""
+    conditional = (mask for mask in masks if mask.value and not (mask.extra or mask.manager))
+    return (mask.path for mask in conditional if not _declares(mask.path, declared, placeholder=False))
 
 
 def without(tree: Tree, paths: Iterable[MaskPath], types: TypeNode) -> Tree:
@@ -173,14 +180,14 @@ def _undeclared(pattern: MaskPath, tree: Tree, node: TypeNode, placeholder: bool
     """Where Git leaves the value out: `*` splits into items as soon as Git declares it in one of them."""
     if not _declares(pattern, tree, placeholder):
         yield pattern
-    elif pattern:
+    elif pattern not in _ENDS:
         head, rest = pattern[0], pattern[1:]
         for token, below in _below(head, tree, node):
             yield from ((token, *path) for path in _undeclared(rest, below, node.at(head), placeholder))
 
 
 def _declares(pattern: MaskPath, tree: Tree, placeholder: bool) -> bool:
-    if not pattern or pattern == ("**",):
+    if pattern in _ENDS:
         stands_for_nothing = placeholder and isinstance(tree, str) and not plausible_ca(tree)
         return tree is not ABSENT and tree not in _UNDECLARED and not stands_for_nothing
     return any(_declares(pattern[1:], below, placeholder) for _, below in _below(pattern[0], tree, None))
@@ -207,6 +214,6 @@ def _drop(tree: Tree, path: MaskPath, node: TypeNode) -> Tree:
     hidden = set() if not isinstance(tree, dict) else set(tree) if head in ("*", "**") else {head} & tree.keys()
     if not hidden:
         return tree
-    if rest in ((), ("**",)):
+    if rest in _ENDS:
         return {key: value for key, value in tree.items() if key not in hidden}
     return {key: _drop(value, rest, node.at(key)) if key in hidden else value for key, value in tree.items()}
