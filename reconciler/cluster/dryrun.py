@@ -50,10 +50,14 @@ class Answer:
 
 
 class CopyRefusedError(ApiError):
-    """The copy under a scratch name was refused, which may say something about the name only."""
+    """The copy under a scratch name was refused, which may say something about the name only.
 
-    def __init__(self, error: ApiError) -> None:
-        super().__init__(error.message, status=error.status, reason=error.reason, causes=error.causes)
+    The message names the object itself: the scratch name is another one at each try.
+    """
+
+    def __init__(self, error: ApiError, scratch: str, name: str) -> None:
+        message = error.message.replace(scratch, name)
+        super().__init__(message, status=error.status, reason=error.reason, causes=error.causes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class DryRunner:
         try:
             answer = self._post(kind, named(without_pins(kind, body), scratch))
         except ApiError as error:
-            raise CopyRefusedError(error) from None
+            raise CopyRefusedError(error, scratch, name) from None
         tree = with_pins(kind, body, renamed(answer.body, scratch, name))
         return Answer(tree, tuple(warning.replace(scratch, name) for warning in answer.warnings), "scratch")
 

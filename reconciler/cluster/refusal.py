@@ -31,10 +31,10 @@ def refusal(error: ApiError, kind: KindInfo, namespace: str, *, copied: bool) ->
             return Refusal(f"namespace {namespace} does not exist yet", f"namespace:{namespace}")
         case 404:
             return Refusal(f"the API server does not serve {kind.kind} in {kind.api_version} yet", _kind_cause(kind))
+        case 403 | 422 if copied and _by_name(error):
+            return Refusal(f"the object cannot be tried under another name: {text}", "name")
         case 403:
             return _forbidden(error, text, kind, namespace)
-        case 422 if copied and any(field == "metadata.name" for field, _, _ in error.causes):
-            return Refusal(f"the object cannot be tried under another name: {text}", "name")
         case 413:
             return Refusal("the object is larger than the API server takes", "")
         case 409:
@@ -62,6 +62,11 @@ def _forbidden(error: ApiError, text: str, kind: KindInfo, namespace: str) -> Re
     if "cannot " in message or "attempting to grant" in message:
         return Refusal(f"the canonicalizer lacks a right on {kind.resource}: {text}", "right")
     return Refusal(f"admission refuses it: {text}", "policy")
+
+
+def _by_name(error: ApiError) -> bool:
+    """Whether the name may be all that is wrong: a field says so, or admission denied what may pass as it is."""
+    return any(field == "metadata.name" for field, _, _ in error.causes) or _denied(error)
 
 
 def _denied(error: ApiError) -> bool:

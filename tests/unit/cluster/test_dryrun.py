@@ -123,6 +123,14 @@ def test_otherwise_the_copys_refusal_is_told_because_it_says_more() -> None:
         runner(FakeApi(handler)).run(DEPLOYMENT, BODY, LIVE)
 
 
+def test_a_refused_copy_is_told_under_the_objects_own_name() -> None:
+    def handler(call: Call) -> Any:
+        raise refused(422 if call.method == "PUT" else 403, f"no {call.body['metadata']['name']}")
+
+    with pytest.raises(CopyRefusedError, match=r"^no web \["):
+        runner(FakeApi(handler)).run(DEPLOYMENT, BODY, LIVE)
+
+
 def test_a_service_is_copied_at_once_and_its_pins_come_back() -> None:
     body = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"port": 80, "nodePort": 30080}]}}
     api = FakeApi(echo)

@@ -61,6 +61,12 @@ def test_a_rule_on_the_name_counts_only_against_a_copy() -> None:
     assert refusal(error, FOOS, "shop", copied=False).cause == ""
 
 
+def test_a_denial_of_a_copy_may_be_for_its_name_alone() -> None:
+    error = refused(422, "ValidatingAdmissionPolicy 'p' denied request: failed expression", "Invalid")
+    assert refusal(error, FOOS, "shop", copied=True).cause == "name"
+    assert refusal(error, FOOS, "shop", copied=False).cause == "policy"
+
+
 def test_the_reason_for_a_secret_never_quotes_what_the_api_server_says() -> None:
     error = refused(422, 'data[k]: Invalid value: "hunter2"', "Invalid", ("data[k]",))
     said = refusal(error, SECRETS, "shop", copied=False)
