@@ -116,6 +116,8 @@ API_BACKLOG: Final = 128
 # A form that the server would not give is asked for again after this long, then twice as long each time.
 FORM_RETRY_SECONDS: Final = 2
 FORM_RETRY_SECONDS_MOST: Final = 300
+# The API server needs up to a second to act by a new or removed mutator: until then its answers are those of before.
+SERVER_SETTLE_SECONDS: Final = 3
 # Forms that are asked for before the snapshot is published anew, and how many of them a waiting writer waits for.
 FORMS_AT_ONCE: Final = 250
 FORMS_QUICKLY: Final = 25

@@ -49,12 +49,12 @@ class Assembly:
     scalers: tuple[ScalerRule, ...] = ()
 
     def entries(self, forms: Mapping[str, CanonicalObject], reasons: Mapping[str, str]) -> tuple[Entry, ...]:
-        """Entries for a snapshot: the confirmed form where there is one, else the offline form with its reason.
+        """Entries for a snapshot: the confirmed form where there is one, else the offline form, with its reason.
 
         An autoscaler that any source declares widens the replicas that any source declares for its target.
         """
         chosen = [
-            self._placed(one, forms.get(one.key)) or replace(one.form, reason=reasons.get(one.key, ""))
+            replace(self._placed(one, forms.get(one.key)) or one.form, reason=reasons.get(one.key, ""))
             for one in self.objects.values()
         ]
         return tuple(

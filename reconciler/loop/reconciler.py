@@ -13,14 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.canonical.engine import Context
-from reconciler.canonical.form import CanonicalObject
 from reconciler.cluster.api import ApiClient
+from reconciler.cluster.causes import read_causes
 from reconciler.cluster.discovery import Discovery
+from reconciler.errors import ClusterError
 from reconciler.limits import FORMS_AT_ONCE, FORMS_QUICKLY
-from reconciler.loop.assemble import Assembly, assemble
+from reconciler.loop.assemble import Assembly, Declared, assemble
 from reconciler.loop.forms import Forms
 from reconciler.loop.scan import scan
+from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Sources
+from reconciler.loop.trust import UNTRUSTED, View, accused, basis
 from reconciler.model.objects import RenderedObject
 from reconciler.policy.model import Rules
 from reconciler.report.drift import stamp
@@ -62,8 +65,14 @@ class Reconciler:
     _contexts: Mapping[str, Context] = field(default_factory=dict)
     _dirty: bool = False
     _told: dict[str, str] = field(default_factory=dict)
+    _reasons: dict[str, str] = field(default_factory=dict)
+    _server: Server = field(init=False)
+    _typed: tuple[object, ...] = ()
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _confirming: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._server = Server(self.client, self.discovery)
 
     def sync(self, names: Iterable[str] = ()) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot."""
@@ -90,23 +99,20 @@ class Reconciler:
         return not self._dirty and all(name in self.sources.good for name in wanted)
 
     def confirm(self, now: datetime, *, quickly: bool = False) -> int:
-        """Ask the server engine for forms that are due, a batch at a time; publish if any is new. Returns how many are.
+        """Ask the server engine for forms that are due, a batch at a time; publish what is new. Returns how many are.
 
         `quickly`: somebody waits, so only where few are due.
         """
         with self._confirming:
-            with self._lock:
-                assembly, contexts = self._assembly, self._contexts
-            pending = self.forms.pending(assembly.objects.values(), now.timestamp())
-            if not pending or (quickly and len(pending) > FORMS_QUICKLY):
-                return 0
-            before = set(self.forms.reasons.values())
-            new = self.forms.confirm(pending[:FORMS_AT_ONCE], contexts, now.timestamp())
-            for reason in sorted(set(self.forms.reasons.values()) - before):
-                self.say(f"no server form for now: {reason}")
-            with self._lock:
-                if new and self.current is not None:
-                    self._publish()
+            pending, _ = self._pending(now)
+            many = quickly and len(pending) > FORMS_QUICKLY
+            new = self._ask(now) if pending and not many else 0
+            reasons = dict(self.forms.reasons)
+            if new or reasons != self._reasons:
+                self._explain(reasons)
+                with self._lock:
+                    if self.current is not None:
+                        self._publish()
             return new
 
     def scan(self, now: datetime) -> int:
@@ -115,7 +121,7 @@ class Reconciler:
             snapshot = self.current
         if self.client is None or snapshot is None:
             return 0
-        items = scan(self.client, snapshot, now)
+        items = scan(self.client, snapshot, now, accused(list(self.forms.suspicions.values()), self.forms.view))
         counts: dict[str, int] = {}
         for item in (item for item in items if item.state != "extra"):
             key = managed_key(item.kind, item.group, item.source.name)
@@ -123,18 +129,15 @@ class Reconciler:
         replace_findings(self.state, items, Pass(stamp(now), snapshot.digest, counts))
         return sum(item.state != "in-sync" for item in items)
 
-    def rediscover(self) -> None:
-        """The cluster may serve other kinds now: read them anew, and try what had to wait."""
-        if self.discovery is None:
+    def rediscover(self, now: datetime) -> None:
+        """Look whether the cluster serves other kinds now or decides forms otherwise; end waits whose cause is gone."""
+        if self.discovery is None or self.client is None:
             return
-        before = set(self.discovery.kinds())
-        self.discovery.refresh()
-        if set(self.discovery.kinds()) != before:
-            with self._lock:
-                self.forms.retry_now()
-                if self.current is not None:
-                    self._assemble()
-                    self._publish()
+        with self._confirming:
+            self.discovery.refresh()
+            self._retype()
+            self._look(now)
+            self.forms.note(read_causes(self.client, self.discovery.kinds(), self.forms.causes))
 
     def upkeep(self) -> None:
         """Give whoever registers the chance to renew what ends with time."""
@@ -155,7 +158,10 @@ class Reconciler:
             for problem in self._assembly.problems:
                 self.say(problem)
         self.problems = self._assembly.problems
+        self._inherit()
         self.forms.forget(one.key for one in self._assembly.objects.values())
+        self._typed = self._types()
+        self._see()
 
     def _catalog(self, objects: Iterable[Iterable[RenderedObject]]) -> Catalog:
         crds = [one.tree for group in objects for one in group if (one.ref.group, one.ref.kind) == CRD]
@@ -168,8 +174,7 @@ class Reconciler:
         states: dict[str, SourceState] = {name: good.state for name, good in self.sources.good.items()}
         kept, kept_states = self._carried()
         states |= kept_states
-        forms = {**self._inherited(), **self.forms.confirmed}
-        entries = (*self._assembly.entries(forms, self.forms.reasons), *kept)
+        entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons), *kept)
         unnamed = MemorySnapshot(entries, self.rules, states, self.secret_key)
         digest = publish(unnamed, self.snapshots)
         if digest != self.digest:
@@ -189,16 +194,16 @@ class Reconciler:
         )
         return tuple(entries), unread
 
-    def _inherited(self) -> dict[str, CanonicalObject]:
-        """Server forms of the process before this one, while this one asks anew: a restart must not weaken the guard.
+    def _inherit(self) -> None:
+        """Hold the server forms of the process before this one until all is asked anew: a restart weakens no guard.
 
         Only of sources that stand where they stood: then their objects are the same.
         """
         if self.current is None or self.forms.client is None:
-            return {}
+            return
         good = self.sources.good
         same = {name for name, state in self.current.sources.items() if name in good and good[name].state == state}
-        found: dict[str, CanonicalObject] = {}
+        refs = [entry.object.ref for entry in self.current.entries]
         for entry in self.current.entries:
             declared = self._assembly.objects.get(entry.object.ref)
             if (
@@ -206,8 +211,63 @@ class Reconciler:
                 and declared.rendered.provenance.source in same
                 and entry.object.confidence == "server"
             ):
-                found[declared.key] = entry.object
-        return found
+                self.forms.adopt(declared.key, entry.object, basis(entry.policy, refs))
+
+    def _ask(self, now: datetime) -> int:
+        """Ask for a batch of what is due, if the server is as it was for a while; returns how many forms are new."""
+        try:
+            settled = self._look(now)
+        except ClusterError as error:
+            self.forms.hold(self._pending(now)[0], error.message, now.timestamp())
+            return 0
+        pending, contexts = self._pending(now)  # by what the server is now
+        if not settled:
+            return 0
+        if len(pending) > FORMS_AT_ONCE:
+            self.say(f"server forms: {len(pending)} objects wait")
+        return self.forms.confirm(pending[:FORMS_AT_ONCE], contexts, now.timestamp(), self._server.unchanged)
+
+    def _pending(self, now: datetime) -> tuple[list[Declared], Mapping[str, Context]]:
+        with self._lock:
+            return self.forms.pending(self._assembly.objects.values(), now.timestamp()), self._contexts
+
+    def _look(self, now: datetime) -> bool:
+        """Look at what decides forms at the server; False while a change there may not be in force everywhere yet."""
+        first = self._server.state == ServerState()
+        if self._server.look(now.timestamp()):
+            self._typed = self._types() if first else self._typed
+            self._retype()
+            with self._lock:
+                self._see()
+        return self._server.settled(now.timestamp())
+
+    def _retype(self) -> None:
+        """Assemble anew where the server's kinds, or the types of declared ones, are others than when it was done."""
+        with self._lock:
+            if self.current is not None and self._types() != self._typed:
+                self._assemble()
+                self._publish()
+
+    def _types(self) -> tuple[object, ...]:
+        return self._server.types(one.kind.api_version for one in self._assembly.objects.values())
+
+    def _see(self) -> None:
+        self.forms.view = View.of(self._server.state, self._assembly.objects, self.secret_key)
+
+    def _explain(self, reasons: dict[str, str]) -> None:
+        """Say once why forms are missing; of each mutator that it is not trusted, and that it does no harm any more."""
+        for reason in sorted(set(reasons.values()) - set(self._reasons.values())):
+            if not reason.startswith(UNTRUSTED):
+                self.say(f"no server form for now: {reason}")
+        self._reasons = reasons
+        told = {name for name in self._told if name.startswith(UNTRUSTED)}
+        now = {f"{UNTRUSTED} {one.ref}": one for one in accused(self.forms.suspicions.values(), self.forms.view)}
+        for name in now.keys() - told:
+            self._told[name] = now[name].reason
+            self.say(f"{now[name].ref}: {now[name].reason}")
+        for name in told - now.keys():
+            del self._told[name]
+            self.say(f"{name.removeprefix(UNTRUSTED).strip()}: changes nothing of what Git declares any more")
 
     def _tell(self) -> None:
         """Say once what is wrong with a source, and once that it is well again."""

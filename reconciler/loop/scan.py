@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,18 +11,33 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
 from reconciler.compare.comparison import compare
 from reconciler.compare.patch import repair
+from reconciler.loop.trust import Accused
 from reconciler.model.tree import ABSENT
-from reconciler.report.drift import DriftItem
+from reconciler.report.drift import DriftItem, sha256
 from reconciler.report.item import drift_item, stray_item
+from reconciler.report.printable import printable
 from reconciler.report.scope import guarded_changes
 from reconciler.snapshot.model import Entry, MemorySnapshot
 
 
-def scan(client: ApiClient, snapshot: MemorySnapshot, now: datetime) -> list[DriftItem]:
-    """Findings of all entries, in sync or not. Raises ClusterError where the API server cannot be reached."""
+def scan(
+    client: ApiClient, snapshot: MemorySnapshot, now: datetime, suspects: Iterable[Accused] = ()
+) -> list[DriftItem]:
+    """Findings of all entries, in sync or not, and of `suspects`. Raises ClusterError where nothing answers."""
     live = read_live(client, [(entry.object.ref, entry.object.kind) for entry in snapshot.entries])
     items = [_item(entry, live, snapshot, now) for entry in snapshot.entries]
-    return [*items, *_strays(client, snapshot.entries, now)]
+    return _with_suspects([*items, *_strays(client, snapshot.entries, now)], suspects, now)
+
+
+def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: datetime) -> list[DriftItem]:
+    """An untrusted mutator is an object that Git does not declare, or not so; its finding says what it does."""
+    by_id = {item.id: item for item in items}
+    for suspect in suspects:
+        stray = stray_item(suspect.ref, suspect.tree, "", now=now)
+        found = by_id.get(stray.id, stray)
+        fingerprint = sha256([found.fingerprint, suspect.reason])
+        by_id[found.id] = replace(found, reason=str(printable(suspect.reason)), fingerprint=fingerprint)
+    return list(by_id.values())
 
 
 def _strays(client: ApiClient, entries: Sequence[Entry], now: datetime) -> Iterator[DriftItem]:

@@ -78,7 +78,7 @@ class Clockwork:
             self._step(lambda: self.reconciler.confirm(datetime.now(UTC)))
             if now - scanned >= self.scan_seconds or self._wake.is_set():
                 self._wake.clear()
-                self._step(self.reconciler.rediscover)
+                self._step(lambda: self.reconciler.rediscover(datetime.now(UTC)))
                 self._step(lambda: self.reconciler.scan(datetime.now(UTC)))
                 scanned = now
             if now - kept >= self.upkeep_seconds:

@@ -27,6 +27,7 @@ _VERDICTS: Final[dict[str, CauseVerdict]] = {
     "extra": "extra",
 }
 _SHOWN_TAKEN: Final = 5
+_FORMS: Final = {"server": "that of before", "offline": "made without the API server"}
 
 
 def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
@@ -166,6 +167,8 @@ def _tail(entry: Entry, snapshot: SnapshotView, field: str, more: str) -> list[s
     ref, provenance = entry.object.ref, entry.object.provenance
     source = snapshot.sources.get(provenance.source)
     lines = [f"Declared in {clean(provenance.place, limit=300) or 'the source'} {_at(source)}".rstrip() + "."]
+    if entry.object.reason:
+        lines.append(clean(f"Its form is {_FORMS[entry.object.confidence]}: {entry.object.reason}.", limit=600))
     if more:
         lines.append(more)
     namespace = f" -n {_quoted(ref.namespace)}" if ref.namespace else ""
