@@ -62,16 +62,17 @@ def make(options: Options) -> Clockwork:
     config = configuration.load(options.config_dir)
     client = ApiClient.load(options.kubeconfig) if options.kubeconfig else None
     dry_runs = ApiClient.load(options.canonicalizer_kubeconfig) if options.canonicalizer_kubeconfig else None
+    builtin = load_builtin()
     reconciler = Reconciler(
         sources=Sources(config.sources, options.tools, state_dir / "mirrors", allow_local=options.allow_local),
         forms=Forms(dry_runs, client),
         rules=config.rules,
-        builtin=load_builtin(),
+        builtin=builtin,
         secret_key=statedir.secret_key(state_dir),
         snapshots=state_dir / "snapshots",
         state=open_state(sqlite_url(state_dir / STATE_FILE)),
         client=client,
-        discovery=Discovery(client) if client is not None else None,
+        discovery=Discovery(client, builtin) if client is not None else None,
         published=_registrar(options, state_dir, client),
         say=say,
         current=_last(state_dir),

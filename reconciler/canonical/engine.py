@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from reconciler.canonical.complete import complete
 from reconciler.canonical.filled import filled
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.items import item_key
-from reconciler.canonical.masks import masks_for, without
+from reconciler.canonical.masks import allocated_paths, hidden_paths, masks_for, without
 from reconciler.canonical.volatile import BOOKKEEPING, live_form, strip
 from reconciler.errors import RenderError
 from reconciler.model.objects import RenderedObject
@@ -22,6 +23,7 @@ from reconciler.policy.model import Rules
 from reconciler.schema.catalog import Catalog
 from reconciler.schema.types import TypeNode
 
+_IDENTITY = ("apiVersion", "kind", "metadata")
 _METADATA = ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
 
 
@@ -64,14 +66,30 @@ def manifest(rendered: RenderedObject) -> Tree:
 
 
 def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
-    """The offline form: what Git declares, normalized; nothing that the server would add. Raises UnknownKindError."""
+    """The offline form: what Git declares, with what the API server makes of it as far as that is known without one.
+
+    Raises UnknownKindError.
+    """
     rendered, kind = located(rendered, context)
-    declared = _tidy(without_nulls(live_form(rendered.tree, context.secret_key)))
+    declared = live_form(rendered.tree, context.secret_key)
     types = context.catalog.types(kind.group, kind.version, kind.kind)
     ref = rendered.ref
+    content = {key: value for key, value in declared.items() if key not in _IDENTITY}
+    done = complete(content, types, f"{kind.group}/{kind.kind}" if kind.group else kind.kind)
+    tree = {key: declared[key] for key in _IDENTITY[:2]} | {"metadata": _metadata(declared), **done.tree}
     masks = masks_for(ref, declared, types, context.rules.masks, replicas_path=kind.replicas_path)
-    want = without(declared, (mask.path for mask in masks), types)
-    return CanonicalObject(ref, kind, want, {}, rendered.provenance, masks=masks, types=types)
+    want = without(tree, hidden_paths(masks), types)
+    return CanonicalObject(
+        ref,
+        kind,
+        want,
+        done.filled,
+        rendered.provenance,
+        masks=masks,
+        types=types,
+        notes=tuple(done.remarks),
+        semantics=context.catalog.semantics(kind.group, kind.version, kind.kind),
+    )
 
 
 def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], context: Context) -> CanonicalObject:
@@ -83,7 +101,8 @@ def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], con
     places = (_place(pointer, answer, offline.types) for pointer in volatile)
     masks = (*offline.masks, *(Mask(place, "volatile", "differs between two dry-runs") for place in places))
     body = without_nulls(live_form(answer, context.secret_key))
-    want = without({**body, "metadata": offline.want["metadata"]}, (mask.path for mask in masks), offline.types)
+    hidden = (*hidden_paths(masks), *allocated_paths(masks, offline.want))
+    want = without({**body, "metadata": offline.want["metadata"]}, hidden, offline.types)
     said = {key: value for key, value in offline.want.items() if key != "metadata"}
     made = {key: value for key, value in want.items() if key not in ("metadata", "apiVersion", "kind")}
     notes = tuple(f"/{key}: the API server does not store it" for key in _unknown(said, want))
@@ -117,11 +136,12 @@ def _place(pointer: str, document: Tree, node: TypeNode) -> tuple[str, ...]:
     return tuple(place)
 
 
-def _tidy(tree: dict[str, Tree]) -> dict[str, Tree]:
-    metadata = dict(tree.get("metadata") or {})
+def _metadata(tree: dict[str, Tree]) -> dict[str, Tree]:
+    """What people declare of metadata, without what is empty and what clients keep for themselves."""
+    metadata = without_nulls(tree.get("metadata") or {})
     if isinstance(metadata.get("annotations"), dict):
         metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k not in BOOKKEEPING}
-    return {**tree, "metadata": {key: metadata[key] for key in _METADATA if metadata.get(key)}}
+    return {key: metadata[key] for key in _METADATA if metadata.get(key)}
 
 
 def without_nulls(tree: Tree) -> Tree:

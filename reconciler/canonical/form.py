@@ -13,6 +13,7 @@ from reconciler.model.objects import Provenance
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import Tree
 from reconciler.policy.model import Condition, Subject
+from reconciler.schema.semantics import NOTHING_SAID, Semantics
 from reconciler.schema.types import PLAIN, TypeNode
 
 Confidence = Literal["offline", "server"]
@@ -76,3 +77,4 @@ class CanonicalObject:
     types: TypeNode = PLAIN
     notes: tuple[str, ...] = field(default=())
     ranges: tuple[Range, ...] = ()
+    semantics: Semantics = field(default=NOTHING_SAID, compare=False)

@@ -16,8 +16,10 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.groups import Served, read_aggregated, read_resources
 from reconciler.errors import ApiError
 from reconciler.model.ref import KindInfo
+from reconciler.schema.builtin import Builtin
 from reconciler.schema.crd import crd_kinds
-from reconciler.schema.openapi import OBJECT_META, SchemaReader, kind_schemas
+from reconciler.schema.fill import Known
+from reconciler.schema.openapi import UNTYPED, SchemaReader, kind_schemas
 from reconciler.schema.types import TypeNode
 
 GroupVersionKind = tuple[str, str, str]
@@ -28,17 +30,22 @@ _AGGREGATED: Final = ",".join(
 _ACCEPT: Final = f"{_AGGREGATED},application/json"
 # The groups whose scale is always at this place; for all others the CRD says where.
 _BUILTIN_SCALE: Final = frozenset({"", "apps", "extensions"})
-_UNTYPED: Final = TypeNode(fields={"metadata": OBJECT_META})
+# Names alone: the schemas of all CRDs together are megabytes.
+_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class Discovery:
     """The kinds and types of one API server, read at once and again at each `refresh`; safe to share between threads.
 
+    `builtin` lends what it knows of defaults to a server of the same minor version: another may fill in other values.
     Raises `UnreachableError` and `ApiError` from the constructor, `refresh` and `types`.
     """
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, builtin: Builtin | None = None) -> None:
         self._client = client
+        self._builtin = builtin
+        self._known: Mapping[str, Known] | None = None
+        self._custom: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._documents: dict[str, _Document] = {}
         self._index: Mapping[str, str] = {}
@@ -59,8 +66,13 @@ class Discovery:
         served = _served(self._client)
         kinds = {(kind.group, kind.version, kind.kind): kind for kind in _with_scale(self._client, served.kinds)}
         index = _openapi_index(self._client)
+        custom = _crd_names(self._client)
+        known = _known(self._client, self._builtin) if self._builtin is not None else None
         with self._lock:
             self._kinds, self._index = MappingProxyType(kinds), index
+            if (known, custom) != (self._known, self._custom):
+                self._documents.clear()
+            self._known, self._custom = known, custom
             self.unavailable = MappingProxyType(dict(served.unavailable))
             self._documents = {url: kept for url, kept in self._documents.items() if url in set(index.values())}
 
@@ -68,15 +80,26 @@ class Discovery:
         """The type of the kind; only metadata is typed where the API server publishes no schema for it."""
         url = self._index.get(f"apis/{group}/{version}" if group else f"api/{version}")
         if url is None:
-            return _UNTYPED
+            return UNTYPED
         with self._lock:
             document = self._documents.get(url)
         if document is None:
             # Two threads may fetch the same document once each: better than all waiting for one slow answer.
-            document = _Document.read(self._client.request("GET", url))
+            document = self._read(url)
             with self._lock:
                 self._documents[url] = document
-        return document.types.get((group, version, kind), _UNTYPED)
+        return document.types.get((group, version, kind), UNTYPED)
+
+    def _read(self, url: str) -> _Document:
+        schemas = (self._client.request("GET", url).get("components") or {}).get("schemas") or {}
+        names = kind_schemas(schemas)
+        builtin, custom = SchemaReader(schemas, self._known), SchemaReader(schemas, custom=True)
+        readers = {gvk: custom if self._is_custom(gvk) else builtin for gvk in names}
+        return _Document({gvk: readers[gvk].kind(name) for gvk, name in names.items()})
+
+    def _is_custom(self, gvk: GroupVersionKind) -> bool:
+        info = self._kinds.get(gvk)
+        return info is not None and f"{info.resource}.{info.group}" in self._custom
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +107,6 @@ class _Document:
     """The types of one group and version; the schemas themselves, megabytes of prose, are let go."""
 
     types: Mapping[GroupVersionKind, TypeNode]
-
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> _Document:
-        schemas = (document.get("components") or {}).get("schemas") or {}
-        reader = SchemaReader(schemas)
-        return cls({gvk: reader.root(schemas[name]) for gvk, name in kind_schemas(schemas).items()})
 
 
 def _served(client: ApiClient) -> Served:
@@ -140,6 +157,27 @@ def _crd_scale(client: ApiClient, name: str) -> Mapping[str, str]:
         # Served by an aggregated API server, or not readable: nobody says where its replicas stand.
         return {}
     return {kind.version: kind.replicas_path for kind in crd_kinds(crd)}
+
+
+def _crd_names(client: ApiClient) -> frozenset[str]:
+    """`widgets.example.org` …; none where they may not be listed: what nobody knows to be custom stays open."""
+    try:
+        crds = client.send("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", accept=_METADATA_ONLY)
+    except ApiError:
+        return frozenset()
+    return frozenset(str(item["metadata"]["name"]) for item in crds.body.get("items") or ())
+
+
+def _known(client: ApiClient, builtin: Builtin) -> Mapping[str, Known]:
+    try:
+        version = str(client.request("GET", "/version").get("gitVersion", ""))
+    except ApiError:
+        return {}
+    return builtin.known if _minor(version) == _minor(builtin.version) else {}
+
+
+def _minor(version: str) -> list[str]:
+    return version.removeprefix("v").split(".")[:2]
 
 
 def _openapi_index(client: ApiClient) -> Mapping[str, str]:

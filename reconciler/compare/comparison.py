@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from fnmatch import fnmatchcase
+from typing import Final, Literal
 
 from reconciler.canonical.form import CanonicalObject
+from reconciler.compare.blame import blame
+from reconciler.compare.equal import Blank, Reading, blank
 from reconciler.compare.masking import build
 from reconciler.compare.walk import UNKNOWN, Finding, Place, walk
 from reconciler.model.path import Path, pointer, readable
@@ -19,10 +22,11 @@ from reconciler.schema.types import PLAIN
 
 Op = Literal["add", "remove", "replace"]
 Klass = Literal["changed", "missing", "extra", "default-overridden", "order"]
-# Maps whose keys users choose: no API server puts a default among them.
-_FREE_MAPS = frozenset(
-    ("labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests", "hard", "selector", "parameters")
-)
+HiddenClass = Literal["generated", "allocated", "hidden-by-rule"]
+GENERATED: Final = "generated-values"
+_HIDDEN_CLASS: Final[dict[str, HiddenClass]] = {GENERATED: "generated", "volatile-webhook-fields": "generated"}
+# How the tools of people name themselves in managedFields.
+_PEOPLE: Final = ("kubectl", "Mozilla", "curl", "k9s", "Lens", "octant", "headlamp", "rancher-dashboard")
 _CONTENT_META = ("labels", "annotations", "finalizers", "ownerReferences")
 
 
@@ -40,14 +44,29 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """One path where live differs and a rule hides it. `rule` is the rule's id."""
+
+    field: str
+    klass: HiddenClass
+    rule: str
+    reason: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.field}: {self.klass}, hidden by rule {self.rule} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """All drift of one object; no changes = same. `notes`: what a rule hid, what the server said.
+    """All drift of one object; no changes = same. `hidden`: what rules hid; `remarks`: what loader and server said.
 
     `undecided`: undeclared fields that may be defaults, which only the server engine could tell.
     """
 
     changes: tuple[Change, ...]
-    notes: tuple[str, ...] = ()
+    hidden: tuple[Hidden, ...] = ()
+    remarks: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
 
     @property
@@ -55,39 +74,71 @@ class Comparison:
         """Never anything but what `changes` says."""
         return "drift" if self.changes else "same"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying beside the changes."""
+        return (*self.remarks, *dict.fromkeys(str(one) for one in self.hidden))
 
-def compare(canonical: CanonicalObject, live: Tree) -> Comparison:
-    """Compare with a live object that `live_form` has normalized; order of changes is deterministic."""
-    changes, notes, undecided = [], list(canonical.notes), []
-    for finding in findings(canonical, UNKNOWN, live):
-        within = next((one for one in canonical.ranges if one.path == finding.path and one.admits(finding.now)), None)
-        if within is not None:
-            notes.append(f"{readable(finding.path)}: within {within.low}-{within.high} by rule {within.rule}")
-        elif finding.verdict == "masked" and finding.mask is not None:
-            if finding.want is not finding.now:
-                notes.append(f"{readable(finding.path)}: hidden by rule {finding.mask.rule} ({finding.mask.reason})")
-        elif canonical.confidence == "offline" and _may_be_default(finding):
+
+def compare(canonical: CanonicalObject, live: Tree, managed_fields: Tree = None) -> Comparison:
+    """Compare with a live object that `live_form` has normalized; order of changes is deterministic.
+
+    `managed_fields` are those of the live object: some rules ask who wrote a field, none says that it is drift.
+    """
+    changes, hidden, undecided = [], list[Hidden](), []
+    for finding in findings(canonical, UNKNOWN, live, learns=True):
+        if (ruled := _ruled(finding, canonical, managed_fields)) is not None:
+            hidden += ruled
+        elif finding.doubt and finding.verdict == "extra":
             undecided.append(readable(finding.path))
         else:
             changes.append(_change(finding, canonical.want, live))
-    return Comparison(tuple(changes), tuple(dict.fromkeys(notes)), tuple(undecided))
+    return Comparison(tuple(changes), tuple(hidden), canonical.notes, tuple(undecided))
 
 
-def _may_be_default(finding: Finding) -> bool:
-    """Whether a server may have filled in an undeclared field: never items of lists, nor keys that users choose."""
-    last = finding.path[-1]
-    return finding.verdict == "extra" and isinstance(last, str) and not _users_own(finding.path)
+def _ruled(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -> list[Hidden] | None:
+    """What a rule hides of it; None where none does."""
+    name = readable(finding.path)
+    within = next((one for one in canonical.ranges if one.path == finding.path and one.admits(finding.now)), None)
+    if within is not None:
+        return [Hidden(name, "hidden-by-rule", within.rule, f"within {within.low}-{within.high}")]
+    mask = finding.mask
+    if finding.verdict == "missing" and _left_out(finding, canonical, managed_fields):
+        rule = canonical.semantics.zero_is_absent(finding.path)
+        return [Hidden(name, "hidden-by-rule", rule.id, rule.reason)] if rule is not None else None
+    if finding.verdict != "masked" or mask is None:
+        return None
+    if mask.manager and not _written_by(mask.manager, finding, managed_fields):
+        return None
+    if finding.want is finding.now:
+        return []
+    klass = _HIDDEN_CLASS.get(mask.rule, "allocated" if mask.allocated else "hidden-by-rule")
+    return [Hidden(name, klass, mask.rule, mask.reason)]
 
 
-def _users_own(path: Path) -> bool:
-    parents = [element for element in path[:-1] if isinstance(element, str)]
-    return path[0] in ("data", "binaryData") or bool(parents and parents[-1] in _FREE_MAPS)
+def _left_out(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -> bool:
+    """True where a controller wrote the parent back without a zero value (Go drops them); a person is no controller."""
+    if not canonical.types.custom or not blank(finding.want, Blank.ZERO):
+        return False
+    writer = blame(managed_fields, finding.path[:-1])
+    return writer is not None and writer.operation == "Update" and not writer.manager.startswith(_PEOPLE)
 
 
-def findings(canonical: CanonicalObject, was: Tree, now: Tree) -> Iterator[Finding]:
-    """Content findings (all but metadata), then those of held metadata. `was` may be UNKNOWN."""
-    lenient = canonical.confidence == "offline"
-    root = Place((), canonical.types, canonical.filled or None, build(canonical.masks), lenient)
+def _written_by(manager: str, finding: Finding, managed_fields: Tree) -> bool:
+    writer = blame(managed_fields, finding.path, finding.now)
+    return writer is not None and fnmatchcase(writer.manager, manager)
+
+
+def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool = False) -> Iterator[Finding]:
+    """Content findings (all but metadata), then those of held metadata. `was` may be UNKNOWN.
+
+    `learns`: what is known of the API server counts too. Without it nothing that no server has confirmed is sure, since
+    a doubt must not refuse anyone.
+    """
+    types, offline = canonical.types, canonical.confidence == "offline"
+    reading = Reading(offline, types.custom, learns=learns and offline, semantics=canonical.semantics)
+    masks = build(canonical.masks, managers=learns)
+    root = Place((), types, canonical.filled or None, masks, reading.at(types))
     keys = [key for key in dict.fromkeys([*canonical.want, *_keys(now), *_keys(was)]) if _is_content(key)]
     for key in keys:
         old = UNKNOWN if was is UNKNOWN else child(was, key)
@@ -102,7 +153,7 @@ def metadata_findings(canonical: CanonicalObject, was: Tree, now: Tree) -> Itera
         if want is ABSENT:
             continue
         old = UNKNOWN if was is UNKNOWN else dig(was, "metadata", name)
-        place = Place(("metadata", name), PLAIN, None, None, lenient=False)
+        place = Place(("metadata", name), PLAIN, None, None)
         if isinstance(want, dict):
             yield from _held_keys(place, want, old, dig(now, "metadata", name))
         elif isinstance(want, list):

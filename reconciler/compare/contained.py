@@ -6,7 +6,7 @@ It is asked of `last-applied-configuration`: less than Git is fine there, more i
 from __future__ import annotations
 
 from reconciler.canonical.items import keyed
-from reconciler.compare.equal import blank, equal_scalar
+from reconciler.compare.equal import Blank, Reading, blank, equal_scalar
 from reconciler.compare.masking import MaskNode
 from reconciler.model.path import Element, Path
 from reconciler.model.tree import ABSENT, Tree
@@ -14,12 +14,13 @@ from reconciler.schema.types import TypeNode
 
 # A CA that is no CA, as charts write it for an injector to replace: a mask hides it although Git has it.
 _PLACEHOLDERS = ("\n", "Cg==", "Cg")
+_UNSURE = Reading(offline=True)
 _Parts = list[tuple[Element, Tree, Tree, TypeNode]]
 
 
 def beyond(said: Tree, want: Tree, node: TypeNode, masks: MaskNode | None = None, path: Path = ()) -> Path | None:
     """The first place where `said` holds what `want` does not; None where want holds all of it."""
-    if blank(said, lenient=True) or _hidden(said, masks):
+    if blank(said, Blank.ZERO) or _hidden(said, masks):
         return None
     if isinstance(said, dict) and isinstance(want, dict):
         parts: _Parts = [(key, value, want.get(key, ABSENT), node.at(key)) for key, value in said.items()]
@@ -31,7 +32,7 @@ def beyond(said: Tree, want: Tree, node: TypeNode, masks: MaskNode | None = None
             return path
         parts = pairs
     else:
-        return None if equal_scalar(want, said, node, lenient=True) else path
+        return None if equal_scalar(want, said, node, _UNSURE, path) else path
     found = (
         beyond(one, other, kind, masks.at(key) if masks is not None else None, (*path, key))
         for key, one, other, kind in parts
@@ -41,9 +42,10 @@ def beyond(said: Tree, want: Tree, node: TypeNode, masks: MaskNode | None = None
 
 def _hidden(said: Tree, masks: MaskNode | None) -> bool:
     """Values that a rule hides: only those that Git may well declare although want is without them."""
-    if masks is None or masks.mask is None:
+    mask = masks.hiding(ABSENT, said) if masks is not None else None
+    if mask is None:
         return False
-    return not masks.mask.to or (isinstance(said, str) and said in _PLACEHOLDERS)
+    return not mask.to or (isinstance(said, str) and said in _PLACEHOLDERS)
 
 
 def _outside(said: list[Tree], want: list[Tree], node: TypeNode, path: Path) -> Path | None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+import enum
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
+from reconciler.model.path import Path
 from reconciler.model.quantity import nanoseconds, quantity
 from reconciler.model.tree import ABSENT, Tree, strict_equal
-from reconciler.schema.types import TypeNode
+from reconciler.schema.semantics import NOTHING_SAID, Semantics
+from reconciler.schema.types import Scalar, TypeNode
 
+_DIGITS: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -32,14 +38,64 @@ def _same_json(a: Tree, b: Tree) -> bool:
         return False  # a lone surrogate, say: proves nothing
 
 
-def blank(value: Tree, *, lenient: bool) -> bool:
-    """True where the API reads `value` as absent: null always; empty and zero values too while `lenient`.
+class Blank(enum.IntEnum):
+    """How much of emptiness counts as absence at a place: null; also {} and []; also "", 0 and false."""
 
-    `lenient` is for forms that no server has confirmed: many fields drop their zero value when they are stored.
+    NULL = 0
+    EMPTY = 1
+    ZERO = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far want is known at a place.
+
+    `offline`: no server has confirmed want. `sure`: what a server makes of this place is known all the same. `custom`:
+    of a CRD, where {} and [] are absent. `learns`: types may make it sure below here. `semantics`: what policies say.
     """
+
+    offline: bool
+    custom: bool = False
+    sure: bool = False
+    learns: bool = False
+    semantics: Semantics = NOTHING_SAID
+
+    @property
+    def lenient(self) -> bool:
+        """True where defaults and stored zero values of want are missing."""
+        return self.offline and not self.sure
+
+    def blank(self, path: Path) -> Blank:
+        """What counts as absent at `path`."""
+        if self.lenient:
+            return Blank.ZERO
+        return Blank.EMPTY if self.custom and not self.semantics.empty_matters(path) else Blank.NULL
+
+    def scalar(self, node: TypeNode, path: Path) -> Scalar:
+        """What a text or number is compared as: by its type, else by what policies say."""
+        return node.scalar or self.semantics.scalar(path)
+
+    def at(self, node: TypeNode) -> Reading:
+        """The reading at a place of this type."""
+        known = node.known
+        if known is None or not self.learns or known.open is not self.sure:
+            return self
+        return replace(self, sure=not known.open)
+
+    def strictly(self) -> Reading:
+        """The reading of a place that a server is known to have kept as it is wanted."""
+        return replace(self, offline=False)
+
+
+def blank(value: Tree, upto: Blank) -> bool:
+    """True where the API reads `value` as absent."""
     if value is ABSENT or value is None:
         return True
-    return lenient and (value is False or value in ("", 0) or value in ({}, []))
+    if upto is Blank.NULL:
+        return False
+    if isinstance(value, dict | list):
+        return not value
+    return upto is Blank.ZERO and (value is False or value in ("", 0))
 
 
 def _bytes(value: Tree) -> bytes | None:
@@ -49,52 +105,85 @@ def _bytes(value: Tree) -> bytes | None:
         return None
 
 
+def _whole(value: Tree) -> int | str | None:
+    """`80` and "80" are one port; "80%" is another thing than 80."""
+    if isinstance(value, str):
+        return int(value) if _DIGITS.fullmatch(value) else value
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 _BY_MEANING: Final[dict[str, Callable[[Tree], object | None]]] = {
     "quantity": quantity,
     "duration": nanoseconds,
     "bytes": _bytes,
+    "int-or-string": _whole,
 }
 
 
-def equal_scalar(want: Tree, now: Tree, node: TypeNode, *, lenient: bool) -> bool:
-    """Equality of two values that are not both maps or both lists."""
-    if blank(want, lenient=lenient) and blank(now, lenient=lenient):
+def equal_scalar(
+    want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path, upto: Blank | None = None
+) -> bool:
+    """Equality of two values that are not both maps or both lists; `upto`: less is absent than the reading says."""
+    if not want or not now or want is ABSENT or now is ABSENT:
+        upto = reading.blank(path) if upto is None else upto
+        if blank(want, upto) and blank(now, upto):
+            return True
+        if want is ABSENT or now is ABSENT:
+            return False
+    if strict_equal(want, now):
         return True
-    if want is ABSENT or now is ABSENT:
+    meaning = _BY_MEANING.get(reading.scalar(node, path))
+    if meaning is None:
         return False
-    meaning = _BY_MEANING.get(node.scalar)
-    if meaning is not None:
-        left, right = meaning(want), meaning(now)
-        if left is not None and right is not None:
-            return left == right
-    return strict_equal(want, now)
+    left, right = meaning(want), meaning(now)
+    return left is not None and right is not None and left == right
 
 
-def fits(want: Tree, now: Tree, node: TypeNode, *, lenient: bool) -> bool:
-    """Equality as far as `want` goes while `lenient`: in a form that no server has confirmed, defaults are missing."""
-    if not lenient:
-        return equal(want, now, node, lenient=False)
-    if isinstance(want, dict) and isinstance(now, dict):
-        return all(fits(value, now.get(key, ABSENT), node.at(key), lenient=True) for key, value in want.items())
-    if isinstance(want, list) and isinstance(now, list):
-        return len(want) == len(now) and all(
-            fits(a, b, node.item, lenient=True) for a, b in zip(want, now, strict=True)
-        )
-    return equal_scalar(want, now, node, lenient=not isinstance(want, dict | list))
-
-
-def equal(want: Tree, now: Tree, node: TypeNode, *, lenient: bool) -> bool:
-    """Equality of whole trees, lists in order, each value by the type of its place.
-
-    An empty map is a value here also while `lenient`: in the peers of a NetworkPolicy `{}` opens to everyone.
-    """
+def fits(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -> bool:
+    """Equality as far as `want` goes where defaults are missing in it; equality elsewhere."""
+    reading = reading.at(node)
+    if not reading.lenient:
+        return equal(want, now, node, reading, path)
     if isinstance(want, dict) and isinstance(now, dict):
         return all(
-            equal(want.get(key, ABSENT), now.get(key, ABSENT), node.at(key), lenient=lenient)
+            fits(value, now.get(key, ABSENT), node.at(key), reading, (*path, key)) for key, value in want.items()
+        )
+    if isinstance(want, list) and isinstance(now, list):
+        pairs = enumerate(zip(want, now, strict=False))
+        return len(want) == len(now) and all(fits(a, b, node.item, reading, (*path, at)) for at, (a, b) in pairs)
+    return equal_scalar(want, now, node, reading, path, Blank.NULL if isinstance(want, dict | list) else None)
+
+
+def equal(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -> bool:
+    """Equality of whole trees, lists in order, each value by the type of its place.
+
+    While nothing is sure an empty map is a value: in the peers of a NetworkPolicy `{}` opens to everyone.
+    """
+    if want is now:
+        return True
+    reading = reading.at(node)
+    if isinstance(want, dict) and isinstance(now, dict):
+        return all(
+            equal(want.get(key, ABSENT), now.get(key, ABSENT), node.at(key), reading, (*path, key))
             for key in want.keys() | now.keys()
         )
     if isinstance(want, list) and isinstance(now, list):
         if len(want) != len(now):
             return False
-        return all(equal(a, b, node.item, lenient=lenient) for a, b in zip(want, now, strict=True))
-    return equal_scalar(want, now, node, lenient=lenient and not isinstance(want, dict) and not isinstance(now, dict))
+        if node.list_type == "set":
+            return _same_items(want, now, node.item, reading, path)
+        pairs = enumerate(zip(want, now, strict=True))
+        return all(equal(a, b, node.item, reading, (*path, at)) for at, (a, b) in pairs)
+    maps = isinstance(want, dict) or isinstance(now, dict)
+    return equal_scalar(want, now, node, reading, path, Blank.NULL if maps and reading.lenient else None)
+
+
+def _same_items(want: list[Tree], now: list[Tree], node: TypeNode, reading: Reading, path: Path) -> bool:
+    """Equality of lists without order, of the same length."""
+    rest = list(now)
+    for value in want:
+        found = next((at for at, other in enumerate(rest) if equal(value, other, node, reading, (*path, at))), None)
+        if found is None:
+            return False
+        del rest[found]
+    return True

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from reconciler.canonical.form import Mask
 from reconciler.canonical.items import Items, keyed
-from reconciler.compare.equal import blank, equal, equal_scalar, fits, same
+from reconciler.compare.equal import Blank, Reading, blank, equal, equal_scalar, fits, same
 from reconciler.compare.masking import MaskNode
 from reconciler.model.path import Element, ItemKey, Path, field_name
 from reconciler.model.tree import ABSENT, Tree
@@ -29,6 +29,7 @@ class Unknown(enum.Enum):
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
+CONFIRMED: Final = Reading(offline=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Finding:
     """One place where now is not what it must be.
 
     `filled`: Git does not declare it, the server fills it in. `fresh`: the container around it is wanted and was not
-    there before. `whole`: it lies inside a list that is one value, so it is held even where want has nothing.
+    there before. `whole`: it lies inside a list that is one value, so it is held even where want has nothing. `doubt`:
+    a server may fill in something here that nobody knows of.
     """
 
     path: Path
@@ -48,22 +50,24 @@ class Finding:
     mask: Mask | None = None
     fresh: bool = False
     whole: bool = False
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the walk stands: path, type, the filled part of want and the masks below here.
+    """Where the walk stands: path, type, the filled part of want, the masks below here, how far want is known.
 
-    `lenient`: no server has confirmed want. `fresh` and `whole` are as in `Finding`.
+    `fresh`, `whole` and `doubt` are as in `Finding`.
     """
 
     path: Path
     node: TypeNode
     filled: Mapping[str, Any] | None = None
     masks: MaskNode | None = None
-    lenient: bool = False
+    reading: Reading = CONFIRMED
     fresh: bool = False
     whole: bool = False
+    doubt: bool = False
 
     def below(self, element: Element, node: TypeNode) -> Place:
         """The place one element down. A filled leaf (empty trie) fills everything below it."""
@@ -71,7 +75,19 @@ class Place:
         if filled:
             filled = filled.get(field_name(element))
         masks = self.masks.at(element) if self.masks is not None else None
-        return Place((*self.path, element), node, filled, masks, self.lenient, self.fresh, self.whole)
+        reading = self.reading
+        doubt = reading.offline and _may_be_filled(element, self.node, sure=reading.sure)
+        return Place((*self.path, element), node, filled, masks, reading.at(node), self.fresh, self.whole, doubt)
+
+    @property
+    def blank(self) -> Blank:
+        """What counts as absent here."""
+        return self.reading.blank(self.path)
+
+    @property
+    def lenient(self) -> bool:
+        """True where defaults and stored zero values of want are missing."""
+        return self.reading.lenient
 
     def inside(self, was: Tree) -> Place:
         """This place as its content is judged: fresh where no container was here before."""
@@ -83,15 +99,20 @@ class Place:
         """True where Git declares nothing at this place or below."""
         return self.filled is not None and not self.filled and bool(self.path)
 
-    @property
-    def mask(self) -> Mask | None:
-        """The rule that hides this place and all below it."""
-        return self.masks.mask if self.masks is not None else None
+    def mask(self, want: Tree, now: Tree) -> Mask | None:
+        """The rule that hides these values here, and all below."""
+        return self.masks.hiding(want, now) if self.masks is not None else None
 
-    def finding(self, verdict: Verdict, want: Tree, was: Tree, now: Tree) -> Finding:
+    def finding(self, verdict: Verdict, want: Tree, was: Tree, now: Tree, mask: Mask | None = None) -> Finding:
         """A finding at this place."""
-        mask = self.mask if verdict == "masked" else None
-        return Finding(self.path, verdict, want, was, now, self.is_filled, mask, self.fresh, self.whole)
+        return Finding(self.path, verdict, want, was, now, self.is_filled, mask, self.fresh, self.whole, self.doubt)
+
+
+def _may_be_filled(element: Element, node: TypeNode, *, sure: bool) -> bool:
+    """Whether a server may put in a value that nobody knows of: never items, nor keys that users choose."""
+    if not isinstance(element, str) or node.each is not None:
+        return False
+    return not sure or (node.known is not None and element in node.known.computed)
 
 
 def walk(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
@@ -105,20 +126,26 @@ def walk(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
         return
     if place.lenient and was is not UNKNOWN and same(was, want):
         # The server has kept just this, empty values and all: nothing is left to be lenient about.
-        place = replace(place, lenient=False)
-    if place.mask is not None:
+        place = replace(place, reading=place.reading.strictly())
+    # What a rule hides may not be taken away either: a rule about values is asked of the old one too.
+    if (mask := place.mask(want, now) or (place.mask(want, was) if was is not UNKNOWN else None)) is not None:
         if not unchanged:
-            yield place.finding("masked", want, was, now)
+            yield place.finding("masked", want, was, now, mask)
     elif want is ABSENT:
         yield from _beyond_want(place, was, now)
     elif isinstance(want, dict) and isinstance(now, dict):
         yield from _maps(place.inside(was), want, was, now)
-    elif isinstance(want, dict) and want and blank(now, lenient=place.lenient):
+    elif isinstance(want, dict) and want and blank(now, place.blank):
         yield from _gone(place, want, was, now)
-    elif isinstance(want, list) and (isinstance(now, list) or blank(now, lenient=place.lenient)):
+    elif isinstance(want, list) and (isinstance(now, list) or blank(now, place.blank)):
         yield from _lists(place.inside(was), want, was, now)
-    elif not equal_scalar(want, now, place.node, lenient=place.lenient and not (place.whole and want == {})):
+    elif not equal_scalar(want, now, place.node, place.reading, place.path, _strictly(place, want)):
         yield place.finding("missing" if now is ABSENT else "changed", want, was, now)
+
+
+def _strictly(place: Place, want: Tree) -> Blank | None:
+    """An empty map inside a list that is one value is a value."""
+    return Blank.NULL if place.whole and want == {} else None
 
 
 def _gone(place: Place, want: dict[str, Tree], was: Tree, now: Tree) -> Iterator[Finding]:
@@ -131,7 +158,7 @@ def _gone(place: Place, want: dict[str, Tree], was: Tree, now: Tree) -> Iterator
 
 def _beyond_want(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
     """Content outside want. Whoever is known to have added an empty value has added it all the same."""
-    gone = blank(now, lenient=place.lenient and was is UNKNOWN)
+    gone = blank(now, place.blank if was is UNKNOWN else Blank.NULL)
     if place.masks is not None:
         if gone and was is not UNKNOWN and _outside_masks(place.masks, was):
             return  # An extra goes whole, with what rules hide in it.
@@ -144,22 +171,25 @@ def _beyond_want(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
 
 
 def _masks_inside(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
-    keys = [*(was if isinstance(was, dict) else ()), *(now if isinstance(now, dict) else ())]
-    for key in dict.fromkeys(keys):
-        below = place.below(key, place.node.at(key))
+    if isinstance(now, list):
+        items = ((place.below(index, place.node.item), _item(was, index), item) for index, item in enumerate(now))
+    else:
+        keys = [*(was if isinstance(was, dict) else ()), *(now if isinstance(now, dict) else ())]
+        items = (
+            (place.below(key, place.node.at(key)), _child(was, key), _child(now, key)) for key in dict.fromkeys(keys)
+        )
+    for below, before, after in items:
         if below.masks is not None:
-            after = now.get(key, ABSENT) if isinstance(now, dict) else ABSENT
-            found = walk(below, ABSENT, _child(was, key), after)
-            yield from (one for one in found if one.verdict == "masked")
+            yield from (one for one in walk(below, ABSENT, before, after) if one.verdict == "masked")
 
 
 def _outside_masks(masks: MaskNode, tree: Tree) -> bool:
     """True where `tree` holds something that no mask hides."""
-    if masks.mask is not None:
+    if masks.hiding(ABSENT, tree) is not None:
         return False
-    if not isinstance(tree, dict) or not tree:
+    if not isinstance(tree, dict | list) or not tree:
         return tree is not ABSENT and tree is not None
-    for key, value in tree.items():
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
         below = masks.at(key)
         if below is None or _outside_masks(below, value):
             return True
@@ -196,11 +226,11 @@ def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Fin
         if all(side is not None for side in sides):
             yield from _keyed_lists(place, [side or {} for side in sides], was)
             return
-    if now is ABSENT and not want and not place.lenient:
+    if now is ABSENT and not want and place.blank is Blank.NULL:
         yield place.finding("missing", want, was, now)
     elif node.list_type == "set":
         yield from _sets(place, want, was, after)
-    elif not equal(want, after, node, lenient=place.lenient):
+    elif not equal(want, after, node, place.reading, place.path):
         yield from _ordered_lists(place, want, was, now)
 
 
@@ -226,14 +256,17 @@ def _names(keys: list[ItemKey]) -> list[Any]:
 def _sets(place: Place, want: list[Tree], was: Tree, now: list[Tree]) -> Iterator[Finding]:
     before = was if isinstance(was, list) else []
     all_count = was is UNKNOWN or place.whole
-    item, lenient = place.node.item, place.lenient
+    item = place.node.item
     missing, extra = _unmatched(want, now, place)
     for index, value in missing:
-        if all_count or any(fits(value, old, item, lenient=lenient) for old in before):
+        if all_count or any(fits(value, old, item, place.reading, (*place.path, index)) for old in before):
             yield place.below(index, item).finding("missing", value, was, ABSENT)
     for index, value in extra:
         if all_count or not any(same(value, old) for old in before):
-            yield place.below(index, item).finding("changed" if place.whole else "extra", ABSENT, ABSENT, value)
+            below = place.below(index, item)
+            mask = below.mask(ABSENT, value)
+            verdict: Verdict = "masked" if mask is not None else "changed" if place.whole else "extra"
+            yield below.finding(verdict, ABSENT, ABSENT, value, mask)
 
 
 _Indexed = list[tuple[int, Tree]]
@@ -244,7 +277,7 @@ def _unmatched(want: list[Tree], now: list[Tree], place: Place) -> tuple[_Indexe
     rest, missing = list(enumerate(now)), []
     for index, value in enumerate(want):
         for position, (_, other) in enumerate(rest):
-            if fits(value, other, place.node.item, lenient=place.lenient):
+            if fits(value, other, place.node.item, place.reading, (*place.path, index)):
                 del rest[position]
                 break
         else:
@@ -258,14 +291,14 @@ def _ordered_lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iter
         yield place.finding("missing", want, was, ABSENT)
         return
     shared = min(len(want), len(now))
-    lined_up = len(want) == len(now) or fits(want[:shared], now[:shared], place.node, lenient=place.lenient)
+    lined_up = len(want) == len(now) or fits(want[:shared], now[:shared], place.node, place.reading, place.path)
     if not lined_up:
         yield place.finding("changed", want, was, now)
         return
     whole = replace(place, whole=True)
     for index in range(max(len(want), len(now))):
         below, old = whole.below(index, place.node.item), _item(was, index)
-        if index >= len(want) and below.mask is None:
+        if index >= len(want) and below.mask(ABSENT, now[index]) is None:
             yield below.finding("changed", ABSENT, old, now[index])
         else:
             yield from walk(below, _item(want, index), old, _item(now, index))

@@ -16,7 +16,7 @@ from reconciler.limits import REPORT_CHANGES
 from reconciler.model.path import ItemKey, Path
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
-from reconciler.report.blame import blame
+from reconciler.compare.blame import blame
 from reconciler.report.drift import (
     DEFAULT_CLUSTER,
     Attribution,

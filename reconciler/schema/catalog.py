@@ -8,10 +8,11 @@ from typing import Protocol
 
 from reconciler.model.ref import KindInfo
 from reconciler.model.tree import Tree
-from reconciler.policy.model import ListRule
+from reconciler.policy.model import ListRule, SemanticRule
 from reconciler.schema.crd import crd_kinds, crd_types
-from reconciler.schema.openapi import apply_list_rules
-from reconciler.schema.types import PLAIN, TypeNode
+from reconciler.schema.openapi import UNTYPED, apply_list_rules
+from reconciler.schema.semantics import Semantics, semantics_of
+from reconciler.schema.types import TypeNode
 
 Gvk = tuple[str, str, str]
 CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -24,7 +25,7 @@ class Authority(Protocol):
         """The kind, or None where this authority does not know it."""
 
     def types(self, group: str, version: str, kind: str) -> TypeNode:
-        """The type tree of a kind it knows; PLAIN where it has no schema."""
+        """The type of a kind it knows; untyped where it has no schema."""
 
 
 @dataclass(slots=True)
@@ -34,8 +35,10 @@ class Catalog:
     authorities: tuple[Authority, ...]
     list_rules: tuple[ListRule, ...] = ()
     crds: Iterable[Tree] = ()
+    semantic_rules: tuple[SemanticRule, ...] = ()
     _declared: dict[Gvk, tuple[KindInfo, Tree]] = field(default_factory=dict, repr=False)
     _types: dict[Gvk, TypeNode] = field(default_factory=dict, repr=False)
+    _semantics: dict[Gvk, Semantics] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for crd in self.crds:
@@ -58,6 +61,14 @@ class Catalog:
             self._types[key] = apply_list_rules(self._plain(key), self.list_rules, name)
         return self._types[key]
 
+    def semantics(self, group: str, version: str, kind: str) -> Semantics:
+        """What policies/ say of values of the kind. Kept, with what it has found."""
+        key = (group, version, kind)
+        if key not in self._semantics:
+            custom = self.types(*key).custom
+            self._semantics[key] = semantics_of(self.semantic_rules, group, kind, custom=custom)
+        return self._semantics[key]
+
     def _plain(self, key: Gvk) -> TypeNode:
         declared = self._declared.get(key)
         if declared is not None:
@@ -65,4 +76,4 @@ class Catalog:
         for authority in self.authorities:
             if authority.kind(*key) is not None:
                 return authority.types(*key)
-        return PLAIN
+        return UNTYPED

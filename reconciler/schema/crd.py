@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.model.ref import KindInfo
 from reconciler.model.tree import Tree
-from reconciler.schema.openapi import OBJECT_META, SchemaReader
+from reconciler.schema.openapi import UNTYPED, SchemaReader
 from reconciler.schema.types import TypeNode
 
 
@@ -27,13 +27,13 @@ def crd_kinds(crd: Tree) -> tuple[KindInfo, ...]:
 
 
 def crd_types(crd: Tree, version: str) -> TypeNode:
-    """The type of the kind in `version`; only metadata is typed where the CRD brings no schema for it."""
+    """The type of the kind in `version`, with its defaults; untyped where the CRD brings no schema for it."""
     for name, entry in _versions(crd.get("spec")):
         if name == version:
             holder = entry.get("schema")
             schema = holder.get("openAPIV3Schema") if isinstance(holder, Mapping) else None
-            return SchemaReader().root(schema if isinstance(schema, Mapping) else {})
-    return TypeNode(fields={"metadata": OBJECT_META})
+            return SchemaReader(custom=True).root(schema) if isinstance(schema, Mapping) else UNTYPED
+    return UNTYPED
 
 
 def replicas_path(version: Tree) -> str:

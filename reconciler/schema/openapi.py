@@ -11,17 +11,22 @@ from typing import Any, Final, Protocol
 
 from reconciler.model.path import unescaped
 from reconciler.policy.select import kind_matches
+from reconciler.schema.fill import CUSTOM, OPEN, Fill, Known
 from reconciler.schema.types import PLAIN, ListType, Scalar, TypeNode
 
 Schema = Mapping[str, Any]
 
 # Owner references and finalizers are the only lists of metadata; a CRD's own schema leaves metadata untyped.
-OBJECT_META: Final = TypeNode(
-    fields={
-        "finalizers": TypeNode(list_type="set"),
-        "ownerReferences": TypeNode(list_type="map", keys=("uid",)),
-    }
-)
+_META_FIELDS: Final[Mapping[str, TypeNode]] = {
+    "finalizers": TypeNode(list_type="set"),
+    "ownerReferences": TypeNode(list_type="map", keys=("uid",)),
+}
+# The API server keeps no empty value of metadata.
+OBJECT_META: Final = TypeNode(fields=_META_FIELDS, known=Known(keeps=frozenset()))
+_EMBEDDED_META: Final = TypeNode(fields=_META_FIELDS)
+UNTYPED: Final = TypeNode(fields={"metadata": OBJECT_META}, custom=True, known=OPEN)
+"""A kind that nobody has a schema for."""
+_STRING: Final = TypeNode(scalar="string")
 
 _NAMED: Final[Mapping[str, TypeNode]] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": TypeNode(scalar="quantity"),
@@ -29,6 +34,9 @@ _NAMED: Final[Mapping[str, TypeNode]] = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.Duration": TypeNode(scalar="duration"),
     "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": OBJECT_META,
 }
+# Published without a type, since they may be something else too: a boolean, a list.
+_SCHEMA_PROPS: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+_ALIASES: Final = {f"{_SCHEMA_PROPS}{form}": _SCHEMA_PROPS for form in ("OrArray", "OrBool")}
 _FORMATS: Final[Mapping[str, Scalar]] = {"byte": "bytes", "duration": "duration", "int-or-string": "int-or-string"}
 # Every tool that writes the pattern of a Quantity into a CRD spells the binary suffixes like this.
 _QUANTITY_PATTERN: Final = "[KMGTPE]i"
@@ -59,20 +67,28 @@ class ListMeaning(Protocol):
 class SchemaReader:
     """Reads the schemas of one document; definitions that many kinds use become one shared node.
 
-    `schemas` are the document's `components.schemas`; empty for the self-contained schema of a CRD.
+    `schemas` are the document's `components.schemas`; empty for the self-contained schema of a CRD. `known` says by
+    definition what the server makes of its fields (what is not in it is open); None: nothing is said. `custom`: the
+    schemas are of custom resources, whose defaults stand in the schema and whose values are stored as they are.
     """
 
     schemas: Mapping[str, Schema] = field(default_factory=dict)
+    known: Mapping[str, Known] | None = None
+    custom: bool = False
     _done: dict[str, TypeNode] = field(default_factory=dict)
-    _open: list[str] = field(default_factory=list)
-    _cut: set[str] = field(default_factory=set)
-    _cyclic: set[str] = field(default_factory=set)
+    _open: set[str] = field(default_factory=set)
 
     def root(self, schema: Schema) -> TypeNode:
         """The type of a whole object: metadata is always typed, `status` never (it is not configuration)."""
         node = self.node(schema)
         fields = {name: below for name, below in node.fields.items() if name != "status"}
-        return replace(node, fields={**fields, "metadata": OBJECT_META})
+        fields |= {"apiVersion": PLAIN, "kind": PLAIN, "metadata": OBJECT_META}
+        known = node.known or CUSTOM if self.custom else node.known
+        return replace(node, fields=fields, custom=self.custom, known=known)
+
+    def kind(self, name: str) -> TypeNode:
+        """The type of the kind whose definition is `name`."""
+        return self.root({"$ref": name})
 
     def node(self, schema: Any) -> TypeNode:
         """The type at `schema`; PLAIN where it says nothing, also because it is malformed (CRDs come from Git)."""
@@ -85,28 +101,30 @@ class SchemaReader:
             return self.node(parts[0])
         if schema.get("type") == "array":
             return self._list(schema)
-        if "properties" in schema or isinstance(schema.get("additionalProperties"), Mapping):
-            return self._map(schema)
+        if self._is_map(schema):
+            return self._map(schema, {})
         return _scalar(schema)
 
     def _reference(self, name: str) -> TypeNode:
+        name = _ALIASES.get(name, name)
         if name in _NAMED:
             return _NAMED[name]
         if name in self._done:
             return self._done[name]
+        schema = _mapping(self.schemas.get(name))
+        if "$ref" not in schema and self._is_map(schema):
+            return self._map(schema, {}, name)
         if name in self._open:
-            self._cut.add(name)
-            if self._open[-1] != name:
-                self._cyclic.add(name)
             return PLAIN
-        self._open.append(name)
-        node = self.node(self.schemas.get(name, {}))
-        self._open.pop()
-        self._cut.discard(name)
-        # A node of a cycle of several depends on where the walk came in: kept, it would make types depend on order.
-        if not self._cut and name not in self._cyclic:
-            self._done[name] = node
+        self._open.add(name)
+        node = self._done[name] = self.node(schema)
+        self._open.discard(name)
         return node
+
+    def _is_map(self, schema: Schema) -> bool:
+        if "properties" in schema or isinstance(schema.get("additionalProperties"), Mapping):
+            return True
+        return self.custom and schema.get("type") == "object" and not _keeps_unknown(schema)
 
     def _list(self, schema: Schema) -> TypeNode:
         items = schema.get("items")
@@ -122,15 +140,32 @@ class SchemaReader:
             each=None if each is PLAIN else each, list_type=list_type, keys=keys, defaults=self._defaults(items, keys)
         )
 
-    def _map(self, schema: Schema) -> TypeNode:
-        fields = {str(name): self.node(below) for name, below in _mapping(schema.get("properties")).items()}
+    def _map(self, schema: Schema, fields: dict[str, TypeNode], definition: str = "") -> TypeNode:
+        """A struct or free map. A definition may contain itself, so its node stands before its fields are read."""
+        free = schema.get("additionalProperties")
+        properties = _mapping(schema.get("properties"))
+        node = TypeNode(
+            fields=fields,
+            each=self._value(free) if isinstance(free, Mapping) else None,
+            closed=not free and not _keeps_unknown(schema),
+            known=_declared_defaults(properties) if self.custom else self._known(definition),
+            definition="" if self.custom else definition,
+        )
+        if definition:
+            self._done[definition] = node
+        fields.update((str(name), self.node(below)) for name, below in properties.items())
         if schema.get("x-kubernetes-embedded-resource"):
-            fields["metadata"] = OBJECT_META
-        fields = {name: below for name, below in fields.items() if below is not PLAIN}
-        each = self.node(schema.get("additionalProperties"))
-        if not fields and each is PLAIN:
-            return PLAIN
-        return TypeNode(fields=fields, each=None if each is PLAIN else each)
+            fields |= {"apiVersion": PLAIN, "kind": PLAIN, "metadata": _EMBEDDED_META}
+        return node
+
+    def _value(self, schema: Schema) -> TypeNode | None:
+        node = self.node(schema)
+        if node is PLAIN:
+            return _STRING if schema.get("type") == "string" and not self.custom else None
+        return node
+
+    def _known(self, definition: str) -> Known | None:
+        return self.known.get(definition, OPEN) if self.known is not None and definition else None
 
     def _defaults(self, items: Any, keys: tuple[str, ...]) -> dict[str, Any]:
         """Defaults of the key fields; those of required fields are only the zero values of Go."""
@@ -151,6 +186,18 @@ class SchemaReader:
             elif isinstance(parts, list) and len(parts) == 1 and "properties" not in schema:
                 schema = parts[0]
         return _mapping(schema)
+
+
+def _keeps_unknown(schema: Schema) -> bool:
+    return bool(schema.get("x-kubernetes-preserve-unknown-fields"))
+
+
+def _declared_defaults(properties: Schema) -> Known | None:
+    """The structural defaults of a CRD: https://kubernetes.io/docs/reference/using-api/custom-resources/#defaulting."""
+    schemas = [(str(name), _mapping(schema)) for name, schema in properties.items()]
+    fill = {name: (Fill(value=schema["default"]),) for name, schema in schemas if schema.get("default") is not None}
+    nullable = frozenset(name for name, schema in schemas if schema.get("nullable"))
+    return Known(fill=fill, nullable=nullable) if fill or nullable else None
 
 
 def _mapping(value: Any) -> Schema:

@@ -17,10 +17,11 @@ from reconciler.canonical.form import CanonicalObject, Confidence, Mask, Range
 from reconciler.model.objects import Provenance
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.policy.model import Policy, Rules
+from reconciler.schema.semantics import Semantics
 from reconciler.schema.types import TypeNode
 from reconciler.snapshot.model import Entry, SourceState
 
-FORMAT: Final = "2"
+FORMAT: Final = "3"
 SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE types (id INTEGER PRIMARY KEY, tree BLOB NOT NULL);
@@ -98,8 +99,8 @@ def to_row(entry: Entry, policy: int, types: int) -> Row:
     )
 
 
-def from_row(row: Row, policy: Policy, types: TypeNode) -> Entry:
-    """The entry that `to_row` wrote."""
+def from_row(row: Row, policy: Policy, types: TypeNode, semantics: Semantics) -> Entry:
+    """The entry that `to_row` wrote; `semantics` are those that the snapshot's rules say of its kind."""
     header = _HEADER.decode(row.header)
     obj = CanonicalObject(
         ref=ObjectRef(row.grp, row.kind, row.namespace, row.name),
@@ -113,6 +114,7 @@ def from_row(row: Row, policy: Policy, types: TypeNode) -> Entry:
         types=types,
         notes=header.notes,
         ranges=header.ranges,
+        semantics=semantics,
     )
     return Entry(obj, policy, bool(row.adopted))
 

@@ -15,11 +15,11 @@ _DATA: Final = files("reconciler.schema") / "data"
 
 @cache
 def load_builtin() -> Builtin:
-    """The kinds and types of the Kubernetes version that this release was built for; read once a process.
+    """The kinds, types and defaults of the Kubernetes version that this release was built for; read once a process.
 
     Raises `StoreError` where the installation lacks the files.
     """
-    return Builtin(_read("kinds.json"), _read("types.json"))
+    return Builtin(_read("kinds.json"), _read("types.json"), _read("defaults.json"))
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Final
 
 from reconciler.errors import StoreError
 from reconciler.policy.model import Policy
+from reconciler.schema.pack import dump
 from reconciler.schema.types import TypeNode
 from reconciler.snapshot import rows
 from reconciler.snapshot.model import MemorySnapshot
@@ -78,7 +79,7 @@ def _fill_objects(snapshot: MemorySnapshot, database: sqlite3.Connection) -> Non
         policy = policies.setdefault(entry.policy, len(policies))
         node: TypeNode = entry.object.types
         if id(node) not in known:
-            known[id(node)] = types.setdefault(rows.encode(node.dump()), len(types))
+            known[id(node)] = types.setdefault(rows.encode(dump(node)), len(types))
         database.execute(rows.INSERT, rows.to_row(entry, policy, known[id(node)]))
     database.executemany("INSERT INTO policies VALUES (?, ?)", [(i, rows.encode(p)) for p, i in policies.items()])
     database.executemany("INSERT INTO types VALUES (?, ?)", [(i, tree) for tree, i in types.items()])

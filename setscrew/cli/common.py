@@ -82,7 +82,7 @@ def offline_context(
 ) -> Context:
     """A context that needs no cluster: the packaged kinds, and CRDs among `objects` and `crds`."""
     own = [one.tree for one in objects if (one.ref.group, one.ref.kind) == CRD]
-    catalog = Catalog((*authorities, load_builtin()), rules.lists, [*own, *crds])
+    catalog = Catalog((*authorities, load_builtin()), rules.lists, [*own, *crds], rules.semantics)
     return Context(catalog, rules, key, namespace or "default")
 
 

@@ -17,6 +17,7 @@ from reconciler.loop.scan import scan
 from reconciler.render.spec import RenderResult
 from reconciler.report.drift import DriftReport, stamp
 from reconciler.snapshot.model import MemorySnapshot, SourceState
+from reconciler.store.schema_data import load_builtin
 from setscrew import configuration
 from setscrew.cli.common import (
     EXISTING,
@@ -84,7 +85,8 @@ def _of_path(
     path: Path, result: RenderResult, namespace: str, client: ApiClient, forms: Forms, now: datetime
 ) -> MemorySnapshot:
     rules = configuration.load(None).rules
-    context = offline_context(rules, result.objects, namespace=namespace, key=_KEY, authorities=(Discovery(client),))
+    discovery = Discovery(client, load_builtin())
+    context = offline_context(rules, result.objects, namespace=namespace, key=_KEY, authorities=(discovery,))
     assembly = assemble([(context, result.objects)], rules)
     note(assembly.problems)
     declared = assembly.objects.values()

@@ -15,13 +15,12 @@ from reconciler.schema.types import TypeNode
 KIND: Final = KindInfo("example.com", "v1", "Thing", "things", namespaced=True)
 REF: Final = ObjectRef("example.com", "Thing", "shop", "one")
 # spec: {a, b, c: maps and scalars; items: keyed by name; lines: keyed, order counts; tags: a set; raw: one value}.
-_BODY: Final = TypeNode(fields={"more": TypeNode()})
 TYPES: Final = TypeNode(
     fields={
         "spec": TypeNode(
             fields={
-                "items": TypeNode(list_type="map", keys=("name",), each=_BODY),
-                "lines": TypeNode(list_type="map", keys=("name",), ordered=True, each=_BODY),
+                "items": TypeNode(list_type="map", keys=("name",)),
+                "lines": TypeNode(list_type="map", keys=("name",), ordered=True),
                 "tags": TypeNode(list_type="set"),
             }
         )

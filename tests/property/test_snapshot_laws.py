@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from reconciler.canonical.form import Mask, Range
 from reconciler.policy.model import Delegation, Match, Policy, Rules, Subject, Writer
-from reconciler.schema.types import load
+from reconciler.schema.pack import dump, load
+from reconciler.schema.semantics import NOTHING_SAID
 from reconciler.snapshot import rows
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.store.snapshot_file import publish
@@ -41,7 +42,7 @@ ranges = st.builds(
 def test_an_entry_survives_its_row(spec: Any, policy: Policy, mask: Mask, one: Range, adopted: bool, off: bool) -> None:
     entry = Entry(replace(form(spec, offline=off), masks=(mask,), ranges=(one,), notes=("n",)), policy, adopted)
     row = rows.to_row(entry, 1, 2)
-    assert rows.from_row(row, rows.load_policy(rows.encode(policy)), load(TYPES.dump())) == entry
+    assert rows.from_row(row, rows.load_policy(rows.encode(policy)), load(dump(TYPES)), NOTHING_SAID) == entry
 
 
 @settings(max_examples=10)

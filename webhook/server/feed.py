@@ -22,7 +22,9 @@ import msgspec
 from reconciler.errors import StoreError
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy, Rules
-from reconciler.schema.types import TypeNode, load
+from reconciler.schema.pack import load
+from reconciler.schema.semantics import Semantics, semantics_of
+from reconciler.schema.types import TypeNode
 from reconciler.snapshot import rows
 from reconciler.snapshot.model import SHOWN, Entry, SourceState, Taken
 
@@ -55,6 +57,7 @@ class SnapshotFile:
         self.key_id = loaded.key_id
         self._policy = lru_cache(maxsize=None)(self._load_policy)
         self._types = lru_cache(maxsize=None)(self._load_types)
+        self._semantics = lru_cache(maxsize=_KINDS_KEPT)(self._load_semantics)
         # Asked for every object that Git does not declare, and found by reading all rows of the group.
         self._exclusive = lru_cache(maxsize=_KINDS_KEPT)(self._load_exclusive)
 
@@ -92,7 +95,8 @@ class SnapshotFile:
         return None if row is None else self._decoded(rows.Row(*row))
 
     def _decoded(self, row: rows.Row) -> Entry:
-        return rows.from_row(row, self._policy(row.policy), self._types(row.types))
+        types = self._types(row.types)
+        return rows.from_row(row, self._policy(row.policy), types, self._semantics(row.grp, row.kind, types.custom))
 
     def _taken(self, where: str, *key: str) -> Taken:
         shown = tuple(ObjectRef(*row) for row in self._all(rows.REFS.format(where, SHOWN), key))
@@ -119,6 +123,9 @@ class SnapshotFile:
         return load(
             rows.load_tree(self._database().execute("SELECT tree FROM types WHERE id = ?", (number,)).fetchone()[0])
         )
+
+    def _load_semantics(self, group: str, kind: str, custom: bool) -> Semantics:
+        return semantics_of(self.rules.semantics, group, kind, custom=custom)
 
     def _database(self) -> sqlite3.Connection:
         database: sqlite3.Connection | None = getattr(self._threads, "database", None)

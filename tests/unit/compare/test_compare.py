@@ -12,7 +12,7 @@ from reconciler.canonical.form import Mask, Range
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.comparison import Comparison, compare
 from reconciler.compare.contained import beyond
-from reconciler.compare.equal import blank, equal_scalar
+from reconciler.compare.equal import Blank, Reading, blank, equal_scalar
 from reconciler.compare.mask import clean, masked, text
 from reconciler.compare.masking import build
 from reconciler.model.path import ItemKey
@@ -92,20 +92,22 @@ def test_a_star_and_a_key_of_one_list_mask_together() -> None:
     assert trie is not None
     item = trie.at("l").at(ItemKey((("name", "a"),)))  # type: ignore[union-attr]
     assert item is not None
-    assert {name: node.mask.rule for name, node in item.children.items() if node.mask} == {"x": "one", "y": "two"}
+    assert {name: mask.rule for name, node in item.children.items() for mask in node.masks} == {"x": "one", "y": "two"}
 
 
 @pytest.mark.parametrize(
-    ("value", "lenient", "is_blank"),
+    ("value", "upto", "is_blank"),
     [
-        *((value, False, True) for value in (None, ABSENT)),
-        *((value, False, False) for value in (0, "", False, {}, [])),
-        *((value, True, True) for value in (0, 0.0, "", False, {}, [])),
-        *((value, True, False) for value in (1, True, " ", [None], {"a": None})),
+        *((value, Blank.NULL, True) for value in (None, ABSENT)),
+        *((value, Blank.NULL, False) for value in (0, "", False, {}, [])),
+        *((value, Blank.EMPTY, True) for value in ({}, [])),
+        *((value, Blank.EMPTY, False) for value in (0, "", False)),
+        *((value, Blank.ZERO, True) for value in (0, 0.0, "", False, {}, [])),
+        *((value, Blank.ZERO, False) for value in (1, True, " ", [None], {"a": None})),
     ],
 )
-def test_blank_is_what_the_server_may_leave_out(value: Any, lenient: bool, is_blank: bool) -> None:
-    assert blank(value, lenient=lenient) is is_blank
+def test_blank_is_what_the_server_may_leave_out(value: Any, upto: Blank, is_blank: bool) -> None:
+    assert blank(value, upto) is is_blank
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,8 @@ def test_blank_is_what_the_server_may_leave_out(value: Any, lenient: bool, is_bl
         ("duration", "60s", "1m0s", True),
         ("duration", "60", "60s", False),
         ("bytes", "YQ==", "YQ==\n", True),
-        ("int-or-string", 80, "80", False),
+        ("int-or-string", 80, "80", True),
+        ("int-or-string", 80, "80%", False),
         ("", "60s", "1m0s", False),
         ("", True, 1, False),
         ("", 1, 1.0, True),
@@ -129,7 +132,7 @@ def test_blank_is_what_the_server_may_leave_out(value: Any, lenient: bool, is_bl
     ],
 )
 def test_values_are_equal_by_the_meaning_of_their_place(scalar: Any, one: Any, other: Any, same: bool) -> None:
-    assert equal_scalar(one, other, TypeNode(scalar=scalar), lenient=False) is same
+    assert equal_scalar(one, other, TypeNode(scalar=scalar), Reading(offline=False), ()) is same
 
 
 def test_masked_values_hide_and_others_stay() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.model.ref import KindInfo
 from reconciler.schema.builtin import Builtin, pack_kinds, pack_types
+from reconciler.schema.openapi import UNTYPED
 from reconciler.schema.types import PLAIN, TypeNode
 from reconciler.store.schema_data import load_builtin
 
@@ -44,10 +45,10 @@ def test_the_order_of_kinds_does_not_change_what_is_packed() -> None:
     assert pack_types(TYPES) == pack_types(dict(reversed(TYPES.items())))
 
 
-def test_an_unknown_kind_is_none_and_plain() -> None:
+def test_an_unknown_kind_is_none_and_untyped() -> None:
     builtin = load_builtin()
     assert builtin.kind("x.io", "v1", "Foo") is None
-    assert builtin.types("x.io", "v1", "Foo") is PLAIN
+    assert builtin.types("x.io", "v1", "Foo") is UNTYPED
 
 
 def test_every_packaged_kind_has_types() -> None:

@@ -5,6 +5,7 @@ Allowed failures: none.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.schema.openapi import SchemaReader
-from reconciler.schema.types import TypeNode, load
+from reconciler.schema.pack import dump, load
+from reconciler.schema.types import TypeNode
 
 pytestmark = pytest.mark.property
 
@@ -47,6 +49,8 @@ TREES = st.recursive(
 
 @given(TREES)
 def test_any_schema_gives_a_type_that_travels_as_json(schema: Any) -> None:
-    node = SchemaReader({"Self": schema}).root(schema)
-    assert isinstance(node, TypeNode)
-    assert load(node.dump()) == node
+    for custom in (False, True):
+        node = SchemaReader({"Self": schema}, custom=custom).root(schema)
+        assert isinstance(node, TypeNode)
+        packed = dump(node)
+        assert dump(load(json.loads(json.dumps(packed)))) == packed

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.compare.blame import FieldManager, blame
 from reconciler.model.path import ItemKey, Path
-from reconciler.report.blame import FieldManager, blame
 
 APP = ItemKey((("name", "app"),))
 PORT = ItemKey((("containerPort", 80),))

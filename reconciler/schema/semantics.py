@@ -1,0 +1,64 @@
+"""Owns what values mean where no schema says it: the semantic rules of the policies, for one kind. Must not compare.
+
+It is asked of values that differ, so a pattern may cost something; answers are kept by place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from reconciler.model.path import Path
+from reconciler.policy.model import SemanticRule
+from reconciler.policy.pattern import fits
+from reconciler.policy.select import kind_matches
+from reconciler.schema.types import Scalar
+
+CUSTOM_KINDS: Final = "{custom}"
+_SCALARS: Final[dict[str, Scalar]] = {"quantity": "quantity", "duration": "duration"}
+# Places of one kind are few; whoever sends others by the thousand must not fill the memory.
+_PLACES_KEPT: Final = 4096
+
+
+@dataclass(slots=True, eq=False)
+class Semantics:
+    """The rules of one kind."""
+
+    rules: tuple[SemanticRule, ...] = ()
+    _found: dict[tuple[str, ...], tuple[SemanticRule, ...]] = field(default_factory=dict, repr=False)
+
+    def scalar(self, path: Path) -> Scalar:
+        """What a text or number at `path` is compared as; "" for itself."""
+        return next((_SCALARS[rule.meaning] for rule in self._at(path) if rule.meaning in _SCALARS), "")
+
+    def empty_matters(self, path: Path) -> bool:
+        """True where {} or [] at `path` is not the same as nothing."""
+        return any(rule.meaning == "meaningful-empty" for rule in self._at(path))
+
+    def zero_is_absent(self, path: Path) -> SemanticRule | None:
+        """The rule by which a controller may leave out a zero value at `path`."""
+        return next((rule for rule in self._at(path) if rule.meaning == "zero-is-absent"), None)
+
+    def _at(self, path: Path) -> tuple[SemanticRule, ...]:
+        if not self.rules:
+            return ()
+        tokens = tuple(element if isinstance(element, str) else "*" for element in path)
+        found = self._found.get(tokens)
+        if found is None:
+            found = tuple(rule for rule in self.rules if any(fits(pattern, tokens) for pattern in rule.paths))
+            if len(self._found) < _PLACES_KEPT:
+                self._found[tokens] = found
+        return found
+
+
+NOTHING_SAID: Final = Semantics()
+
+
+def semantics_of(rules: Iterable[SemanticRule], group: str, kind: str, *, custom: bool) -> Semantics:
+    """The rules that concern one kind; `custom`: it is not one of the API server's own."""
+    return Semantics(tuple(rule for rule in rules if any(_names(one, group, kind, custom) for one in rule.kinds)))
+
+
+def _names(pattern: str, group: str, kind: str, custom: bool) -> bool:
+    return custom if pattern == CUSTOM_KINDS else kind_matches(pattern, group, kind)
