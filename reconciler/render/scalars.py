@@ -148,7 +148,7 @@ def _short_float(value: float) -> str:
 
 def _binary(text: str) -> str:
     try:
-        return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
+        return base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError) as error:
         raise ScalarError("!!binary value is not base64") from error
 

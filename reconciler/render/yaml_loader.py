@@ -76,7 +76,7 @@ class _Builder:
 
     def _reset(self) -> None:
         self._stack: list[_Open] = []
-        self._anchors: dict[str, tuple[Tree, int]] = {}
+        self._anchors: dict[str, tuple[Tree, int] | _Open] = {}
         self._nodes = 0
         self._aliases = 0
         self._item_lines: tuple[int, ...] = ()
@@ -152,11 +152,15 @@ class _Builder:
         if len(self._stack) >= limits.YAML_DEPTH:
             raise beyond_limits(f"{self._name}:{line}", len(self._stack) + 1)
         value: dict[str, Tree] | list[Tree] = {} if kind is yaml.MappingStartEvent else []
-        self._stack.append(_Open(value, event.anchor, line, self._nodes - 1))
+        entry = _Open(value, event.anchor, line, self._nodes - 1)
+        self._stack.append(entry)
+        if entry.anchor:
+            self._anchors[entry.anchor] = entry
 
     def _close(self) -> None:
         done = self._stack.pop()
-        if done.anchor:
+        # A node inside may have taken the name over: then it is that one's.
+        if done.anchor and self._anchors[done.anchor] is done:
             self._anchors[done.anchor] = (done.value, self._nodes - done.before)
         if len(self._stack) == 1 and self._stack[0].key == "items":
             self._item_lines = tuple(done.lines)
@@ -190,11 +194,12 @@ class _Builder:
                 where=f"{self._name}:{line}",
                 code="SS3002",
             )
-        if any(entry.anchor == anchor for entry in self._stack):
-            raise self._fail("an anchor's value contains itself", line)
-        if anchor not in self._anchors:
+        named = self._anchors.get(anchor)
+        if named is None:
             raise self._fail("an alias without its anchor", line)
-        value, nodes = self._anchors[anchor]
+        if isinstance(named, _Open):
+            raise self._fail("an anchor's value contains itself", line)
+        value, nodes = named
         self._count(nodes, line)
         top = self._stack[-1]
         if isinstance(top.value, dict) and not top.has_key:
