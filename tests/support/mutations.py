@@ -109,12 +109,11 @@ def mutations(held: Held, form: CanonicalObject, live: Tree) -> Iterator[Mutatio
     yield from _metadata(form, live)
 
 
-def sampled(held: Held, form: CanonicalObject, live: Tree, most: int) -> list[Mutation]:
-    """All of them, or `most` that are the same in each run: of each kind of change the same share."""
-    everything = list(mutations(held, form, live))
+def sampled(everything: list[Mutation], seed: str, most: int) -> list[Mutation]:
+    """All of them, or about `most` that are the same in each run: of each kind of change the same share."""
     if len(everything) <= most:
         return everything
-    dice = random.Random(str(form.ref))  # noqa: S311 - the same sample each time is the point
+    dice = random.Random(seed)  # noqa: S311 - the same sample each time is the point
     by_kind: dict[str, list[Mutation]] = {}
     for one in everything:
         by_kind.setdefault(one.what, []).append(one)
