@@ -21,6 +21,7 @@ from reconciler.cluster.api import ApiClient  # noqa: E402
 from reconciler.cluster.discovery import Discovery  # noqa: E402
 from reconciler.schema.builtin import pack_kinds, pack_types  # noqa: E402
 from setscrew.controlplane import ControlPlane  # noqa: E402
+from tools import generate_defaults  # noqa: E402
 
 DATA = ROOT / "reconciler" / "schema" / "data"
 # Alpha and beta versions too: a cluster may serve them, and Git may declare them.
@@ -28,7 +29,7 @@ EVERYTHING = {"runtime_config": ["api/all=true"], "feature_gates": ["AllAlpha=tr
 
 
 def main() -> int:
-    """Write kinds.json and types.json; print what they hold."""
+    """Write kinds.json, types.json and defaults.json; print what they hold."""
     with ControlPlane.start(**EVERYTHING) as plane:
         client = ApiClient.load(str(plane.admin_kubeconfig))
         version = str(client.request("GET", "/version")["gitVersion"]).removeprefix("v")
@@ -37,7 +38,7 @@ def main() -> int:
         types = {gvk: discovery.types(*gvk) for gvk in kinds}
     _write("kinds.json", pack_kinds(version, kinds.values()))
     _write("types.json", pack_types(types))
-    return 0
+    return generate_defaults.main()
 
 
 def _write(name: str, content: Any) -> None:

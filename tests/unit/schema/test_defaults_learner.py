@@ -1,0 +1,144 @@
+"""Rules of defaults are found from made-up examples; where examples disagree, nothing is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tools.probe.learn import Example, explained, rules_of
+from tools.probe.observe import Observation
+from tools.probe.rules import COMPUTED, filled, is_latest
+from tools.probe.shapes import Shapes
+from tools.probe.table import Learner, mistakes
+
+
+def _examples(*rows: tuple[dict[str, Any], Any], kind: str = "apps/Deployment") -> list[Example]:
+    return [Example(kind, struct, answer) for struct, answer in rows]
+
+
+def test_what_is_always_filled_in_needs_no_condition() -> None:
+    assert rules_of(_examples(({}, 10), ({"replicas": 1}, 10))) == [{"value": 10}]
+
+
+def test_what_is_never_filled_in_has_no_rule() -> None:
+    assert rules_of(_examples(({}, None), ({"replicas": 1}, None))) == []
+
+
+def test_an_image_without_a_version_decides_on_pulling() -> None:
+    images = ["a", "a:latest", "host:5000/a", "a:1", "host:5000/a:1", "a@sha256:00", "a:latest@sha256:00"]
+    examples = _examples(*(({"image": name}, "Always" if is_latest(name) else "IfNotPresent") for name in images))
+    rules = rules_of(examples) or []
+    assert filled(rules, "Pod", {"image": "other.example.com:80/b"}) == "Always"
+    assert filled(rules, "Pod", {"image": "other.example.com:80/b:2"}) == "IfNotPresent"
+
+
+def test_a_sibling_that_is_there_decides() -> None:
+    examples = _examples(
+        ({}, ["Ingress"]),
+        ({"ingress": [{}]}, ["Ingress"]),
+        ({"egress": [{}]}, ["Ingress", "Egress"]),
+        ({"egress": [{}], "ingress": [{}]}, ["Ingress", "Egress"]),
+    )
+    rules = rules_of(examples) or []
+    assert [filled(rules, "x", struct) for struct in ({"egress": [1]}, {"ingress": [1]})] == [
+        ["Ingress", "Egress"],
+        ["Ingress"],
+    ]
+
+
+def test_a_rule_may_hold_for_undeclared_siblings_only() -> None:
+    examples = _examples(({}, {"partition": 0}), ({"other": 1}, {"partition": 0}), ({"type": "RollingUpdate"}, None))
+    assert rules_of(examples) == [{"when": [{"field": "type", "declared": False}], "value": {"partition": 0}}]
+
+
+def test_values_of_choices_are_told_together() -> None:
+    names = {"User": "rbac", "Group": "rbac", "ServiceAccount": None}
+    examples = _examples(*(({"kind": kind, "name": name}, group) for kind, group in names.items() for name in "ab"))
+    assert rules_of(examples) == [{"when": [{"field": "kind", "in": ["Group", "User"]}], "value": "rbac"}]
+
+
+def test_names_of_things_are_no_choices() -> None:
+    examples = _examples(({"name": "a"}, 1), ({"name": "b"}, 2), ({"name": "c"}, 1))
+    assert rules_of(examples) is None
+
+
+@pytest.mark.parametrize(
+    ("made", "rule"),
+    [
+        (lambda port: port, {"copy": "from"}),
+        (str.lower, {"copy": "from", "lower": True}),
+        (lambda kind: kind + "List", {"copy": "from", "suffix": "List"}),
+    ],
+)
+def test_a_sibling_is_copied(made: Any, rule: dict[str, Any]) -> None:
+    assert rules_of(_examples(*(({"from": value}, made(value)) for value in ("Ab", "Cd", "Ef")))) == [rule]
+
+
+def test_the_kind_of_the_object_decides() -> None:
+    examples = [Example(kind, {}, 6) for kind in ("Job", "Job")] + [Example("CronJob", {"a": 1}, None)]
+    examples += [Example("Job", {"a": 1}, 6), Example("CronJob", {}, None)]
+    assert rules_of(examples) == [{"when": [{"field": "$kind", "in": ["Job"]}], "value": 6}]
+
+
+def test_allocated_values_are_computed() -> None:
+    assert explained(_examples(({}, "10.0.0.1"), ({"a": 1}, "10.0.0.2"), ({}, "10.0.0.3"))) == [{"computed": True}]
+
+
+def test_a_time_is_computed_although_two_were_equal() -> None:
+    assert explained(_examples(({}, "2026-01-01T00:00:00Z"), ({"a": 1}, "2026-01-01T00:00:00Z"))) == [
+        {"computed": True}
+    ]
+
+
+def test_only_kinds_that_no_rule_explains_are_computed() -> None:
+    examples = [
+        Example("Pod", {}, 1),
+        Example("Pod", {}, 2),
+        Example("Deployment", {}, 5),
+        Example("Deployment", {"a": 1}, 5),
+    ]
+    rules = explained(examples)
+    assert filled(rules, "Pod", {}) is COMPUTED
+    assert filled(rules, "Deployment", {"b": 1}) == 5
+
+
+_SPEC = {"properties": {name: {"type": of} for name, of in {"a": "integer", "b": "boolean", "t": "string"}.items()}}
+_SHAPES = Shapes([{"components": {"schemas": {"Spec": _SPEC}}}])
+
+
+def _seen(sent: dict[str, Any], answered: dict[str, Any]) -> Observation:
+    return Observation("Spec", "Kind", sent, answered)
+
+
+def _learned(*seen: Observation) -> dict[str, Any]:
+    learner = Learner(_SHAPES)
+    learner.learn_keeps(seen)
+    table: dict[str, Any] = learner.table(learner.rows(seen))
+    return table
+
+
+def test_a_zero_that_is_stored_is_kept_and_one_that_is_not_counts_as_undeclared() -> None:
+    table = _learned(_seen({"a": 0, "t": "x"}, {"a": 0, "t": "x"}), _seen({"b": False}, {"a": 3}), _seen({}, {"a": 3}))
+    assert table == {"Spec": {"fill": {"a": [{"value": 3}]}, "keeps": ["a"]}}
+
+
+def test_a_zero_that_is_stored_only_sometimes_is_computed() -> None:
+    table = _learned(_seen({"b": False}, {"b": False}), _seen({"b": False, "a": 1}, {"a": 1}))
+    assert table["Spec"]["computed"] == ["b"]
+
+
+def test_a_declared_value_that_the_server_changes_is_computed() -> None:
+    table = _learned(_seen({"t": "x"}, {"t": "X"}), _seen({"a": 1}, {"a": 1, "t": "Z"}))
+    assert table["Spec"] == {"computed": ["t"]}
+
+
+def test_a_definition_seen_once_stays_unknown() -> None:
+    assert _learned(_seen({"a": 1}, {"a": 1})) == {}
+
+
+def test_a_wrong_rule_is_told_with_what_it_says() -> None:
+    learner = Learner(_SHAPES)
+    rows = learner.rows([_seen({"a": 1}, {"a": 1, "t": "x"})])["Spec"]
+    assert [(name, said) for name, _, said in mistakes({"fill": {"t": [{"value": "y"}]}}, rows)] == [("t", "y")]
+    assert mistakes({"fill": {"t": [{"value": "x"}]}}, rows) == []

@@ -1,0 +1,193 @@
+"""Owns finding the rules of one field from examples. Must not know Kubernetes, nor where the examples come from.
+
+The search is separate-and-conquer: the simplest conditions under which all examples left agree make a rule, its
+examples are put aside, and so on until nothing is filled in any more. Sets of examples are bit masks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Final
+
+from tools.probe.rules import KIND, Condition, Rule, Tree, consequence, holds
+
+# A rule that only one example shows may be chance.
+_SUPPORT = 2
+_CONDITIONS = 3
+# Strings that are names of choices, not of things: conditions may ask for their values.
+_CHOICE: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
+# A time that a server filled in is not the same at the next try; two answers in one second would hide it.
+_OF_THE_MOMENT: Final = re.compile(r'"\d{4}-\d\d-\d\dT[\d:.]+Z"')
+_IMAGES: Final = ("image", "reference")
+_COPIES: Final[tuple[Rule, ...]] = ({}, {"lower": True}, {"suffix": "List"}, {"lower": True, "suffix": "List"})
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One undeclared field: the kind of the object, the declared fields around it, what was filled in (None: nothing)."""
+
+    kind: str
+    struct: dict[str, Any]
+    answer: Tree
+
+
+def rules_of(examples: Sequence[Example]) -> list[Rule] | None:
+    """The rules that explain every example, in order; [] where nothing is ever filled in, None where none explain."""
+    answers = {text(example.answer) for example in examples}
+    if any(_OF_THE_MOMENT.fullmatch(answer) for answer in answers):
+        return None
+    if answers <= {"null"}:
+        return []
+    if len(answers) == 1:
+        return [{"value": examples[0].answer}]
+    return _Search(_distinct(examples)).run()
+
+
+def explained(examples: Sequence[Example]) -> list[Rule]:
+    """As `rules_of`; kinds whose examples no rule explains get a first rule that says `computed`."""
+    rules = rules_of(examples)
+    if rules is not None:
+        return rules
+    kinds = sorted({example.kind for example in examples})
+    hard = [kind for kind in kinds if rules_of([one for one in examples if one.kind == kind]) is None]
+    rest = [example for example in examples if example.kind not in hard]
+    below = rules_of(rest) if hard else None
+    if below is None or not rest:
+        return [{"computed": True}]
+    return [{"when": [{"field": KIND, "in": hard}], "computed": True}, *below]
+
+
+def text(value: Tree) -> str:
+    """The value as text, so that `false`, `0` and `"0"` are three."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _distinct(examples: Sequence[Example]) -> list[Example]:
+    found = {(one.kind, text(one.struct), text(one.answer)): one for one in examples}
+    return [found[key] for key in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    conditions: tuple[Condition, ...]
+    mask: int
+    rule: Rule
+
+    def better(self, other: _Candidate | None) -> bool:
+        return other is None or self.rank < other.rank
+
+    @property
+    def rank(self) -> tuple[int, int, bool, int, str]:
+        asks_kind = sum(condition["field"] == KIND for condition in self.conditions)
+        return len(self.conditions), -self.mask.bit_count(), "copy" in self.rule, asks_kind, text(self.conditions)
+
+
+@dataclass(slots=True)
+class _Search:
+    examples: list[Example]
+    _literals: list[tuple[Condition, int]] = field(default_factory=list)
+    _groups: dict[str, dict[str, tuple[Tree, int]]] = field(default_factory=dict)
+    _consequences: list[tuple[Rule, int]] = field(default_factory=list)
+
+    def run(self) -> list[Rule] | None:
+        self._prepare()
+        left = (1 << len(self.examples)) - 1
+        wanted = self._mask(lambda example: example.answer is not None)
+        rules: list[Rule] = []
+        while left & wanted:
+            best = self._best(left)
+            if best is None:
+                return None
+            when: Rule = {"when": list(best.conditions)} if best.conditions else {}
+            rules.append({**when, **best.rule})
+            left &= ~best.mask
+        return rules
+
+    def _best(self, left: int) -> _Candidate | None:
+        for size in range(_CONDITIONS + 1):
+            best: _Candidate | None = None
+            for candidate in self._candidates(left, size):
+                if candidate.better(best):
+                    best = candidate
+            if best is not None:
+                return best
+        return None
+
+    def _candidates(self, left: int, size: int) -> Iterator[_Candidate]:
+        """Pure conditions of this number, the last one perhaps a choice of several values."""
+        alive = [(condition, mask & left) for condition, mask in self._literals if mask & left]
+        for chosen in combinations(alive, size):
+            yield from self._pure(tuple(condition for condition, _ in chosen), _all(chosen, left))
+        for chosen in combinations(alive, size - 1) if size else ():
+            mask = _all(chosen, left)
+            if mask:
+                yield from self._choices(tuple(condition for condition, _ in chosen), mask)
+
+    def _pure(self, conditions: tuple[Condition, ...], mask: int) -> Iterator[_Candidate]:
+        if not mask or (conditions and mask.bit_count() < _SUPPORT):
+            return
+        for rule, satisfied in self._consequences:
+            if not mask & ~satisfied:
+                yield _Candidate(conditions, mask, rule)
+
+    def _choices(self, conditions: tuple[Condition, ...], mask: int) -> Iterator[_Candidate]:
+        named = {condition["field"] for condition in conditions}
+        for name, values in self._groups.items():
+            if name in named:
+                continue
+            for rule, satisfied in self._consequences:
+                pure = [(value, at & mask) for value, at in values.values() if at & mask and not at & mask & ~satisfied]
+                at = 0
+                for _, below in pure:
+                    at |= below
+                if pure and at.bit_count() >= _SUPPORT:
+                    yield _Candidate((*conditions, {"field": name, "in": [value for value, _ in pure]}), at, rule)
+
+    def _prepare(self) -> None:
+        names = sorted({name for example in self.examples for name in example.struct})
+        conditions: list[Condition] = [{"field": name, "declared": yes} for name in names for yes in (True, False)]
+        conditions += [{"field": name, "latest": yes} for name in names if name in _IMAGES for yes in (True, False)]
+        for name in (*names, KIND):
+            values = self._values(name)
+            if len(values) > 1:
+                masks = {key: (value, self._holding({"field": name, "in": [value]})) for key, value in values.items()}
+                self._groups[name] = masks
+                conditions += [{"field": name, "in": [value]} for value in values.values()]
+        every = (1 << len(self.examples)) - 1
+        masked = [(condition, self._holding(condition)) for condition in conditions]
+        self._literals = [(condition, mask) for condition, mask in masked if 0 < mask < every]
+        self._consequences = [(rule, self._satisfied(rule)) for rule in self._outcomes(names)]
+
+    def _values(self, name: str) -> dict[str, Tree]:
+        found = [example.kind if name == KIND else example.struct.get(name) for example in self.examples]
+        choices = [one for one in found if isinstance(one, bool) or (isinstance(one, str) and _CHOICE.fullmatch(one))]
+        return dict(sorted((text(one), one) for one in (found if name == KIND else choices)))
+
+    def _outcomes(self, names: list[str]) -> list[Rule]:
+        answers = {text(example.answer): example.answer for example in self.examples if example.answer is not None}
+        rules: list[Rule] = [{"value": answers[key]} for key in sorted(answers)]
+        return rules + [
+            {"copy": name, **how} for name in names for how in _COPIES if self._satisfied({"copy": name, **how})
+        ]
+
+    def _satisfied(self, rule: Rule) -> int:
+        def satisfies(example: Example) -> bool:
+            return example.answer is not None and text(consequence(rule, example.struct)) == text(example.answer)
+
+        return self._mask(satisfies)
+
+    def _holding(self, condition: Condition) -> int:
+        return self._mask(lambda example: holds(condition, example.kind, example.struct))
+
+    def _mask(self, test: Any) -> int:
+        return sum(1 << place for place, example in enumerate(self.examples) if test(example))
+
+
+def _all(chosen: tuple[tuple[Condition, int], ...], mask: int) -> int:
+    for _, each in chosen:
+        mask &= each
+    return mask
