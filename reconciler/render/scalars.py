@@ -75,8 +75,8 @@ def resolve_tagged(tag: str, text: str) -> Scalar:
     if name not in {"int", "float", "bool", "null"}:
         return text
     value = resolve_plain(text)
-    if name == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return value
+    if name == "float" and isinstance(value, int) and not isinstance(value, bool) and value < _INT64:
+        return float(value)
     if _type_name(value) != name:
         raise ScalarError(f"cannot decode this scalar as !!{name}")
     return value

@@ -104,8 +104,7 @@ class _Builder:
     def _events(self) -> Iterator[Any]:
         parser = CParser(self._data)
         try:
-            while parser.check_event():
-                yield parser.get_event()
+            yield from iter(parser.get_event, None)
         except yaml.MarkedYAMLError as error:
             raise self._syntax(error) from None
         except yaml.YAMLError as error:
