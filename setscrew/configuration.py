@@ -80,7 +80,7 @@ def documents(path: Path) -> Iterator[Document]:
         raise UsageError("no such file or directory", where=str(path))
     files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
     for file in files:
-        for document in _read(file):
+        for document in read(file):
             if not isinstance(document, Mapping):
                 raise UsageError("every document must be a mapping with apiVersion and kind", where=str(file))
             if document.get("kind") not in KINDS:
@@ -89,7 +89,8 @@ def documents(path: Path) -> Iterator[Document]:
             yield str(file), document
 
 
-def _read(file: Path) -> list[Any]:
+def read(file: Path) -> list[Any]:
+    """The documents of one YAML file, whatever they are. Raises UsageError."""
     try:
         text = file.read_text("utf-8")
         return [document for document in yaml.safe_load_all(text) if document is not None]

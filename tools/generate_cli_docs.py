@@ -36,6 +36,9 @@ def page() -> str:
         if command is not None and not command.hidden:
             inner = click.Context(command, context, name, **widths)
             sections.append(_section(f"setscrew {name}", command.get_help(inner)))
+            for below, sub in sorted(getattr(command, "commands", {}).items()):
+                context_below = click.Context(sub, inner, below, **widths)
+                sections.append(_section(f"setscrew {name} {below}", sub.get_help(context_below)))
     return "\n".join(sections)
 
 

@@ -25,13 +25,15 @@ _BUILTIN_GROUPS: Final = frozenset(
 
 
 def kind_matches(pattern: str, group: str, kind: str) -> bool:
-    """`apps/Deployment`, `apps/*`, `ConfigMap` (core group), `*` or `{custom}`."""
+    """`apps/Deployment`, `apps/*`, `*.crossplane.io/*`, `ConfigMap` (core group), `*` (all) or `{custom}`."""
     if pattern == "*":
         return True
     if pattern == CUSTOM:
         return group not in _BUILTIN_GROUPS
     wanted_group, slash, wanted_kind = pattern.rpartition("/")
-    return (wanted_group if slash else "") == group and wanted_kind in ("*", kind)
+    if not slash:
+        return not group and wanted_kind == kind
+    return fnmatchcase(group, wanted_group) and fnmatchcase(kind, wanted_kind)
 
 
 def any_kind(patterns: Iterable[str], group: str, kind: str) -> bool:

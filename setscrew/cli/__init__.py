@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "register": ("setscrew.cli.register", "register"),
     "render": ("setscrew.cli.forms", "render"),
     "review": ("setscrew.cli.review", "review"),
+    "rules": ("setscrew.cli.rules", "rules"),
     "run": ("setscrew.cli.run", "run"),
     "serve": ("setscrew.cli.run", "serve"),
 }
@@ -103,6 +104,8 @@ def _internal(error: Exception) -> InternalError:
 def _verbatim(command: click.Command) -> click.Command:
     """Docstrings are raw, so click's mark of a paragraph to be left as it stands is two characters there."""
     command.help = (command.help or "").replace("\\b\n", "\b\n").replace("\\\\\n", "\\\n")
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _verbatim(below)
     return command
 
 

@@ -91,6 +91,9 @@ def test_every_command_and_option_is_documented(name: str) -> None:
         ("SteeringRules", model.SteeringRule),
         ("SteeringRules", model.OptOut),
         ("ListRules", model.ListRule),
+        ("SemanticRules", model.SemanticRule),
+        ("ScalerRules", model.ScalerRule),
+        ("CodeRules", model.CodeRule),
     ],
 )
 def test_every_field_of_a_policy_document_is_documented(heading: str, kind: type) -> None:
@@ -102,7 +105,7 @@ def test_every_kind_of_document_is_documented() -> None:
     text = read("reference/policy.md") + read("reference/configuration.md")
     assert [kind for kind in configuration.KINDS if f"## {kind}\n" not in text] == []
     everywhere = {camel(field.name) for field in fields(model.Rules)} - {
-        *("policies", "masks", "steering", "lists", "delegations")
+        *("policies", "masks", "steering", "lists", "delegations", "semantics", "scalers", "code")
     }
     assert [name for name in sorted(everywhere) if f"`{name}`" not in text] == []
 
