@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-_ACTION: Final = rb"\{\{(?!-?\s*/\*)[^{}]*\b"  # the beginning of an action that is no comment
+# The beginning of an action that is no comment, with the strings in it. No part of it may hold a brace, so that the
+# search stays linear in hostile text.
+_ACTION: Final = rb'\{\{(?!-?\s*/\*)(?:[^{}"`]|"[^"{}]*"|`[^`{}]*`)*?\b'
 LOOKUP: Final = re.compile(_ACTION + rb"lookup\s+[\"`$.(]")
 CLOCK: Final = re.compile(_ACTION + rb"(?:now|ago)\b")
 
