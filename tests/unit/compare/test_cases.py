@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -114,5 +116,27 @@ def test_a_verdict_and_its_changes_say_one_thing(name: str) -> None:
 def test_a_class_that_is_held_elsewhere_names_a_test_that_exists(test: str) -> None:
     file, _, name = test.partition("::")
     assert (ROOT / file).is_file()
-    names = {node.name for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))) if isinstance(node, ast.FunctionDef)}
+    names = {
+        node.name for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))) if isinstance(node, ast.FunctionDef)
+    }
     assert name in names
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_class_table", ROOT / "tools" / "generate_class_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_of_rules_and_cases_are_what_the_cases_say() -> None:
+    made = generator()
+    stale = "run: .venv/bin/python tools/generate_class_table.py"
+    assert made.RULES_PAGE.read_text("utf-8") == made.rules_page(), stale
+    assert made.CASES_PAGE.read_text("utf-8") == made.cases_page(), stale
+
+
+def test_every_class_is_documented_once() -> None:
+    assert sorted(generator().documented()) == sorted(content["class"] for content in CLASSES.values())
