@@ -70,7 +70,7 @@ def test_hardly_a_path_is_hidden_or_unknown(landed: Landed, engine: str) -> None
     leaves, unseen = 0, []
     for one in judged(landed, engine):
         why = {hidden.field: f"hidden by {hidden.rule}" for hidden in one.compared.hidden}
-        why |= dict.fromkeys(one.compared.undecided, "unknown")
+        why |= {doubt.field: "unknown" for doubt in one.compared.undecided}
         leaves += sum(1 for _ in content(one.form, one.live, set(why)))
         unseen += [f"{one.form.ref} {name}: {reason}" for name, reason in why.items()]
     share, table = len(unseen) / leaves, "\n".join(sorted(unseen))

@@ -208,10 +208,10 @@ def test_another_spelling_in_the_cluster_is_no_drift(landed: Landed, engine: str
 
 
 def differences(
-    form: CanonicalObject, what: str, changes: Sequence[Change], doubts: Sequence[str], usual: Sequence[str]
+    form: CanonicalObject, what: str, changes: Sequence[Change], doubts: Sequence[Change], usual: Sequence[Change]
 ) -> Iterator[str]:
     """What a twin has that the object as it is has not."""
     for change in changes:
         yield f"{what}: {form.ref} {change.path}: {change.desired!r} -> {change.live!r}"
-    for name in sorted(set(doubts) - set(usual)):
+    for name in sorted({one.field for one in doubts} - {one.field for one in usual}):
         yield f"{what}: {form.ref} {name}: unknown"

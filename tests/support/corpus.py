@@ -181,13 +181,13 @@ def land(plane: ControlPlane, entry: Entry) -> Landed:
         places = [*pairs, *(_namespace(name) for name in _undeclared(entry, pairs))]
         eventually(lambda: not _there(client, places), "what the entry before this one had in common is gone", 90)
         _namespaces(plane, entry, pairs)
-        _apply(plane, first)
-        eventually(lambda: _established(plane, first), "every CRD is served", 60)
-        _apply(plane, rest)
+        put(plane, first)
+        eventually(lambda: established(plane, first), "every CRD is served", 60)
+        put(plane, rest)
         _settle(client, pairs)
         answers = _answers(client, [*first, *rest])
         if last:
-            _apply(plane, last)
+            put(plane, last)
             _settle(client, pairs)
             answers |= _answers(client, last)
         live = read_live(client, [(one.ref, kind) for one, kind in pairs])
@@ -202,8 +202,7 @@ def clear(plane: ControlPlane, landed: Landed) -> None:
     first, rest, last = _phases([(one.rendered, one.kind) for one in landed.objects])
     namespaces = [_namespace(name) for name in _undeclared(landed.entry, [*first, *rest, *last])]
     for part in (last, rest, first, namespaces):
-        if part:
-            plane.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", input=_text(part))
+        take(plane, part)
 
 
 def _there(client: ApiClient, pairs: Sequence[Pair]) -> bool:
@@ -223,7 +222,7 @@ def _undeclared(entry: Entry, pairs: Iterable[Pair]) -> list[str]:
 
 
 def _namespaces(plane: ControlPlane, entry: Entry, pairs: Iterable[Pair]) -> None:
-    _apply(plane, [_namespace(name) for name in _undeclared(entry, pairs)])
+    put(plane, [_namespace(name) for name in _undeclared(entry, pairs)])
 
 
 def _namespace(name: str) -> Pair:
@@ -231,16 +230,24 @@ def _namespace(name: str) -> Pair:
     return RenderedObject(tree, Provenance()), KindInfo("", "v1", "Namespace", "namespaces", namespaced=False)
 
 
-def _apply(plane: ControlPlane, part: Sequence[Pair]) -> None:
+def put(plane: ControlPlane, part: Sequence[Pair]) -> None:
+    """Apply these objects as a GitOps controller does."""
     if part:
         plane.kubectl("apply", *_SERVER_SIDE, "-f", "-", input=_text(part))
+
+
+def take(plane: ControlPlane, part: Sequence[Pair]) -> None:
+    """Delete these objects; nobody waits until they are gone."""
+    if part:
+        plane.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", input=_text(part))
 
 
 def _text(part: Iterable[Pair]) -> str:
     return "---\n".join(json.dumps(one.tree) + "\n" for one, _ in part)
 
 
-def _established(plane: ControlPlane, part: Iterable[Pair]) -> bool:
+def established(plane: ControlPlane, part: Iterable[Pair]) -> bool:
+    """Whether every CRD among these is served."""
     names = {one.ref.name for one, kind in part if (kind.group, kind.kind) == CRD}
     if not names:
         return True
