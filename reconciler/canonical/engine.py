@@ -5,8 +5,9 @@ Must not talk to a server (`reconciler.cluster.canonicalizer` does) nor read fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from reconciler.canonical.complete import complete
 from reconciler.canonical.filled import filled
@@ -23,18 +24,23 @@ from reconciler.policy.model import Rules
 from reconciler.schema.catalog import Catalog
 from reconciler.schema.types import TypeNode
 
+GENERATED: Final = "generated-values"
 _IDENTITY = ("apiVersion", "kind", "metadata")
 _METADATA = ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What canonicalization needs beside the object. `namespace` is that of namespaced objects that name none."""
+    """What canonicalization needs beside the object. `namespace` is that of namespaced objects that name none.
+
+    `guess`: a kind that nobody knows is taken as it is written, which says less than a schema would.
+    """
 
     catalog: Catalog
     rules: Rules
     secret_key: bytes
     namespace: str = "default"
+    guess: bool = False
 
 
 class UnknownKindError(RenderError):
@@ -50,6 +56,8 @@ def located(rendered: RenderedObject, context: Context) -> tuple[RenderedObject,
     """
     group, version = split_api_version(rendered.api_version)
     kind = context.catalog.kind(group, version, rendered.ref.kind)
+    if kind is None and context.guess:
+        return rendered, KindInfo(group, version, rendered.ref.kind, "", namespaced=bool(rendered.ref.namespace))
     if kind is None:
         raise UnknownKindError(
             f"unknown kind {rendered.ref.kind} in {rendered.api_version}",
@@ -77,7 +85,10 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
     content = {key: value for key, value in declared.items() if key not in _IDENTITY}
     done = complete(content, types, f"{kind.group}/{kind.kind}" if kind.group else kind.kind)
     tree = {key: declared[key] for key in _IDENTITY[:2]} | {"metadata": _metadata(declared), **done.tree}
-    masks = masks_for(ref, declared, types, context.rules.masks, replicas_path=kind.replicas_path)
+    masks = (
+        *masks_for(ref, declared, types, context.rules.masks, replicas_path=kind.replicas_path),
+        *_generated(rendered, declared, types),
+    )
     want = without(tree, hidden_paths(masks), types)
     return CanonicalObject(
         ref,
@@ -90,6 +101,14 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
         notes=tuple(done.remarks),
         semantics=context.catalog.semantics(kind.group, kind.version, kind.kind),
     )
+
+
+def _generated(rendered: RenderedObject, declared: Tree, types: TypeNode) -> Iterator[Mask]:
+    """Masks of what the renderer makes anew each time: there must be a value, whichever."""
+    for pointer in rendered.generated:
+        # Values of Secrets stand in `data` by now, wherever they were written.
+        place = _place(pointer.replace("/stringData/", "/data/", 1), declared, types)
+        yield Mask(place, GENERATED, "the renderer makes another value each time", value=(("", ("*",)),))
 
 
 def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], context: Context) -> CanonicalObject:

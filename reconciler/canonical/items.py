@@ -25,6 +25,18 @@ def keyed(items: list[Tree], node: TypeNode) -> Items | None:
     return found
 
 
+def effective(items: list[Tree], node: TypeNode) -> Items | None:
+    """Items by key where keys repeat: the last one counts, at its place. None where an item has no key."""
+    found: dict[ItemKey, Tree] = {}
+    for item in items:
+        key = item_key(item, node)
+        if key is None:
+            return None
+        found.pop(key, None)
+        found[key] = item
+    return found
+
+
 def item_key(item: Tree, node: TypeNode) -> ItemKey | None:
     """The key of one item; None where it has none: no map, a key missing without default, a key that is no scalar."""
     if not isinstance(item, dict) or not node.keys:

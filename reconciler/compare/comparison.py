@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, Literal
 
+from reconciler.canonical.engine import GENERATED
 from reconciler.canonical.form import CanonicalObject
 from reconciler.compare.blame import blame
 from reconciler.compare.equal import Blank, Reading, blank
 from reconciler.compare.masking import build
-from reconciler.compare.walk import UNKNOWN, Finding, Place, walk
+from reconciler.compare.place import UNKNOWN, Finding, Place
+from reconciler.compare.walk import walk
 from reconciler.model.path import Path, pointer, readable
 from reconciler.model.tree import ABSENT, Tree, child, dig
 from reconciler.schema.types import PLAIN
@@ -23,7 +25,6 @@ from reconciler.schema.types import PLAIN
 Op = Literal["add", "remove", "replace"]
 Klass = Literal["changed", "missing", "extra", "default-overridden", "order"]
 HiddenClass = Literal["generated", "allocated", "hidden-by-rule"]
-GENERATED: Final = "generated-values"
 _HIDDEN_CLASS: Final[dict[str, HiddenClass]] = {GENERATED: "generated", "volatile-webhook-fields": "generated"}
 # How the tools of people name themselves in managedFields.
 _PEOPLE: Final = ("kubectl", "Mozilla", "curl", "k9s", "Lens", "octant", "headlamp", "rancher-dashboard")
@@ -61,13 +62,13 @@ class Hidden:
 class Comparison:
     """All drift of one object; no changes = same. `hidden`: what rules hid; `remarks`: what loader and server said.
 
-    `undecided`: undeclared fields that may be defaults, which only the server engine could tell.
+    `undecided`: undeclared fields that may be defaults, which only the server engine could tell; no drift as such.
     """
 
     changes: tuple[Change, ...]
     hidden: tuple[Hidden, ...] = ()
     remarks: tuple[str, ...] = ()
-    undecided: tuple[str, ...] = ()
+    undecided: tuple[Change, ...] = ()
 
     @property
     def verdict(self) -> Literal["same", "drift"]:
@@ -85,14 +86,13 @@ def compare(canonical: CanonicalObject, live: Tree, managed_fields: Tree = None)
 
     `managed_fields` are those of the live object: some rules ask who wrote a field, none says that it is drift.
     """
-    changes, hidden, undecided = [], list[Hidden](), []
+    changes, hidden, undecided = list[Change](), list[Hidden](), list[Change]()
     for finding in findings(canonical, UNKNOWN, live, learns=True):
         if (ruled := _ruled(finding, canonical, managed_fields)) is not None:
             hidden += ruled
-        elif finding.doubt and finding.verdict == "extra":
-            undecided.append(readable(finding.path))
         else:
-            changes.append(_change(finding, canonical.want, live))
+            doubtful = finding.doubt and finding.verdict == "extra"
+            (undecided if doubtful else changes).append(_change(finding, canonical.want, live))
     return Comparison(tuple(changes), tuple(hidden), canonical.notes, tuple(undecided))
 
 

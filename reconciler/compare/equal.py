@@ -170,7 +170,7 @@ def equal(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -
     if isinstance(want, list) and isinstance(now, list):
         if len(want) != len(now):
             return False
-        if node.list_type == "set":
+        if node.list_type in ("set", "unordered"):
             return _same_items(want, now, node.item, reading, path)
         pairs = enumerate(zip(want, now, strict=True))
         return all(equal(a, b, node.item, reading, (*path, at)) for at, (a, b) in pairs)

@@ -1,4 +1,4 @@
-"""Owns one question: what does a server's answer hold that neither Git nor a known default explains? Must not judge it."""
+"""Owns one question: what does a server's answer hold that neither Git nor a known default explains? No verdict."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from reconciler.model.tree import Tree
 
 
 def unexplained(offline: CanonicalObject, answer: Tree, secret_key: bytes) -> tuple[str, ...]:
-    """Pointers into `answer`, the server's answer to a dry-run of the object behind `offline`; () where all is explained.
+    """Pointers into `answer`, the server's answer to a dry-run of the object behind `offline`; (): all is explained.
 
     Undeclared fields that may be defaults nobody knows of are among them: whoever asks does so for want of trust.
     """
     compared = compare(offline, live_form(answer, secret_key))
-    return (*(change.path for change in compared.changes), *compared.undecided)
+    return tuple(change.path for change in (*compared.changes, *compared.undecided))

@@ -63,7 +63,7 @@ def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime) -> 
     if found.undecided and not found.changes and entry.policy.undeclared == "Deny" and not entry.policy.fragment:
         # In doubt is not in sync: without the server's form nobody knows whether these are defaults.
         cause = entry.object.reason or "not confirmed by the API server yet"
-        why = f"{cause}; undeclared: {', '.join(found.undecided[:5])}"
+        why = f"{cause}; undeclared: {', '.join(one.field for one in found.undecided[:5])}"
         return drift_item(entry, None, tree, now=now, source=source, reason=why)
     patch = repair(found, shown)
     return drift_item(entry, found, tree, now=now, source=source, patch=patch)

@@ -79,11 +79,15 @@ def offline_context(
     namespace: str = "",
     key: bytes = b"",
     authorities: tuple[Authority, ...] = (),
+    guess: bool = False,
 ) -> Context:
-    """A context that needs no cluster: the packaged kinds, and CRDs among `objects` and `crds`."""
+    """A context that needs no cluster: the packaged kinds, and CRDs among `objects` and `crds`.
+
+    `guess`: objects of kinds that nobody knows are taken as they are written.
+    """
     own = [one.tree for one in objects if (one.ref.group, one.ref.kind) == CRD]
     catalog = Catalog((*authorities, load_builtin()), rules.lists, [*own, *crds], rules.semantics)
-    return Context(catalog, rules, key, namespace or "default")
+    return Context(catalog, rules, key, namespace or "default", guess)
 
 
 def current_snapshot(state_dir: Path | None) -> SnapshotFile:

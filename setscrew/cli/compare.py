@@ -2,26 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from reconciler.canonical.autoscale import widen
 from reconciler.canonical.engine import Context, canonicalize
+from reconciler.canonical.form import CanonicalObject
 from reconciler.canonical.volatile import live_form
+from reconciler.compare.blame import blame
 from reconciler.compare.comparison import Change, Comparison
 from reconciler.compare.comparison import compare as compare_objects
+from reconciler.compare.equal import Blank, blank
 from reconciler.compare.mask import masked, text
 from reconciler.errors import UsageError
 from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import ObjectRef
-from reconciler.model.tree import ABSENT, Tree
+from reconciler.model.tree import ABSENT, Tree, dig
+from reconciler.policy.expiry import active
+from reconciler.policy.model import Rules
+from reconciler.policy.select import any_kind
 from setscrew import configuration
 from setscrew.cli.common import EXISTING, finish, note, offline_context, output_option, print_json, print_yaml, rendered
 
 _KEY = b"compare: both sides are at hand, so any key will do"
-Compared = tuple[ObjectRef, Comparison]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One live object, judged."""
+
+    ref: ObjectRef
+    form: CanonicalObject
+    found: Comparison
+    live: Tree
+
+    @property
+    def drift(self) -> tuple[Change, ...]:
+        """In doubt is not in sync: without a schema, what Git does not declare and is not empty counts too."""
+        doubtful = (one for one in self.found.undecided if self._is_untyped and not blank(one.live, Blank.ZERO))
+        return (*self.found.changes, *doubtful)
+
+    def notes(self) -> Iterator[str]:
+        """What is worth saying beside the drift."""
+        yield from self.found.notes
+        if self._is_untyped:
+            yield f"no schema of {self.ref.kind} at hand: --context takes its CustomResourceDefinition"
+        else:
+            for one in self.found.undecided:
+                yield f"{one.field}: not declared; a default, or an addition that only the API server could tell"
+
+    @property
+    def _is_untyped(self) -> bool:
+        types = self.form.types
+        return types.custom and types.known is not None and types.known.open
 
 
 @click.command()
@@ -53,29 +91,56 @@ def compare(desired: Path, live: Path, context_files: tuple[Path, ...], rules_pa
     """
     wanted = rendered(desired).objects
     extra = [one for file in context_files for one in rendered(file).objects]
-    context = offline_context(configuration.load(rules_path).rules, [*wanted, *extra], key=_KEY)
-    report = _report(rendered(live).objects, wanted, context, live, desired)
+    rules, expired = active(configuration.load(rules_path).rules, datetime.now(UTC).date())
+    context = offline_context(rules, [*wanted, *extra], key=_KEY, guess=True)
+    judge = _Judge(context, wanted, [one for one in (*wanted, *extra) if _scales(one, rules)])
+    report = judge.report(rendered(live).objects, live, desired)
+    report["notes"] += expired
     _print(report, output)
     finish(0 if report["verdict"] == "same" else 1)
 
 
-def _report(
-    present: Iterable[RenderedObject], wanted: Iterable[RenderedObject], context: Context, live: Path, desired: Path
-) -> dict[str, Any]:
-    declared = {(one.ref.group, one.ref.kind, one.ref.namespace, one.ref.name): one for one in wanted}
-    results: list[Compared] = []
-    notes: list[str] = []
-    for one in present:
-        twin = _twin(one.ref, declared)
-        if twin is None:
-            notes.append(f"{one.ref} is not in --desired: it has been compared with nothing")
-        else:
-            results.append((one.ref, _compared(twin, one, context)))
-            notes += _versions(twin, one)
-    if not results:
-        hint = "is it the right file?" if notes else "it needs at least one"
-        raise UsageError(f"no object of it is in {desired}" if notes else "holds no object", where=str(live), hint=hint)
-    return _shown(results, notes)
+def _scales(one: RenderedObject, rules: Rules) -> bool:
+    return any(any_kind(rule.kinds, one.ref.group, one.ref.kind) for rule in rules.scalers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Desired objects, and those of the desired set that scale others."""
+
+    context: Context
+    wanted: Sequence[RenderedObject]
+    scalers: Sequence[RenderedObject]
+
+    def report(self, present: Iterable[RenderedObject], live: Path, desired: Path) -> dict[str, Any]:
+        """What `-o json` prints. Raises UsageError where there is nothing to compare."""
+        declared = {(one.ref.group, one.ref.kind, one.ref.namespace, one.ref.name): one for one in self.wanted}
+        results: list[Compared] = []
+        notes: list[str] = []
+        for one in present:
+            twin = _twin(one.ref, declared)
+            if twin is None:
+                notes.append(f"{one.ref} is not in --desired: it has been compared with nothing")
+            else:
+                results.append(Compared(one.ref, *self._compared(twin, one), one.tree))
+                notes += _versions(twin, one)
+        if not results:
+            hint = "is it the right file?" if notes else "it needs at least one"
+            raise UsageError(
+                f"no object of it is in {desired}" if notes else "holds no object", where=str(live), hint=hint
+            )
+        return _shown(results, notes)
+
+    def _compared(self, desired: RenderedObject, live: RenderedObject) -> tuple[CanonicalObject, Comparison]:
+        namespace = live.ref.namespace
+        forms = [canonicalize(_placed(one, namespace), self.context) for one in (desired, *self.scalers)]
+        form = widen(forms, self.context.rules.scalers)[0]
+        return form, compare_objects(form, live_form(live.tree, _KEY), dig(live.tree, "metadata", "managedFields"))
+
+
+def _placed(one: RenderedObject, namespace: str) -> RenderedObject:
+    """An object that Git leaves without a namespace goes where its live twin is."""
+    return one.with_namespace(namespace) if namespace and not one.ref.namespace else one
 
 
 def _twin(ref: ObjectRef, declared: dict[tuple[str, str, str, str], RenderedObject]) -> RenderedObject | None:
@@ -87,11 +152,6 @@ def _twin(ref: ObjectRef, declared: dict[tuple[str, str, str, str], RenderedObje
     return None
 
 
-def _compared(desired: RenderedObject, live: RenderedObject, context: Context) -> Comparison:
-    placed = desired.with_namespace(live.ref.namespace) if live.ref.namespace else desired
-    return compare_objects(canonicalize(placed, context), live_form(live.tree, _KEY))
-
-
 def _versions(desired: RenderedObject, live: RenderedObject) -> list[str]:
     if desired.api_version == live.api_version:
         return []
@@ -100,24 +160,22 @@ def _versions(desired: RenderedObject, live: RenderedObject) -> list[str]:
 
 def _shown(results: list[Compared], notes: list[str]) -> dict[str, Any]:
     several = len(results) > 1
-    changes = [_change(change, str(ref) if several else "") for ref, found in results for change in found.changes]
-    for ref, found in results:
-        prefix = f"{ref} " if several else ""
-        notes += [f"{prefix}{line}" for line in found.notes]
-        notes += [
-            f"{prefix}{field}: not declared; a default, or an addition that only the API server could tell"
-            for field in found.undecided
-        ]
+    changes = [_change(change, found, several) for found in results for change in found.drift]
+    for found in results:
+        notes += [f"{found.ref} {line}" if several else line for line in found.notes()]
     return {"verdict": "drift" if changes else "same", "changes": changes, "notes": notes}
 
 
-def _change(change: Change, name: str) -> dict[str, Any]:
-    shown: dict[str, Any] = {"object": name} if name else {}
+def _change(change: Change, found: Compared, several: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"object": str(found.ref)} if several else {}
     shown |= {"path": change.path, "op": change.op, "class": change.klass, "field": change.field}
     if change.desired is not ABSENT:
         shown["desired"] = _value(change.desired, change)
     if change.live is not ABSENT:
         shown["live"] = _value(change.live, change)
+    writer = blame(dig(found.live, "metadata", "managedFields"), change.place, change.live)
+    if writer is not None:
+        shown |= {"manager": writer.manager, "operation": writer.operation, "time": writer.time}
     return shown
 
 

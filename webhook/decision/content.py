@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from reconciler.canonical.form import Mask
 from reconciler.compare.comparison import findings
-from reconciler.compare.walk import UNKNOWN, Finding
+from reconciler.compare.place import UNKNOWN, Finding
 from reconciler.model.path import Path
 from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.model import Delegation, Rules

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.equal import same
-from reconciler.compare.walk import UNKNOWN
+from reconciler.compare.place import UNKNOWN
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.policy.select import strictest, takes_in

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.compare.equal import same
-from reconciler.compare.walk import UNKNOWN, Finding
+from reconciler.compare.place import UNKNOWN, Finding
 from reconciler.model.path import Element, ItemKey, Path, split_pattern
 from reconciler.model.tree import ABSENT, Tree
 

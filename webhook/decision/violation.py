@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from reconciler.compare.walk import Finding
+from reconciler.compare.place import Finding
 from reconciler.model.path import Path
 from reconciler.model.tree import ABSENT, Tree
 
