@@ -56,7 +56,7 @@ class ListMeaning(Protocol):
 
     @property
     def meaning(self) -> str:
-        """`ordered`, `set` or `map`."""
+        """`ordered`, `unordered`, `set` or `map`."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -263,6 +263,8 @@ def _overlay(node: TypeNode, elements: tuple[str, ...], rule: ListMeaning) -> Ty
 def _meaning(node: TypeNode, rule: ListMeaning) -> TypeNode:
     if rule.meaning == "ordered":
         return replace(node, ordered=True)
+    if rule.meaning == "unordered":
+        return replace(node, list_type="unordered") if node.list_type == "atomic" else node
     if rule.meaning == "set":
         return replace(node, list_type="set", keys=())
     return replace(node, list_type="map", keys=rule.keys)

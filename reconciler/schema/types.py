@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from reconciler.schema.fill import Known
 
-ListType = Literal["atomic", "map", "set"]
+# An "unordered" list is one value as an atomic one is, order aside; only rules say so.
+ListType = Literal["atomic", "map", "set", "unordered"]
 Scalar = Literal["", "string", "quantity", "int-or-string", "bytes", "duration"]
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
