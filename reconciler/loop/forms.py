@@ -13,9 +13,10 @@ from reconciler.canonical.engine import Context, confirm
 from reconciler.canonical.form import CanonicalObject
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.canonicalizer import ServerForm, canonical_forms
+from reconciler.compare.unexplained import unexplained
 from reconciler.limits import FORM_RETRY_SECONDS, FORM_RETRY_SECONDS_MOST
 from reconciler.loop.assemble import Declared
-from reconciler.loop.trust import Basis, Suspicion, View, unexplained
+from reconciler.loop.trust import Basis, Suspicion, View
 
 # No fingerprint: a form that an earlier process took is asked for anew, and holds until then.
 _EARLIER: Final = ""
@@ -152,10 +153,10 @@ class Forms:
         mutators = self.view.untrusted(one)
         if not mutators:
             return None
-        strange = set(unexplained(one.form, answer.tree, context)) - set(answer.volatile)
+        strange = set(unexplained(one.form, answer.tree, context.secret_key)) - set(answer.volatile)
         held = self._held.get(one.key)
         if held is not None and held.basis <= self.view.basis(one):
-            before = unexplained(held.form, answer.tree, context)
+            before = unexplained(held.form, answer.tree, context.secret_key)
             strange = {path for path in strange if any(_touch(path, other) for other in before)}
         return Suspicion(one.ref, mutators, tuple(sorted(strange))) if strange else None
 

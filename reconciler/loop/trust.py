@@ -11,17 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from reconciler.canonical.engine import Context
-from reconciler.canonical.form import CanonicalObject
 from reconciler.canonical.volatile import live_form
 from reconciler.cluster.mutators import GROUP, MUTATING, Mutator
-from reconciler.compare.comparison import compare, findings
-from reconciler.compare.walk import UNKNOWN
+from reconciler.compare.comparison import compare
 from reconciler.loop.assemble import Declared
 from reconciler.loop.server_state import ServerState
-from reconciler.model.path import pointer
 from reconciler.model.ref import KindInfo, ObjectRef
-from reconciler.model.tree import ABSENT, Tree
+from reconciler.model.tree import Tree
 from reconciler.policy.model import Policy
 
 _SHOWN: Final = 3
@@ -120,13 +116,6 @@ def _reason(places: list[str]) -> str:
     more = len(places) - _SHOWN
     shown = ", ".join(places[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
     return f"{UNTRUSTED}: it would make something else of what Git declares: {shown}; {_ADVICE}"
-
-
-def unexplained(form: CanonicalObject, answer: Tree, context: Context) -> tuple[str, ...]:
-    """Pointers of where the server's answer to a dry-run is not what `form` says."""
-    shown = live_form(answer, context.secret_key)
-    strange = (one for one in findings(form, UNKNOWN, shown) if one.verdict != "masked")
-    return tuple(pointer(one.path, form.want if one.now is ABSENT else shown) for one in strange)
 
 
 def _is_mutating(ref: ObjectRef) -> bool:

@@ -14,6 +14,8 @@ from reconciler.errors import UsageError
 from reconciler.loop.assemble import assemble
 from reconciler.loop.forms import Forms
 from reconciler.loop.scan import scan
+from reconciler.loop.server_state import read_state
+from reconciler.loop.trust import View
 from reconciler.render.spec import RenderResult
 from reconciler.report.drift import DriftReport, stamp
 from reconciler.snapshot.model import MemorySnapshot, SourceState
@@ -89,6 +91,8 @@ def _of_path(
     context = offline_context(rules, result.objects, namespace=namespace, key=_KEY, authorities=(discovery,))
     assembly = assemble([(context, result.objects)], rules)
     note(assembly.problems)
+    if forms.client is not None:
+        forms.view = View.of(read_state(client, discovery.kinds()), assembly.objects, _KEY)
     declared = assembly.objects.values()
     contexts = {one.rendered.provenance.source: context for one in declared}
     forms.confirm(forms.pending(declared, now.timestamp()), contexts, now.timestamp())

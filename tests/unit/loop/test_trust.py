@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.cluster.mutators import GROUP, POLICY, Mutator, Rule
 from reconciler.loop.assemble import Declared, assemble
 from reconciler.loop.server_state import ServerState
-from reconciler.loop.trust import Suspicion, View, accused, basis, unexplained
+from reconciler.loop.trust import Suspicion, View, accused, basis
 from reconciler.model.objects import Provenance, RenderedObject
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy
@@ -109,10 +109,3 @@ def test_the_accused_are_told_once_with_what_they_change() -> None:
         "ConfigMap shop/b at /data/y, ConfigMap shop/c at /data/y and 1 more; "
         "declare it in Git, or name it in `trustedMutators` of the policy"
     )
-
-
-def test_what_an_answer_holds_beyond_the_form_is_unexplained() -> None:
-    form = config(declared()).form
-    answer = {**form.want, "data": {"x": "2", "y": "3"}}
-    assert sorted(unexplained(form, answer, context())) == ["/data/x", "/data/y"]
-    assert unexplained(form, form.want, context()) == ()
