@@ -1,6 +1,7 @@
 """Holds the whole path on what other projects publish: all of it guarded, no false alarm, no false denial.
 
-The corpora lie outside this repository: $SETSCREW_CORPUS, else `shared/corpus` beside the checkout.
+The corpora lie outside this repository, `tests.support.corpus` says where. Entries that are not held here run through
+the demo in `test_own_source_demo`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,12 @@ from setscrew.controlplane import Tools
 from setscrew.demo import own_source_story, own_source_sync
 from setscrew.demo.own_source_plan import Declared, plan
 from setscrew.demo.player import Player
+from tests.support.corpus import ABSENT_BECAUSE, CORPUS, SOAKED
 from tests.support.own_source import Proof, Trial, proving
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-CORPUS = Path(os.environ.get("SETSCREW_CORPUS") or Path(__file__).resolve().parents[3] / "shared" / "corpus")
-ENTRIES = ("argo-cd-core", "nvidia-device-plugin", "dra-driver-nvidia-gpu")
 SOAK_SECONDS = float(os.environ.get("SETSCREW_SOAK_SECONDS") or 60)
 CHANGES = 20
 SAMPLES = 5
@@ -58,7 +58,7 @@ class Soaked:
         return self.trial
 
 
-@pytest.fixture(scope="module", params=ENTRIES)
+@pytest.fixture(scope="module", params=SOAKED)
 def soaked(
     request: pytest.FixtureRequest, alone: None, tools: Tools, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Soaked]:
@@ -88,7 +88,7 @@ def _proof(name: str, tools: Tools, directory: Path) -> Iterator[Soaked]:
 def _entry(name: str) -> dict[str, Any]:
     listing = CORPUS / "corpus.yaml"
     if not listing.is_file():
-        pytest.skip(f"no corpora at {CORPUS}; SETSCREW_CORPUS names another place")
+        pytest.skip(ABSENT_BECAUSE)
     return next(entry for entry in yaml.safe_load(listing.read_text())["entries"] if entry["name"] == name)
 
 

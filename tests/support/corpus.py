@@ -37,6 +37,8 @@ from setscrew.controlplane import ControlPlane, Tools
 from tests.support.waiting import eventually
 
 CORPUS = Path(os.environ.get("SETSCREW_CORPUS") or Path(__file__).resolve().parents[3] / "shared" / "corpus")
+SOAKED = ("argo-cd-core", "nvidia-device-plugin", "dra-driver-nvidia-gpu")
+"""Entries that `test_own_source` holds for minutes; the others run through the demo once."""
 ABSENT_BECAUSE = f"no corpora at {CORPUS}; SETSCREW_CORPUS names another place"
 KEY = b"k" * 32
 QUIET_SECONDS = 5.0

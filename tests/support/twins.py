@@ -116,7 +116,7 @@ def _other_int_or_string(value: Tree, node: TypeNode, _: str) -> Tree:
 
 
 def _nulls(value: Tree, node: TypeNode, _: str) -> Tree:
-    return {**dict.fromkeys(node.fields), **value} if isinstance(value, dict) and node.fields else value
+    return {**dict.fromkeys(node.fields), **value} if isinstance(value, dict) and value else value
 
 
 def _empties(value: Tree, node: TypeNode, _: str) -> Tree:
