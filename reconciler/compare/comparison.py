@@ -12,10 +12,11 @@ from fnmatch import fnmatchcase
 from typing import Final, Literal
 
 from reconciler.canonical.engine import GENERATED
-from reconciler.canonical.form import CanonicalObject
+from reconciler.canonical.form import CanonicalObject, Mask
+from reconciler.canonical.masks import hides
 from reconciler.compare.blame import blame
 from reconciler.compare.equal import Blank, Reading, blank
-from reconciler.compare.masking import build
+from reconciler.compare.masking import build, covers
 from reconciler.compare.place import UNKNOWN, Finding, Place
 from reconciler.compare.walk import walk
 from reconciler.model.path import Path, pointer, readable
@@ -107,8 +108,8 @@ def _ruled(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -
         rule = canonical.semantics.zero_is_absent(finding.path)
         return [Hidden(name, "hidden-by-rule", rule.id, rule.reason)] if rule is not None else None
     if finding.verdict != "masked" or mask is None:
-        return None
-    if mask.manager and not _written_by(mask.manager, finding, managed_fields):
+        mask = _of_its_writer(finding, canonical, managed_fields)
+    if mask is None:
         return None
     if finding.want is finding.now:
         return []
@@ -124,9 +125,14 @@ def _left_out(finding: Finding, canonical: CanonicalObject, managed_fields: Tree
     return writer is not None and writer.operation == "Update" and not writer.manager.startswith(_PEOPLE)
 
 
-def _written_by(manager: str, finding: Finding, managed_fields: Tree) -> bool:
-    writer = blame(managed_fields, finding.path, finding.now)
-    return writer is not None and fnmatchcase(writer.manager, manager)
+def _of_its_writer(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -> Mask | None:
+    """The rule that hides this place because of who wrote it."""
+    masks = [mask for mask in canonical.masks if mask.manager and covers(mask, finding.path)]
+    writer = blame(managed_fields, finding.path, finding.now) if masks else None
+    if writer is None:
+        return None
+    fitting = (mask for mask in masks if fnmatchcase(writer.manager, mask.manager))
+    return next((mask for mask in fitting if hides(mask, finding.want, finding.now)), None)
 
 
 def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool = False) -> Iterator[Finding]:
@@ -137,7 +143,7 @@ def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool =
     """
     types, offline = canonical.types, canonical.confidence == "offline"
     reading = Reading(offline, types.custom, learns=learns and offline, semantics=canonical.semantics)
-    masks = build(canonical.masks, managers=learns)
+    masks = build(canonical.masks)
     root = Place((), types, canonical.filled or None, masks, reading.at(types))
     keys = [key for key in dict.fromkeys([*canonical.want, *_keys(now), *_keys(was)]) if _is_content(key)]
     for key in keys:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.canonical.form import Mask
 from reconciler.canonical.masks import hides
-from reconciler.model.path import Element, ItemKey, field_name
+from reconciler.model.path import Element, ItemKey, Path, field_name
 from reconciler.model.tree import Tree
 
 
@@ -36,14 +36,21 @@ def _both(one: MaskNode | None, other: MaskNode | None) -> MaskNode | None:
     return MaskNode({name: node for name, node in children.items() if node is not None}, one.masks + other.masks)
 
 
-def build(masks: Iterable[Mask], *, managers: bool = False) -> MaskNode | None:
+def covers(mask: Mask, path: Path) -> bool:
+    """True if `path` is the place of the mask or stands below it."""
+    parts = mask.path[:-1] if mask.path[-1:] == ("**",) else mask.path
+    names = (field_name(one) if isinstance(one, ItemKey | int) else one for one in path)
+    return len(path) >= len(parts) and all(part in ("*", name) for part, name in zip(parts, names, strict=False))
+
+
+def build(masks: Iterable[Mask]) -> MaskNode | None:
     """The trie of some masks, or None for none. A final `**` means the place itself, and what is below with it.
 
-    `managers`: also those that depend on who wrote a field, which only the reader of managedFields can judge.
+    Masks that depend on who wrote a field are left out: each field below them has a writer of its own (`covers`).
     """
     root = MaskNode()
     for mask in masks:
-        if mask.manager and not managers:
+        if mask.manager:
             continue
         node = root
         for part in mask.path:

@@ -21,7 +21,7 @@ from reconciler.canonical.engine import canonicalize, confirm
 from reconciler.canonical.volatile import live_form
 from reconciler.compare import comparison
 from reconciler.model.objects import Provenance, RenderedObject
-from reconciler.policy.model import Rules
+from reconciler.policy.model import MaskRule, Rules
 from setscrew.cli.common import offline_context
 from tests.support.decisions import KEY, builtin_rules, patched
 
@@ -87,3 +87,25 @@ def test_without_the_rule_some_case_comes_out_otherwise(name: str) -> None:
     if not ENGINE and any("needs" in case for case in held):
         pytest.skip("needs: engine")
     assert any(outcome(case, all_rules) != outcome(case, less) for case in held)
+
+
+def written(manager: str, *fields: str) -> dict[str, Any]:
+    below: dict[str, Any] = {f"f:{field}": {} for field in fields}
+    return {"manager": manager, "operation": "Update", "apiVersion": "example.com/v1", "fieldsV1": {"f:spec": below}}
+
+
+@pytest.mark.parametrize("path", ["/**", "/spec/**", "/spec", "/spec/a"])
+def test_a_rule_for_a_manager_hides_what_it_wrote_and_nothing_else(path: str) -> None:
+    rule = MaskRule("mine", ("example.com/Widget",), (path,), "the operator's", when="always", manager="op*")
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    fields = [written("operator", "a"), written("kubectl-edit", "b", "c")]
+    case = {
+        "declared": {**widget, "spec": {"size": 1, "a": 1, "b": 1}},
+        "live": {
+            **widget,
+            "metadata": {"name": "w", "managedFields": fields},
+            "spec": {"size": 1, "a": 2, "b": 2, "c": 3},
+        },
+    }
+    rules = replace(builtin_rules(), masks=(*builtin_rules().masks, rule))
+    assert outcome(case, rules) == ({"spec.a": "mine"}, ["/spec/b", "/spec/c"])
