@@ -17,7 +17,7 @@ from tools.probe.rules import KIND, Condition, Rule, Tree, consequence, holds
 
 # A rule that only one example shows may be chance.
 _SUPPORT = 2
-_CONDITIONS = 3
+_CONDITIONS = 2
 # Strings that are names of choices, not of things: conditions may ask for their values.
 _CHOICE: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
 # A time that a server filled in is not the same at the next try; two answers in one second would hide it.
@@ -159,7 +159,9 @@ class _Search:
                 conditions += [{"field": name, "in": [value]} for value in values.values()]
         every = (1 << len(self.examples)) - 1
         masked = [(condition, self._holding(condition)) for condition in conditions]
-        self._literals = [(condition, mask) for condition, mask in masked if 0 < mask < every]
+        # Conditions that hold for the same examples are one; the first, which asks least, stands for them.
+        distinct = {mask: condition for condition, mask in reversed(masked) if 0 < mask < every}
+        self._literals = [(condition, mask) for mask, condition in reversed(distinct.items())]
         self._consequences = [(rule, self._satisfied(rule)) for rule in self._outcomes(names)]
 
     def _values(self, name: str) -> dict[str, Tree]:
@@ -176,7 +178,8 @@ class _Search:
 
     def _satisfied(self, rule: Rule) -> int:
         def satisfies(example: Example) -> bool:
-            return example.answer is not None and text(consequence(rule, example.struct)) == text(example.answer)
+            said = consequence(rule, example.struct)
+            return example.answer is not None and type(said) is type(example.answer) and said == example.answer
 
         return self._mask(satisfies)
 
@@ -184,7 +187,7 @@ class _Search:
         return self._mask(lambda example: holds(condition, example.kind, example.struct))
 
     def _mask(self, test: Any) -> int:
-        return sum(1 << place for place, example in enumerate(self.examples) if test(example))
+        return int("".join("1" if test(example) else "0" for example in reversed(self.examples)) or "0", 2)
 
 
 def _all(chosen: tuple[tuple[Condition, int], ...], mask: int) -> int:

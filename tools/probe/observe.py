@@ -24,9 +24,9 @@ def observations(shapes: Shapes, root: Root, sent: Tree, answered: Tree, at: Pat
 
     List items are matched by place: a list that the server reordered shows as altered in the struct that holds it.
     """
-    found = {path: struct for path, _, struct in shapes.structs(root, answered)}
-    for path, definition, struct in shapes.structs(root, sent):
-        if path in found and path[: len(at)] == at[: len(path)]:
+    found = {path: struct for path, _, struct in shapes.structs(root, answered, at)}
+    for path, definition, struct in shapes.structs(root, sent, at):
+        if path in found:
             yield Observation(definition, root.name, without_nulls(struct), without_nulls(found[path]))
 
 

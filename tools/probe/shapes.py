@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 Tree = Any
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
+Found = tuple[Path, str, dict[str, Any]]
 Form = Literal["struct", "list", "map", "scalar", "opaque"]
 
 META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -98,10 +99,10 @@ class Shapes:
         """The fields that a struct must have."""
         return frozenset(self._schemas.get(definition, {}).get("required") or ())
 
-    def structs(self, root: Root, tree: Tree) -> Iterator[tuple[Path, str, dict[str, Tree]]]:
-        """Every struct of an object with its path and definition; metadata and the root's own status are none."""
+    def structs(self, root: Root, tree: Tree, at: Path = ()) -> Iterator[Found]:
+        """The structs of an object above, at and below the path `at`; metadata and the root's own status are none."""
         body = {name: value for name, value in tree.items() if name not in _ROOT_ONLY}
-        yield from self._walk((), Shape("struct", definition=root.definition), body)
+        yield from self._walk((), Shape("struct", definition=root.definition), body, at)
 
     def at(self, root: Root, path: Path) -> Shape:
         """The shape at a path of an object."""
@@ -111,7 +112,9 @@ class Shapes:
             shape = below or Shape("opaque")
         return shape
 
-    def _walk(self, path: Path, shape: Shape, value: Tree) -> Iterator[tuple[Path, str, dict[str, Tree]]]:
+    def _walk(self, path: Path, shape: Shape, value: Tree, at: Path) -> Iterator[Found]:
+        if path[: len(at)] != at[: len(path)]:
+            return
         if shape.form == "struct" and isinstance(value, dict):
             if shape.definition == META:
                 return
@@ -119,13 +122,13 @@ class Shapes:
             fields = self.fields(shape.definition)
             for name, below in value.items():
                 if name in fields:
-                    yield from self._walk((*path, name), fields[name], below)
+                    yield from self._walk((*path, name), fields[name], below, at)
         elif shape.item and isinstance(value, list):
             for index, below in enumerate(value):
-                yield from self._walk((*path, index), shape.item, below)
+                yield from self._walk((*path, index), shape.item, below, at)
         elif shape.item and shape.form == "map" and isinstance(value, dict):
             for name, below in value.items():
-                yield from self._walk((*path, name), shape.item, below)
+                yield from self._walk((*path, name), shape.item, below, at)
 
     def _shape(self, schema: Schema) -> Shape:
         name = _referred(schema)
