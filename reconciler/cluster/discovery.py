@@ -37,6 +37,8 @@ _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8
 class Discovery:
     """The kinds and types of one API server, read at once and again at each `refresh`; safe to share between threads.
 
+    `version` is that of the server (`v1.36.3`), `unavailable` maps groups whose server is down to the reason.
+
     `builtin` lends what it knows of defaults to a server of the same minor version: another may fill in other values.
     Raises `UnreachableError` and `ApiError` from the constructor, `refresh` and `types`.
     """
@@ -51,6 +53,7 @@ class Discovery:
         self._index: Mapping[str, str] = {}
         self._kinds: Mapping[GroupVersionKind, KindInfo] = {}
         self.unavailable: Mapping[str, str] = {}
+        self.version = ""
         self.refresh()
 
     def kinds(self) -> Mapping[GroupVersionKind, KindInfo]:
@@ -67,7 +70,8 @@ class Discovery:
         kinds = {(kind.group, kind.version, kind.kind): kind for kind in _with_scale(self._client, served.kinds)}
         index = _openapi_index(self._client)
         custom = _crd_names(self._client)
-        known = _known(self._client, self._builtin) if self._builtin is not None else None
+        self.version = _version(self._client)
+        known = self._lent()
         with self._lock:
             self._kinds, self._index = MappingProxyType(kinds), index
             if (known, custom) != (self._known, self._custom):
@@ -89,6 +93,11 @@ class Discovery:
             with self._lock:
                 self._documents[url] = document
         return document.types.get((group, version, kind), UNTYPED)
+
+    def _lent(self) -> Mapping[str, Known] | None:
+        if self._builtin is None:
+            return None
+        return self._builtin.known if _minor(self.version) == _minor(self._builtin.version) else {}
 
     def _read(self, url: str) -> _Document:
         schemas = (self._client.request("GET", url).get("components") or {}).get("schemas") or {}
@@ -168,12 +177,12 @@ def _crd_names(client: ApiClient) -> frozenset[str]:
     return frozenset(str(item["metadata"]["name"]) for item in crds.body.get("items") or ())
 
 
-def _known(client: ApiClient, builtin: Builtin) -> Mapping[str, Known]:
+def _version(client: ApiClient) -> str:
+    """`v1.36.3`; "" where it may not be read."""
     try:
-        version = str(client.request("GET", "/version").get("gitVersion", ""))
+        return str(client.request("GET", "/version").get("gitVersion", ""))
     except ApiError:
-        return {}
-    return builtin.known if _minor(version) == _minor(builtin.version) else {}
+        return ""
 
 
 def _minor(version: str) -> list[str]:

@@ -20,17 +20,19 @@ from reconciler.errors import ClusterError
 from reconciler.limits import FORMS_AT_ONCE, FORMS_QUICKLY
 from reconciler.loop.assemble import Assembly, Declared, assemble
 from reconciler.loop.forms import Forms
-from reconciler.loop.scan import scan
+from reconciler.loop.scan import scan, summed
 from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Sources
 from reconciler.loop.trust import UNTRUSTED, View, accused, basis
 from reconciler.model.objects import RenderedObject
+from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
+from reconciler.render.spec import Capabilities
 from reconciler.report.drift import stamp
 from reconciler.schema.builtin import Builtin
 from reconciler.schema.catalog import CRD, Authority, Catalog
 from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
-from reconciler.store.findings import Pass, managed_key, replace_findings
+from reconciler.store.findings import replace_findings
 from reconciler.store.snapshot_file import publish
 from reconciler.store.sources import keep_sources, save_source
 from reconciler.store.state import State
@@ -63,6 +65,8 @@ class Reconciler:
     problems: tuple[str, ...] = ()
     _assembly: Assembly = field(default_factory=Assembly)
     _contexts: Mapping[str, Context] = field(default_factory=dict)
+    _active: Rules = field(init=False)
+    _expired: tuple[str, ...] = ()
     _dirty: bool = False
     _told: dict[str, str] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
@@ -77,6 +81,8 @@ class Reconciler:
     def sync(self, names: Iterable[str] = ()) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot."""
         with self._lock:
+            if self.discovery is not None:
+                self.sources.cluster = Capabilities.of(self.discovery.version, self.discovery.kinds())
             # Dirty until it is published: a disk that was full for a moment must not lose a revision.
             self._dirty |= self.sources.refresh(names)
             self._save_sources()
@@ -122,11 +128,7 @@ class Reconciler:
         if self.client is None or snapshot is None:
             return 0
         items = scan(self.client, snapshot, now, accused(list(self.forms.suspicions.values()), self.forms.view))
-        counts: dict[str, int] = {}
-        for item in (item for item in items if item.state != "extra"):
-            key = managed_key(item.kind, item.group, item.source.name)
-            counts[key] = counts.get(key, 0) + 1
-        replace_findings(self.state, items, Pass(stamp(now), snapshot.digest, counts))
+        replace_findings(self.state, items, summed(items, snapshot.digest, now, self._expired))
         return sum(item.state != "in-sync" for item in items)
 
     def rediscover(self, now: datetime) -> None:
@@ -140,20 +142,27 @@ class Reconciler:
             self.forms.note(read_causes(self.client, self.discovery.kinds(), self.forms.causes))
 
     def upkeep(self) -> None:
-        """Give whoever registers the chance to renew what ends with time."""
+        """Give whoever registers the chance to renew what ends with time; rules end with their day."""
+        with self._lock:
+            if self.current is not None and active(self.rules, datetime.now(UTC).date())[1] != self._expired:
+                self._assemble()
+                self._publish()
         if self.current is not None:
             self.published(self.current)
 
     def _assemble(self) -> None:
+        self._active, self._expired = active(self.rules, datetime.now(UTC).date())
+        for line in self._expired:
+            self.say(line)
         goods = [
             self.sources.good[source.name] for source in self.sources.configured if source.name in self.sources.good
         ]
         catalog = self._catalog([good.objects for good in goods])
         self._contexts = {
-            good.state.name: Context(catalog, self.rules, self.secret_key, good.spec.namespace or "default")
+            good.state.name: Context(catalog, self._active, self.secret_key, good.spec.namespace or "default")
             for good in goods
         }
-        self._assembly = assemble([(self._contexts[good.state.name], good.objects) for good in goods], self.rules)
+        self._assembly = assemble([(self._contexts[good.state.name], good.objects) for good in goods], self._active)
         if self._assembly.problems != self.problems:
             for problem in self._assembly.problems:
                 self.say(problem)
@@ -168,17 +177,17 @@ class Reconciler:
         authorities: tuple[Authority, ...] = (self.builtin,)
         if self.discovery is not None:
             authorities = (self.discovery, self.builtin)
-        return Catalog(authorities, self.rules.lists, crds)
+        return Catalog(authorities, self._active.lists, crds, self._active.semantics)
 
     def _publish(self) -> None:
         states: dict[str, SourceState] = {name: good.state for name, good in self.sources.good.items()}
         kept, kept_states = self._carried()
         states |= kept_states
         entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons), *kept)
-        unnamed = MemorySnapshot(entries, self.rules, states, self.secret_key)
+        unnamed = MemorySnapshot(entries, self._active, states, self.secret_key)
         digest = publish(unnamed, self.snapshots)
         if digest != self.digest:
-            self.current = MemorySnapshot(entries, self.rules, states, self.secret_key, digest)
+            self.current = MemorySnapshot(entries, self._active, states, self.secret_key, digest)
             self.say(f"snapshot {digest[:12]}: {len(entries)} objects of {len(states)} sources")
             self.published(self.current)
 
@@ -234,7 +243,8 @@ class Reconciler:
     def _look(self, now: datetime) -> bool:
         """Look at what decides forms at the server; False while a change there may not be in force everywhere yet."""
         first = self._server.state == ServerState()
-        if self._server.look(now.timestamp()):
+        pods = {ref.namespace for ref in self._assembly.objects if (ref.group, ref.kind) == ("", "Pod")}
+        if self._server.look(now.timestamp(), pods):
             self._typed = self._types() if first else self._typed
             self._retype()
             with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,12 +13,13 @@ from reconciler.cluster.live import Live, list_live, read_live
 from reconciler.compare.comparison import compare
 from reconciler.compare.patch import repair
 from reconciler.loop.trust import Accused
-from reconciler.model.tree import ABSENT
-from reconciler.report.drift import DriftItem, sha256
+from reconciler.model.tree import ABSENT, dig
+from reconciler.report.drift import DriftItem, sha256, stamp
 from reconciler.report.item import drift_item, stray_item
 from reconciler.report.printable import printable
 from reconciler.report.scope import guarded_changes
 from reconciler.snapshot.model import Entry, MemorySnapshot
+from reconciler.store.findings import Pass, managed_key
 
 
 def scan(
@@ -40,6 +42,16 @@ def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: dat
     return list(by_id.values())
 
 
+def summed(items: Iterable[DriftItem], snapshot: str, now: datetime, expired: tuple[str, ...]) -> Pass:
+    """What a pass has found, in numbers. `snapshot` is its digest, `expired` tells of rules whose day has passed."""
+    managed, hidden = Counter[str](), Counter[str]()
+    for item in items:
+        hidden.update(item.hidden)
+        if item.state != "extra":
+            managed[managed_key(item.kind, item.group, item.source.name)] += 1
+    return Pass(stamp(now), snapshot, dict(managed), dict(sorted(hidden.items())), expired)
+
+
 def _strays(client: ApiClient, entries: Sequence[Entry], now: datetime) -> Iterator[DriftItem]:
     """Objects of exclusive kinds that Git does not declare: one of them changes what the declared ones mean."""
     declared = {entry.object.ref for entry in entries}
@@ -58,7 +70,7 @@ def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime) -> 
     if tree is None:
         return drift_item(entry, None, ABSENT, now=now, source=source)
     shown = live_form(tree, snapshot.secret_key)
-    compared = compare(entry.object, shown)
+    compared = compare(entry.object, shown, dig(tree, "metadata", "managedFields"))
     found = replace(compared, changes=guarded_changes(compared.changes, entry, snapshot.rules))
     if found.undecided and not found.changes and entry.policy.undeclared == "Deny" and not entry.policy.fragment:
         # In doubt is not in sync: without the server's form nobody knows whether these are defaults.

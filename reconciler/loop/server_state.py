@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -62,11 +62,14 @@ class Server:
     state: ServerState = field(default_factory=ServerState)
     _since: float = 0.0
 
-    def look(self, now: float) -> bool:
-        """Look again; True if anything has changed since the last time. With it, kinds and types are read anew."""
+    def look(self, now: float, limited: Collection[str]) -> bool:
+        """Look again; True if anything has changed since the last time. With it, kinds and types are read anew.
+
+        `limited` are namespaces of declared Pods: LimitRanges of others, which come and go, are nothing to us.
+        """
         if self.client is None or self.discovery is None:
             return False
-        state = read_state(self.client, self.discovery.kinds())
+        state = read_state(self.client, self.discovery.kinds(), limited)
         if state == self.state:
             return False
         if self.state != ServerState():
@@ -91,10 +94,10 @@ class Server:
         return kinds, frozenset(self.state.schemas.get(version, "") for version in api_versions)
 
 
-def read_state(client: ApiClient, kinds: Kinds) -> ServerState:
-    """Look at the server of `client`, which serves `kinds`. Raises ClusterError."""
+def read_state(client: ApiClient, kinds: Kinds, limited: Collection[str]) -> ServerState:
+    """Look at the server of `client`, which serves `kinds`, and at LimitRanges of `limited`. Raises ClusterError."""
     version = str(client.request("GET", "/version").get("gitVersion", ""))
-    return ServerState(version, _schemas(client), read_mutators(client, kinds), _lent(client))
+    return ServerState(version, _schemas(client), read_mutators(client, kinds), _lent(client, limited))
 
 
 def _schemas(client: ApiClient) -> dict[str, str]:
@@ -108,12 +111,12 @@ def _schemas(client: ApiClient) -> dict[str, str]:
     return {name.partition("/")[2]: str(entry["serverRelativeURL"]) for name, entry in paths.items()}
 
 
-def _lent(client: ApiClient) -> dict[tuple[str, str, str], str]:
+def _lent(client: ApiClient, limited: Collection[str]) -> dict[tuple[str, str, str], str]:
     lent = {(*kind, ""): _digest(_defaults(client, path)) for kind, path in _CLASSES.items()}
     ranges: dict[str, list[Any]] = {}
-    for item in client.request("GET", "/api/v1/limitranges").get("items") or ():
+    for item in client.request("GET", "/api/v1/limitranges").get("items") or () if limited else ():
         ranges.setdefault(item["metadata"]["namespace"], []).append([item["metadata"]["name"], item.get("spec")])
-    return lent | {(*_LIMITED, namespace): _digest(found) for namespace, found in ranges.items()}
+    return lent | {(*_LIMITED, name): _digest(found) for name, found in ranges.items() if name in limited}
 
 
 def _defaults(client: ApiClient, path: str) -> list[Any]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -80,7 +80,8 @@ class DriftItem:
     """One object that is not as Git says, or of which that is not known.
 
     `id` is stable for the object, `fingerprint` for this very difference. `reason` says why a state is unknown or a
-    form only offline; `patch` is RFC 6902, live to desired, empty where it would hold a masked value.
+    form only offline; `patch` is RFC 6902, live to desired, empty where it would hold a masked value. `hidden` counts
+    the differing fields that each named rule hides, by the rule's id.
     """
 
     id: str
@@ -98,6 +99,7 @@ class DriftItem:
     reason: str = ""
     confidence: str = "offline"
     patch: tuple[Mapping[str, Any], ...] = ()
+    hidden: Mapping[str, int] = field(default_factory=dict)
     cluster: str = DEFAULT_CLUSTER
 
     @property
@@ -124,6 +126,7 @@ class DriftItem:
             "reason": self.reason,
             "confidence": self.confidence,
             "patch": [dict(step) for step in self.patch],
+            "hidden": dict(self.hidden),
         }
 
 
@@ -133,6 +136,7 @@ class DriftReport:
 
     `observed_at` is when the cluster was last compared in full, "" if never. `counts` is over all that matches, not
     only the page; `managed` is the number of guarded objects, `stale` non-empty when the report must not be trusted.
+    `hidden`: fields that each rule hid in the last pass, over all objects; `expired`: rules whose day has passed.
     """
 
     items: tuple[Mapping[str, Any], ...]
@@ -143,12 +147,15 @@ class DriftReport:
     managed: int = 0
     total: int = 0
     counts: Mapping[str, int] | None = None
+    hidden: Mapping[str, int] = field(default_factory=dict)
+    expired: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """SHA-256 of everything but the times that move with each pass."""
         items = [{key: value for key, value in item.items() if key not in _VOLATILE} for item in self.items]
-        return sha256([items, self.stale, self.snapshot, self.managed, self.total])
+        rules = [dict(self.hidden), list(self.expired)]
+        return sha256([items, self.stale, self.snapshot, self.managed, self.total, rules])
 
     def as_json(self) -> dict[str, Any]:
         """The list envelope."""
@@ -162,7 +169,8 @@ class DriftReport:
             "remainingItemCount": max(0, self.total - len(self.items)),
         }
         counts = Counter(str(item["state"]) for item in self.items) if self.counts is None else self.counts
-        summary = {"managed": self.managed, "total": self.total}
+        summary: dict[str, Any] = {"managed": self.managed, "total": self.total}
+        summary |= {"hidden": dict(self.hidden), "expiredRules": list(self.expired)}
         summary |= {state: counts.get(state, 0) for state in STATES if state != "in-sync"}
         return {
             "apiVersion": API_VERSION,

@@ -5,18 +5,19 @@ Nothing of an object reaches a finding but through `printable`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from reconciler.compare.blame import blame
 from reconciler.compare.comparison import Change, Comparison
 from reconciler.compare.mask import MASK, SECRET_NAME
 from reconciler.limits import REPORT_CHANGES
 from reconciler.model.path import ItemKey, Path
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
-from reconciler.compare.blame import blame
 from reconciler.report.drift import (
     DEFAULT_CLUSTER,
     Attribution,
@@ -74,6 +75,7 @@ def drift_item(
         reason=str(printable(reason or obj.reason)),
         confidence=obj.confidence,
         patch=_safe_patch(patch, obj.ref, changes),
+        hidden=dict(sorted(Counter(one.rule for one in comparison.hidden).items())) if there and comparison else {},
         cluster=cluster,
     )
 

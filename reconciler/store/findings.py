@@ -29,11 +29,16 @@ FILTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One comparison of all guarded objects. `managed` counts them by (kind, source), as `Kind.group|source`."""
+    """One comparison of all guarded objects. `managed` counts them by (kind, source), as `Kind.group|source`.
+
+    `hidden` counts the differing fields that each named rule hid; `expired` says which rules no longer hide anything.
+    """
 
     observed_at: str = ""
     snapshot: str = ""
     managed: Mapping[str, int] = field(default_factory=dict)
+    hidden: Mapping[str, int] = field(default_factory=dict)
+    expired: tuple[str, ...] = ()
 
 
 def managed_key(kind: str, group: str, source: str) -> str:
@@ -101,7 +106,10 @@ def last_pass(state: State) -> Pass:
     """The last full pass; an empty one if there was none."""
     with state.read() as connection:
         text = get_meta(connection, state.cluster, "pass")
-    return Pass(**json.loads(text)) if text else Pass()
+    if not text:
+        return Pass()
+    held = json.loads(text)
+    return Pass(**held | {"expired": tuple(held.get("expired", ()))})
 
 
 def _where(cluster: str, filters: Mapping[str, str]) -> ColumnElement[bool]:

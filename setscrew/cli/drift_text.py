@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +27,8 @@ def print_table(report: dict[str, Any]) -> None:
         console = Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
     items = report["items"]
     if not items:
-        console.print(Text(_nothing(report)))
+        for line in (_nothing(report), *_ruled(report)):
+            console.print(Text(line), soft_wrap=True)
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for column in ("OBJECT", "CHANGE (want → live)", "SINCE", "WHO", "DECLARED IN"):
@@ -34,7 +36,7 @@ def print_table(report: dict[str, Any]) -> None:
     for item in items:
         table.add_row(*_row(item, report["metadata"]))
     console.print(table)
-    for line in _what_next(report):
+    for line in (*_what_next(report), *_ruled(report)):
         console.print(Text(line), soft_wrap=True)
 
 
@@ -50,6 +52,15 @@ def print_diff(report: dict[str, Any]) -> None:
                 click.secho(_prefixed("-", change["desired"]), fg="red")
             if "live" in change:
                 click.secho(_prefixed("+", change["live"]), fg="green")
+
+
+def _ruled(report: dict[str, Any]) -> Iterator[str]:
+    """What named rules hid, so that nobody forgets them."""
+    summary = report.get("summary", {})
+    counts = [f"{rule} {count}" for rule, count in summary.get("hidden", {}).items()]
+    if counts:
+        yield f"Fields hidden by rules: {', '.join(counts)}."
+    yield from summary.get("expiredRules", ())
 
 
 def _nothing(report: dict[str, Any]) -> str:

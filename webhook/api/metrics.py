@@ -27,6 +27,7 @@ class StateCollector(Collector):
         """All gauges; raises StoreError, so that a scrape fails rather than showing zeros."""
         yield self._drift()
         yield self._managed()
+        yield self._hidden()
         yield self._age()
         yield self._ready()
 
@@ -44,6 +45,13 @@ class StateCollector(Collector):
             name, _, source = key.partition("|")
             kind, _, group = name.partition(".")
             family.add_metric([self._settings.cluster, group, kind, source], count)
+        return family
+
+    def _hidden(self) -> Metric:
+        labels = ["cluster", "rule"]
+        family = GaugeMetricFamily("setscrew_hidden_fields", "Differing fields that a named rule hides", labels=labels)
+        for rule, count in self._state.observed().hidden.items():
+            family.add_metric([self._settings.cluster, rule], count)
         return family
 
     def _age(self) -> Metric:

@@ -16,11 +16,16 @@ Refresh = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The last full pass: when, which snapshot, and how many objects are guarded, by `Kind.group|source`."""
+    """The last full pass: when, which snapshot, and how many objects are guarded, by `Kind.group|source`.
+
+    `hidden`: how many fields each named rule hid; `expired`: what is to be said of rules whose day has passed.
+    """
 
     observed_at: str = ""
     snapshot: str = ""
     managed: Mapping[str, int] = field(default_factory=dict)
+    hidden: Mapping[str, int] = field(default_factory=dict)
+    expired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ def drift_report(state: ApiState, settings: ApiSettings, filters: Mapping[str, s
         managed=sum(observed.managed.values()),
         total=total,
         counts=counts,
+        hidden=observed.hidden,
+        expired=tuple(observed.expired),
     )
 
 

@@ -28,6 +28,7 @@ class Cluster:
         self.said: dict[str, Any] = {"version": {"gitVersion": "v1.36.3"}}
         self.reason = ""
         self.refreshed = self.asked = 0
+        self.version = "v1.36.3"
         self.meanwhile: Any = lambda: None
 
     def answer(self, call: Call) -> Any:

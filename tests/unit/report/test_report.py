@@ -18,13 +18,16 @@ REPORT = DriftReport(
     managed=7,
     total=3,
     counts={"drifted": 2, "missing": 1},
+    hidden={"hpa-range": 2},
+    expired=("rule x expired",),
 )
 
 
 def test_the_envelope_counts_all_and_says_what_remains() -> None:
     shown = REPORT.as_json()
     assert (shown["apiVersion"], shown["kind"]) == ("setscrew.dev/v1alpha1", "DriftList")
-    assert shown["summary"] == {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "extra": 0, "unknown": 0}
+    counts = {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "extra": 0, "unknown": 0}
+    assert shown["summary"] == counts | {"hidden": {"hpa-range": 2}, "expiredRules": ["rule x expired"]}
     assert shown["metadata"]["remainingItemCount"] == 2
     assert shown["metadata"]["stale"] is False
 

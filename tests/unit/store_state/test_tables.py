@@ -125,7 +125,8 @@ def test_clusters_do_not_see_each_other(state: State) -> None:
 
 def test_a_pass_comes_back_whole(state: State) -> None:
     assert last_pass(state) == Pass()
-    done = Pass("2030-01-01T00:00:00Z", "ab", {managed_key("Deployment", "apps", "shop"): 4})
+    managed = {managed_key("Deployment", "apps", "shop"): 4}
+    done = Pass("2030-01-01T00:00:00Z", "ab", managed, {"hpa-range": 2}, ("rule x expired",))
     replace_findings(state, [item()], done)
     assert last_pass(state) == done
     assert count_findings(state) == [("apps", "Deployment", "shop", "drifted", 1)]
