@@ -92,7 +92,7 @@ def _of_path(
     assembly = assemble([(context, result.objects)], rules)
     note(assembly.problems)
     if forms.client is not None:
-        forms.view = View.of(read_state(client, discovery.kinds()), assembly.objects, _KEY)
+        forms.view = View.of(read_state(client, discovery.kinds(), ()), assembly.objects, _KEY)
     declared = assembly.objects.values()
     contexts = {one.rendered.provenance.source: context for one in declared}
     forms.confirm(forms.pending(declared, now.timestamp()), contexts, now.timestamp())

@@ -17,6 +17,7 @@ from tests.support import small_shop
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
+POLICY = "MutatingAdmissionPolicy"
 WEB = ObjectRef("apps", "Deployment", "shop", "web")
 SIDECAR = """\
 apiVersion: admissionregistration.k8s.io/v1
@@ -104,7 +105,7 @@ def drift_command(stage: Stage) -> subprocess.CompletedProcess[str]:
 
 
 def suspected(stage: Stage) -> bool:
-    return "untrusted-mutator" in form(stage).reason and "MutatingAdmissionPolicy" in findings(stage)
+    return "untrusted-mutator" in form(stage).reason and POLICY in findings(stage)
 
 
 def test_an_untrusted_mutator_is_a_finding_and_changes_nothing_that_is_wanted(stage: Stage) -> None:
@@ -113,8 +114,8 @@ def test_an_untrusted_mutator_is_a_finding_and_changes_nothing_that_is_wanted(st
     assert containers(stage) == ["web"]
     assert form(stage).confidence == "server"
     found = findings(stage)
-    assert set(found) == {"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"}
-    finding = found["MutatingAdmissionPolicy"]
+    assert set(found) == {POLICY, f"{POLICY}Binding"}
+    finding = found[POLICY]
     assert (finding["state"], finding["name"]) == ("extra", "add-sidecar")
     assert "Deployment.apps shop/web at /spec/template/spec/containers" in finding["reason"]
     assert finding["attribution"]["manager"] == "kubectl-client-side-apply"
@@ -145,6 +146,7 @@ def test_trust_that_is_withdrawn_takes_the_addition_out_of_what_is_wanted(stage:
     restart(stage)
     stage.wait("the finding", lambda: suspected(stage))
     assert containers(stage) == ["web"]
+    assert "Deployment.apps shop/web at /spec/template/spec/containers" in findings(stage)[POLICY]["reason"]
     stage.wait(
         "the drift", lambda: "web" in {i["name"] for i in (stage.drift() or {})["items"] if i["state"] == "drifted"}
     )
@@ -167,6 +169,6 @@ def test_declared_by_a_source_it_is_trusted_for_as_long_as_it_stands_so(stage: S
     stage.wait("the finding", lambda: suspected(stage))
     images = [one["image"] for one in form(stage).want["spec"]["template"]["spec"]["containers"]]
     assert images == ["registry.example.com/web:1", "registry.example.com/sidecar:1"]
-    assert findings(stage)["MutatingAdmissionPolicy"]["state"] == "drifted"
+    assert findings(stage)[POLICY]["state"] == "drifted"
     add_sidecar(stage)
     stage.wait("trust again", lambda: not findings(stage) and not form(stage).reason)

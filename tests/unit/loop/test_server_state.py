@@ -23,7 +23,7 @@ def state(**answers: Any) -> ServerState:
     def handler(call: Call) -> Any:
         return (known | answers).get(call.path.rpartition("/")[2], {"items": []})
 
-    return read_state(FakeApi(handler), {})  # type: ignore[arg-type]
+    return read_state(FakeApi(handler), {}, {"shop"})  # type: ignore[arg-type]
 
 
 def of_class(name: str, *, default: bool) -> dict[str, Any]:
@@ -53,9 +53,19 @@ def test_a_limit_range_counts_for_pods_of_its_namespace() -> None:
     assert state().facts(CLAIM, "shop") == other.facts(CLAIM, "shop")
 
 
+def test_a_limit_range_where_git_declares_no_pod_is_nothing_to_us() -> None:
+    assert state() == state(limitranges=limit("elsewhere"))
+
+
 def test_a_default_class_counts_for_claims_and_one_that_is_none_does_not() -> None:
     assert state().facts(CLAIM, "shop") != state(storageclasses=of_class("fast", default=True)).facts(CLAIM, "shop")
     assert state() == state(storageclasses=of_class("slow", default=False))
+
+
+def test_the_mark_of_a_default_class_is_all_that_counts_of_its_annotations() -> None:
+    noted = of_class("fast", default=True)
+    noted["items"][0]["metadata"]["annotations"]["note"] = "x"
+    assert state(storageclasses=of_class("fast", default=True)) == state(storageclasses=noted)
 
 
 def test_a_server_that_has_not_changed_gives_an_equal_state() -> None:

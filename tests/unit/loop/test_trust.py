@@ -64,8 +64,9 @@ def test_a_policy_trusts_by_name() -> None:
 
 def test_a_source_that_declares_it_makes_it_trusted_while_it_stands_so() -> None:
     objects = declared(HOOKS)
-    assert view(objects, mutator()).untrusted(config(objects)) == ()
-    elsewhere = {**HOOKS, "webhooks": [{**HOOKS["webhooks"][0], "clientConfig": {"url": "https://other.example.com"}}]}
+    live = objects[REF].form.want
+    assert view(objects, mutator(live)).untrusted(config(objects)) == ()
+    elsewhere = {**live, "webhooks": [{**live["webhooks"][0], "clientConfig": {"url": "https://other.example.com"}}]}
     assert view(objects, mutator(elsewhere)).untrusted(config(objects)) == (mutator(),)
 
 
@@ -74,8 +75,9 @@ def test_a_binding_that_git_does_not_declare_makes_a_declared_policy_untrusted()
     objects = declared(tree)
     policy, binding = (ObjectRef(GROUP, kind, "", "p") for kind in (POLICY, f"{POLICY}Binding"))
     rule = Rule(frozenset("*"), frozenset("*"), frozenset("*"))
-    alone = Mutator(POLICY, "p", (rule,), "1", {policy: tree})
-    bound = Mutator(POLICY, "p", (rule,), "1", {policy: tree, binding: {}})
+    live = objects[policy].form.want
+    alone = Mutator(POLICY, "p", (rule,), "1", {policy: live})
+    bound = Mutator(POLICY, "p", (rule,), "1", {policy: live, binding: {}})
     assert view(objects, alone).untrusted(config(objects)) == ()
     assert view(objects, bound).untrusted(config(objects)) == (bound,)
     suspicion = Suspicion(config(objects).ref, (bound,), ("/data/y",))
