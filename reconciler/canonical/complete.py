@@ -74,8 +74,8 @@ class _Work:
         added = {}
         for name, rules in known.fill.items():
             if name not in out and not (name in known.nullable and name in declared):
-                values = (rule.applied(out, self.kind) for rule in rules)
-                added[name] = next((value for value in values if value is not ABSENT), ABSENT)
+                rule = next((rule for rule in rules if rule.holds(out, self.kind)), None)
+                added[name] = rule.filled(out) if rule is not None else ABSENT
         for name, value in added.items():
             if value is not ABSENT:
                 # The default of a custom resource is completed like declared content; a learned one is whole.
@@ -103,7 +103,7 @@ class _Work:
 
 def _dropped(key: str, value: Tree, node: TypeNode, known: Known) -> bool:
     """True for empty and zero values that the server does not store; {} of a struct says that it is there."""
-    if known.keeps is None or known.open or key in known.keeps:
+    if known.keeps is None or known.open or key in known.keeps or node.scalar == "raw":
         return False
     if value is False or value in ("", []):
         return True

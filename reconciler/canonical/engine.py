@@ -83,7 +83,7 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
     types = context.catalog.types(kind.group, kind.version, kind.kind)
     ref = rendered.ref
     content = {key: value for key, value in declared.items() if key not in _IDENTITY}
-    done = complete(content, types, f"{kind.group}/{kind.kind}" if kind.group else kind.kind)
+    done = complete(content, types, kind.name)
     tree = {key: declared[key] for key in _IDENTITY[:2]} | {"metadata": _metadata(declared), **done.tree}
     masks = (
         *masks_for(ref, declared, types, context.rules.masks, replicas_path=kind.replicas_path),

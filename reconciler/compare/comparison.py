@@ -142,7 +142,9 @@ def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool =
     a doubt must not refuse anyone.
     """
     types, offline = canonical.types, canonical.confidence == "offline"
-    reading = Reading(offline, types.custom, learns=learns and offline, semantics=canonical.semantics)
+    reading = Reading(
+        offline, types.custom, learns=learns and offline, semantics=canonical.semantics, kind=canonical.kind.name
+    )
     masks = build(canonical.masks)
     root = Place((), types, canonical.filled or None, masks, reading.at(types))
     keys = [key for key in dict.fromkeys([*canonical.want, *_keys(now), *_keys(was)]) if _is_content(key)]

@@ -52,6 +52,7 @@ class Reading:
 
     `offline`: no server has confirmed want. `sure`: what a server makes of this place is known all the same. `custom`:
     of a CRD, where {} and [] are absent. `learns`: types may make it sure below here. `semantics`: what policies say.
+    `kind`: of the whole object (`apps/Deployment`).
     """
 
     offline: bool
@@ -59,6 +60,7 @@ class Reading:
     sure: bool = False
     learns: bool = False
     semantics: Semantics = NOTHING_SAID
+    kind: str = ""
 
     @property
     def lenient(self) -> bool:

@@ -71,7 +71,7 @@ class Place:
             filled = filled.get(field_name(element))
         masks = self.masks.at(element) if self.masks is not None else None
         reading = self.reading
-        doubt = reading.offline and _may_be_filled(element, self.node, sure=reading.sure)
+        doubt = reading.offline and _may_be_filled(element, self.node, reading)
         return Place((*self.path, element), node, filled, masks, reading.at(node), self.fresh, self.whole, doubt)
 
     @property
@@ -103,8 +103,8 @@ class Place:
         return Finding(self.path, verdict, want, was, now, self.is_filled, mask, self.fresh, self.whole, self.doubt)
 
 
-def _may_be_filled(element: Element, node: TypeNode, *, sure: bool) -> bool:
+def _may_be_filled(element: Element, node: TypeNode, reading: Reading) -> bool:
     """Whether a server may put in a value that nobody knows of: never items, nor keys that users choose."""
     if not isinstance(element, str) or node.each is not None:
         return False
-    return not sure or (node.known is not None and element in node.known.computed)
+    return not reading.sure or (node.known is not None and node.known.computes(element, reading.kind))

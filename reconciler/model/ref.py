@@ -38,6 +38,11 @@ class KindInfo:
     replicas_path: str = ""
 
     @property
+    def name(self) -> str:
+        """`apps/Deployment`, or `Pod` for the core group: as policies name kinds."""
+        return f"{self.group}/{self.kind}" if self.group else self.kind
+
+    @property
     def api_version(self) -> str:
         """`apps/v1`, or `v1` for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version

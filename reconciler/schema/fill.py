@@ -40,18 +40,24 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One rule for a field that is not declared: a value, or that of the sibling `copy`, lower-cased, with a suffix."""
+    """One rule for a field that is not declared: a value, or that of the sibling `copy`, lower-cased, with a suffix.
+
+    `computed`: where it holds, no rule tells the value.
+    """
 
     value: Tree = ABSENT
     copy: str = ""
     lower: bool = False
     suffix: str = ""
     when: tuple[Condition, ...] = ()
+    computed: bool = False
 
-    def applied(self, struct: Mapping[str, Tree], kind: str) -> Tree:
-        """What the server fills in, or ABSENT where the rule does not hold."""
-        if self.when and not all(condition.holds(struct, kind) for condition in self.when):
-            return ABSENT
+    def holds(self, struct: Mapping[str, Tree], kind: str) -> bool:
+        """Whether the declared `struct`, somewhere in an object of `kind`, meets all conditions."""
+        return all(condition.holds(struct, kind) for condition in self.when)
+
+    def filled(self, struct: Mapping[str, Tree]) -> Tree:
+        """What the server fills in; ABSENT for nothing that is known."""
         if not self.copy:
             return self.value
         value = struct.get(self.copy, ABSENT)
@@ -65,15 +71,21 @@ class Known:
     """All that a server does to the fields of one struct.
 
     `fill`: rules by field, the first that holds wins. `keeps`: fields whose empty or zero value is stored; None: all
-    are (custom resources). `computed`: fields that the server fills in a way that no rule tells. `nullable`: fields
-    where an explicit null is a value, so that no default takes its place. `open`: nobody knows what the server does.
+    are (custom resources). `computed`: fields that the server fills in a way that no rule tells; in `computed_in` only
+    in objects of these kinds (`group/Kind`). `nullable`: fields where an explicit null is a value, so that no default
+    takes its place. `open`: nobody knows what the server does.
     """
 
     fill: Mapping[str, tuple[Fill, ...]] = field(default_factory=lambda: _NONE)
     keeps: frozenset[str] | None = None
     computed: frozenset[str] = frozenset()
+    computed_in: Mapping[str, frozenset[str]] = field(default_factory=lambda: _NONE)
     nullable: frozenset[str] = frozenset()
     open: bool = False
+
+    def computes(self, name: str, kind: str) -> bool:
+        """Whether a server may put a value that nobody can tell into the field `name` of an object of `kind`."""
+        return name in self.computed or kind in self.computed_in.get(name, ())
 
 
 OPEN: Final = Known(open=True)
@@ -82,8 +94,16 @@ CUSTOM: Final = Known()
 
 def parse_known(data: Mapping[str, Any]) -> Known:
     """One definition of data/defaults.json."""
-    fill = {name: tuple(_fill(rule) for rule in rules) for name, rules in data.get("fill", {}).items()}
-    return Known(fill, frozenset(data.get("keeps", ())), frozenset(data.get("computed", ())))
+    rules: Mapping[str, list[Mapping[str, Any]]] = data.get("fill", {})
+    fill = {name: tuple(_fill(rule) for rule in some) for name, some in rules.items()}
+    computed, computed_in = set(data.get("computed", ())), dict[str, frozenset[str]]()
+    for name, some in rules.items():
+        conditions = [one for rule in some if rule.get("computed") for one in rule.get("when", ({},))]
+        if any(one.get("field") != KIND for one in conditions):
+            computed.add(name)
+        elif conditions:
+            computed_in[name] = frozenset(kind for one in conditions for kind in one["in"])
+    return Known(fill, frozenset(data.get("keeps", ())), frozenset(computed), computed_in)
 
 
 def _fill(rule: Mapping[str, Any]) -> Fill:
@@ -93,6 +113,7 @@ def _fill(rule: Mapping[str, Any]) -> Fill:
         lower=rule.get("lower", False),
         suffix=rule.get("suffix", ""),
         when=tuple(_condition(one) for one in rule.get("when", ())),
+        computed=rule.get("computed", False),
     )
 
 

@@ -27,6 +27,7 @@ _EMBEDDED_META: Final = TypeNode(fields=_META_FIELDS)
 UNTYPED: Final = TypeNode(fields={"metadata": OBJECT_META}, custom=True, known=OPEN)
 """A kind that nobody has a schema for."""
 _STRING: Final = TypeNode(scalar="string")
+_RAW: Final = TypeNode(scalar="raw")
 
 _NAMED: Final[Mapping[str, TypeNode]] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": TypeNode(scalar="quantity"),
@@ -116,6 +117,8 @@ class SchemaReader:
             return self._map(schema, {}, name)
         if name in self._open:
             return PLAIN
+        if not self.custom and schema and schema.get("type") in (None, "object") and "$ref" not in schema:
+            return self._done.setdefault(name, _RAW)
         self._open.add(name)
         node = self._done[name] = self.node(schema)
         self._open.discard(name)

@@ -101,7 +101,7 @@ def _own(node: TypeNode, *, full: bool) -> dict[str, Any]:
         "l": node.list_type if node.list_type != "atomic" else "",
         "k": list(node.keys),
         "d": dict(node.defaults),
-        "s": "" if node.scalar == "string" and not full else node.scalar,
+        "s": "" if node.scalar in ("raw", "string") and not full else node.scalar,
         "o": node.ordered,
         "u": node.custom,
     }

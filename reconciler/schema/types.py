@@ -14,7 +14,8 @@ from reconciler.schema.fill import Known
 
 # An "unordered" list is one value as an atomic one is, order aside; only rules say so.
 ListType = Literal["atomic", "map", "set", "unordered"]
-Scalar = Literal["", "string", "quantity", "int-or-string", "bytes", "duration"]
+# "raw" is JSON of any shape, which a server stores as it is.
+Scalar = Literal["", "raw", "string", "quantity", "int-or-string", "bytes", "duration"]
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
