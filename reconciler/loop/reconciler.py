@@ -23,7 +23,7 @@ from reconciler.loop.forms import Forms
 from reconciler.loop.scan import scan, summed
 from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Sources
-from reconciler.loop.trust import UNTRUSTED, View, accused, basis
+from reconciler.loop.trust import UNTRUSTED, View, accused, basis, mutating
 from reconciler.model.objects import RenderedObject
 from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
@@ -212,7 +212,7 @@ class Reconciler:
             return
         good = self.sources.good
         same = {name for name, state in self.current.sources.items() if name in good and good[name].state == state}
-        refs = [entry.object.ref for entry in self.current.entries]
+        refs = mutating(entry.object.ref for entry in self.current.entries)
         for entry in self.current.entries:
             declared = self._assembly.objects.get(entry.object.ref)
             if (

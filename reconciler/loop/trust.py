@@ -26,9 +26,14 @@ UNTRUSTED: Final = "untrusted-mutator"
 Basis = frozenset[str]
 
 
+def mutating(refs: Iterable[ObjectRef]) -> frozenset[ObjectRef]:
+    """The mutating configurations, policies and bindings among `refs`."""
+    return frozenset(ref for ref in refs if ref.group == GROUP and ref.kind in MUTATING)
+
+
 def basis(policy: Policy, declared: Iterable[ObjectRef]) -> Basis:
-    """On whose word mutations were taken into a form: names of a policy, and mutators that Git declares."""
-    return frozenset(policy.trusted_mutators) | {str(ref) for ref in declared if _is_mutating(ref)}
+    """On whose word mutations were taken into a form: names of a policy, and what `mutating` gives of all declared."""
+    return frozenset(policy.trusted_mutators) | {str(ref) for ref in declared}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class View:
         """The view of these declared objects on the server."""
         parts = [(ref, tree) for mutator in state.mutators for ref, tree in mutator.parts.items() if ref in objects]
         sound = (ref for ref, tree in parts if not compare(objects[ref].form, live_form(tree, secret_key)).changes)
-        return cls(state, frozenset(filter(_is_mutating, objects)), frozenset(sound))
+        return cls(state, mutating(objects), frozenset(sound))
 
     def fingerprint(self, one: Declared) -> str:
         """Changes with whatever may change the server's form of `one`, its own content excepted."""
@@ -116,7 +121,3 @@ def _reason(places: list[str]) -> str:
     more = len(places) - _SHOWN
     shown = ", ".join(places[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
     return f"{UNTRUSTED}: it would make something else of what Git declares: {shown}; {_ADVICE}"
-
-
-def _is_mutating(ref: ObjectRef) -> bool:
-    return ref.group == GROUP and ref.kind in MUTATING

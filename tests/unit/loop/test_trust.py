@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.cluster.mutators import GROUP, POLICY, Mutator, Rule
 from reconciler.loop.assemble import Declared, assemble
 from reconciler.loop.server_state import ServerState
-from reconciler.loop.trust import Suspicion, View, accused, basis
+from reconciler.loop.trust import Suspicion, View, accused, basis, mutating
 from reconciler.model.objects import Provenance, RenderedObject
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy
@@ -97,7 +97,8 @@ def test_a_fingerprint_changes_with_the_mutator_and_with_trust() -> None:
 
 def test_the_word_on_which_a_form_stands_is_of_the_policy_and_of_declared_mutators() -> None:
     policy = Policy("mine", trusted_mutators=("named",))
-    assert basis(policy, [REF, ObjectRef("", "ConfigMap", "shop", "a")]) == {"named", str(REF)}
+    declared = mutating([REF, ObjectRef("", "ConfigMap", "shop", "a")])
+    assert basis(policy, declared) == {"named", str(REF)}
 
 
 def test_the_accused_are_told_once_with_what_they_change() -> None:
