@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from reconciler.canonical.form import Confidence
 from reconciler.limits import DENIAL_CAUSES, DENIAL_MESSAGE_CHARS, DENIAL_PATHS
 from reconciler.model.tree import ABSENT
 from tests.support.decisions import judged, snapshot
@@ -29,6 +32,20 @@ def test_ten_long_lines_leave_room_for_what_to_do() -> None:
     assert len(shown) <= DENIAL_MESSAGE_CHARS
     assert shown.splitlines()[-1] == "More: setscrew explain configmap/config -n shop"
     assert "… and " in shown
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"), [("server", "that of before"), ("offline", "made without the API server")]
+)
+def test_why_the_server_has_not_confirmed_the_form_is_told(confidence: Confidence, words: str) -> None:
+    request, _ = judged({"object": "config"})
+    held = snapshot(["config"])
+    (entry,) = held.entries
+    waiting = replace(entry, object=replace(entry.object, confidence=confidence, reason="untrusted-mutator: injector"))
+    one = Cause("f", "/f", "extra", "nothing", "x", "")
+    line = f"Its form is {words}: untrusted-mutator: injector."
+    assert line in denial(request, waiting, held, (one,)).splitlines()
+    assert "Its form is" not in denial(request, entry, held, (one,))
 
 
 def test_every_path_has_a_cause_also_where_the_message_has_no_room() -> None:
