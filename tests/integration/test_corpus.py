@@ -1,7 +1,7 @@
 """Holds that what other projects publish shows no drift once it runs, with either engine and the built-in rules only.
 
-So do the seeds, kinds that no corpus has. Each entry is applied to a real API server with the real controllers. At level
-INFO the log lists every path that a rule hides or of which nobody can tell.
+So do the seeds, kinds that no corpus has. Each entry is applied to a real API server with the real controllers.
+At level INFO the log lists every path that a rule hides or of which nobody can tell.
 """
 
 from __future__ import annotations
