@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,15 +29,17 @@ from tools.probe.learn import text  # noqa: E402
 from tools.probe.observe import Observation, observations  # noqa: E402
 from tools.probe.seeds import seeds  # noqa: E402
 from tools.probe.shapes import Shapes  # noqa: E402
-from tools.probe.table import Learner, mistakes  # noqa: E402
+from tools.probe.table import Learner, mistakes, without  # noqa: E402
 from tools.probe.variants import Variants  # noqa: E402
 
-ADMISSION = ROOT / "tools" / "probe" / "admission.yaml"
+COMPUTED = ROOT / "tools" / "probe" / "computed.yaml"
 DATA = ROOT / "reconciler" / "schema" / "data" / "defaults.json"
 # Every version may be declared in Git; an alpha version that is served changes no default of another.
 SERVED = ["api/all=true"]
 # One of so many answers is held back when the rules are checked, in as many rounds.
 ROUNDS = 4
+# Of so few rows each is a case of its own, which cannot be learned from the others.
+FEW = 40
 
 
 def main() -> int:
@@ -70,18 +71,20 @@ def observed(client: ApiClient, shapes: Shapes) -> list[Observation]:
 
 def learned(shapes: Shapes, seen: list[Observation]) -> dict[str, Any]:
     """The table; fields that a part of the answers would have taught wrongly are computed in it."""
-    learner = Learner(shapes, yaml.safe_load(ADMISSION.read_text("utf-8")))
+    learner = Learner(shapes, yaml.safe_load(COMPUTED.read_text("utf-8")))
     learner.learn_keeps(seen)
     rows = learner.rows(seen)
-    wrong: dict[str, set[str]] = defaultdict(set)
+    table = learner.table(rows)
+    wrong = {definition: set(entry.get("computed", ())) for definition, entry in table.items()}
     for turn in range(ROUNDS):
-        held = {definition: [row for row in of if row.turn(ROUNDS) == turn] for definition, of in rows.items()}
-        rest = {definition: [row for row in of if row.turn(ROUNDS) != turn] for definition, of in rows.items()}
-        for definition, entry in learner.table(rest).items():
+        held = {name: [row for row in of if row.turn(ROUNDS) == turn] for name, of in rows.items() if len(of) > FEW}
+        rest = {name: [row for row in rows[name] if row.turn(ROUNDS) != turn] for name in held}
+        for definition, entry in learner.table(rest, wrong).items():
             for name, row, said in mistakes(entry, held[definition]):
+                if all(name in other.struct for other in rest[definition]):
+                    continue  # nothing was there to learn from
                 print(f"held back: {definition} {name}: said {text(said)} of {row}")
-                wrong[definition].add(name)
-    table = learner.table(rows, wrong)
+                table[definition] = without(table[definition], name)
     for definition, of in rows.items():
         for name, row, said in mistakes(table.get(definition, {}), of) if definition in table else ():
             raise AssertionError(f"{definition} {name}: said {text(said)} of {row}")
@@ -112,7 +115,8 @@ def _report(shapes: Shapes, table: dict[str, Any], rows: dict[str, Any]) -> None
     computed = sum(len(entry.get("computed", ())) for entry in table.values())
     print(f"{len(fills)} fields filled by {sum(map(len, fills))} rules, {computed} computed")
     for definition, of in sorted(rows.items()):
-        never = sorted(set(shapes.fields(definition)) - {name for row in of for name in row.struct} - {"metadata", "status"})
+        declared = {name for row in of for name in row.struct}
+        never = sorted(set(shapes.fields(definition)) - declared - {"apiVersion", "kind", "metadata", "status"})
         if never or definition not in table:
             print(f"{'never declared' if definition in table else 'unknown'}: {definition} {' '.join(never)}")
 

@@ -10,7 +10,7 @@ from itertools import islice
 
 from reconciler.cluster.api import ApiClient
 from reconciler.errors import ApiError, UnreachableError
-from tools.probe.seeds import NAMESPACE
+from tools.probe.seeds import NAMESPACE, OTHER_ACCOUNT
 from tools.probe.shapes import Path, Root, Schema, Tree
 
 _DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}
@@ -38,6 +38,7 @@ def documents(client: ApiClient) -> list[Schema]:
 def prepare(client: ApiClient) -> None:
     """Make the namespace, and wait for its service account: Pods are refused without."""
     client.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    client.request("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", {"metadata": {"name": OTHER_ACCOUNT}})
     for _ in range(300):
         try:
             client.request("GET", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default")

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from tools.probe.rules import KIND, Condition, Rule, Tree, consequence, holds
 
-# A rule that only one example shows may be chance.
+# A rule that only one example of many shows may be chance; of few it is one of all the cases that there are.
 _SUPPORT = 2
+_FEW = 20
 _CONDITIONS = 2
 # Strings that are names of choices, not of things: conditions may ask for their values.
 _CHOICE: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
@@ -44,7 +45,22 @@ def rules_of(examples: Sequence[Example]) -> list[Rule] | None:
         return []
     if len(answers) == 1:
         return [{"value": examples[0].answer}]
+    found = [_of_some_kinds(examples), _Search(_distinct(examples), kinds=False).run()]
+    simple = [rules for rules in found if rules is not None]
+    if simple:
+        return min(simple, key=lambda rules: sum(len(rule.get("when", ())) for rule in rules))
     return _Search(_distinct(examples)).run()
+
+
+def _of_some_kinds(examples: Sequence[Example]) -> list[Rule] | None:
+    """The rules, where a field is filled in for objects of some kinds only: these are named in each rule."""
+    filling = {example.kind for example in examples if example.answer is not None}
+    some = [example for example in examples if example.kind in filling]
+    rules = rules_of(some) if len(some) < len(examples) else None
+    if rules is None:
+        return None
+    of_kind = {"field": KIND, "in": sorted(filling)}
+    return [{**rule, "when": [of_kind, *rule.get("when", ())]} for rule in rules]
 
 
 def explained(examples: Sequence[Example]) -> list[Rule]:
@@ -82,13 +98,14 @@ class _Candidate:
 
     @property
     def rank(self) -> tuple[int, int, bool, int, str]:
-        asks_kind = sum(condition["field"] == KIND for condition in self.conditions)
-        return len(self.conditions), -self.mask.bit_count(), "copy" in self.rule, asks_kind, text(self.conditions)
+        others = sum(condition["field"] != KIND for condition in self.conditions)
+        return len(self.conditions), -self.mask.bit_count(), "copy" in self.rule, others, text(self.conditions)
 
 
 @dataclass(slots=True)
 class _Search:
     examples: list[Example]
+    kinds: bool = True
     _literals: list[tuple[Condition, int]] = field(default_factory=list)
     _groups: dict[str, dict[str, tuple[Tree, int]]] = field(default_factory=dict)
     _consequences: list[tuple[Rule, int]] = field(default_factory=list)
@@ -115,43 +132,65 @@ class _Search:
                     best = candidate
             if best is not None:
                 return best
+        return self._general(left)
+
+    def _general(self, left: int) -> _Candidate | None:
+        """All conditions that the examples of one answer share, without those that are not needed to tell them.
+
+        So a field is found that is filled in where none of many others is there.
+        """
+        for rule, satisfied in self._consequences:
+            same = left & satisfied
+            shared = [(condition, mask) for condition, mask in self._literals if same and not same & ~mask]
+            if not same or _all(shared) & left != same or same.bit_count() < self._support:
+                continue
+            for one in list(shared):
+                less = [other for other in shared if other is not one]
+                if _all(less) & left == same:
+                    shared = less
+            return _Candidate(tuple(condition for condition, _ in shared), same, rule)
         return None
+
+    @property
+    def _support(self) -> int:
+        return 1 if len(self.examples) <= _FEW else _SUPPORT
 
     def _candidates(self, left: int, size: int) -> Iterator[_Candidate]:
         """Pure conditions of this number, the last one perhaps a choice of several values."""
-        alive = [(condition, mask & left) for condition, mask in self._literals if mask & left]
+        alive = [(condition, mask) for condition, mask in self._literals if mask & left]
         for chosen in combinations(alive, size):
-            yield from self._pure(tuple(condition for condition, _ in chosen), _all(chosen, left))
+            yield from self._pure(tuple(condition for condition, _ in chosen), _all(chosen), left)
         for chosen in combinations(alive, size - 1) if size else ():
-            mask = _all(chosen, left)
-            if mask:
-                yield from self._choices(tuple(condition for condition, _ in chosen), mask)
+            mask = _all(chosen)
+            if mask & left:
+                yield from self._choices(tuple(condition for condition, _ in chosen), mask, left)
 
-    def _pure(self, conditions: tuple[Condition, ...], mask: int) -> Iterator[_Candidate]:
-        if not mask or (conditions and mask.bit_count() < _SUPPORT):
+    def _pure(self, conditions: tuple[Condition, ...], mask: int, left: int) -> Iterator[_Candidate]:
+        if not mask & left:
             return
         for rule, satisfied in self._consequences:
-            if not mask & ~satisfied:
-                yield _Candidate(conditions, mask, rule)
+            # Examples that an earlier rule explains count as evidence, too.
+            if not mask & left & ~satisfied and (mask & satisfied).bit_count() >= self._support:
+                yield _Candidate(conditions, mask & left, rule)
 
-    def _choices(self, conditions: tuple[Condition, ...], mask: int) -> Iterator[_Candidate]:
+    def _choices(self, conditions: tuple[Condition, ...], mask: int, left: int) -> Iterator[_Candidate]:
         named = {condition["field"] for condition in conditions}
         for name, values in self._groups.items():
             if name in named:
                 continue
             for rule, satisfied in self._consequences:
-                pure = [(value, at & mask) for value, at in values.values() if at & mask and not at & mask & ~satisfied]
-                at = 0
-                for _, below in pure:
-                    at |= below
-                if pure and at.bit_count() >= _SUPPORT:
-                    yield _Candidate((*conditions, {"field": name, "in": [value for value, _ in pure]}), at, rule)
+                seen = [(value, at & mask) for value, at in values.values() if at & mask & left]
+                pure = [(value, at) for value, at in seen if not at & left & ~satisfied]
+                at = sum(at for _, at in pure)  # an example has one value, so the masks are disjoint
+                if pure and (at & satisfied).bit_count() >= self._support:
+                    condition = {"field": name, "in": [value for value, _ in pure]}
+                    yield _Candidate((*conditions, condition), at & left, rule)
 
     def _prepare(self) -> None:
         names = sorted({name for example in self.examples for name in example.struct})
         conditions: list[Condition] = [{"field": name, "declared": yes} for name in names for yes in (True, False)]
         conditions += [{"field": name, "latest": yes} for name in names if name in _IMAGES for yes in (True, False)]
-        for name in (*names, KIND):
+        for name in (*names, KIND) if self.kinds else names:
             values = self._values(name)
             if len(values) > 1:
                 masks = {key: (value, self._holding({"field": name, "in": [value]})) for key, value in values.items()}
@@ -190,7 +229,8 @@ class _Search:
         return int("".join("1" if test(example) else "0" for example in reversed(self.examples)) or "0", 2)
 
 
-def _all(chosen: tuple[tuple[Condition, int], ...], mask: int) -> int:
+def _all(chosen: Sequence[tuple[Condition, int]]) -> int:
+    mask = -1
     for _, each in chosen:
         mask &= each
     return mask

@@ -24,10 +24,10 @@ def observations(shapes: Shapes, root: Root, sent: Tree, answered: Tree, at: Pat
 
     List items are matched by place: a list that the server reordered shows as altered in the struct that holds it.
     """
-    found = {path: struct for path, _, struct in shapes.structs(root, answered, at)}
-    for path, definition, struct in shapes.structs(root, sent, at):
+    found = {path: struct for path, _, struct in shapes.structs(root, without_nulls(answered), at)}
+    for path, definition, struct in shapes.structs(root, without_nulls(sent), at):
         if path in found:
-            yield Observation(definition, root.name, without_nulls(struct), without_nulls(found[path]))
+            yield Observation(definition, root.name, struct, found[path])
 
 
 def without_nulls(value: Tree) -> Tree:
@@ -38,9 +38,12 @@ def without_nulls(value: Tree) -> Tree:
 
 
 def altered(shape: Shape, sent: Tree, answered: Tree) -> bool:
-    """Did the server change what was sent, other than by filling in structs (which are looked at on their own)?"""
-    if shape.form == "struct":
-        return not isinstance(answered, dict)
+    """Did the server change a list or map that was sent? Structs in it are looked at on their own.
+
+    A changed scalar tells of two fields that contradict each other, which nobody writes down for long.
+    """
+    if shape.form not in {"list", "map"}:
+        return False
     if shape.form == "list" and shape.item and shape.item.form == "struct":
         return not isinstance(answered, list) or len(sent) != len(answered)
     if shape.form == "map" and shape.item and shape.item.form == "struct":

@@ -52,7 +52,7 @@ def holds(condition: Condition, kind: str, struct: Mapping[str, Tree]) -> bool:
 
 
 def is_latest(image: str) -> bool:
-    """Does an image reference name no digest and the tag `latest`, or no tag at all?"""
-    name = image.rpartition("/")[2]
-    _, colon, tag = name.partition(":")
-    return "@" not in image and (not colon or tag == "latest")
+    """Does an image reference name the tag `latest`, or neither tag nor digest? A digest beside the tag is not asked."""
+    name, digest, _ = image.rpartition("/")[2].partition("@")
+    _, _, tag = name.partition(":")
+    return tag == "latest" or not (tag or digest)

@@ -16,6 +16,8 @@ from tools.probe.shapes import Root, Shapes, Tree
 
 SEEDS = Path(__file__).parent / "seeds"
 NAMESPACE = "probe"
+# A service account that Pods of the seeds name; the API server takes no Pod whose account is missing.
+OTHER_ACCOUNT = "other"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ def test_an_image_without_a_version_decides_on_pulling() -> None:
     rules = rules_of(examples) or []
     assert filled(rules, "Pod", {"image": "other.example.com:80/b"}) == "Always"
     assert filled(rules, "Pod", {"image": "other.example.com:80/b:2"}) == "IfNotPresent"
+    assert filled(rules, "Pod", {"image": "b:latest@sha256:00"}) == "Always"
 
 
 def test_a_sibling_that_is_there_decides() -> None:
@@ -104,6 +105,7 @@ def test_only_kinds_that_no_rule_explains_are_computed() -> None:
 
 
 _SPEC = {"properties": {name: {"type": of} for name, of in {"a": "integer", "b": "boolean", "t": "string"}.items()}}
+_SPEC["properties"]["l"] = {"type": "array", "items": {"type": "string"}}
 _SHAPES = Shapes([{"components": {"schemas": {"Spec": _SPEC}}}])
 
 
@@ -124,13 +126,15 @@ def test_a_zero_that_is_stored_is_kept_and_one_that_is_not_counts_as_undeclared(
 
 
 def test_a_zero_that_is_stored_only_sometimes_is_computed() -> None:
-    table = _learned(_seen({"b": False}, {"b": False}), _seen({"b": False, "a": 1}, {"a": 1}))
-    assert table["Spec"]["computed"] == ["b"]
+    table = _learned(_seen({"b": False}, {"b": False}), _seen({"b": False, "a": 1}, {"a": 1}), _seen({}, {}))
+    assert table["Spec"] == {"computed": ["b"]}
 
 
-def test_a_declared_value_that_the_server_changes_is_computed() -> None:
-    table = _learned(_seen({"t": "x"}, {"t": "X"}), _seen({"a": 1}, {"a": 1, "t": "Z"}))
-    assert table["Spec"] == {"computed": ["t"]}
+def test_a_declared_list_that_the_server_extends_is_computed() -> None:
+    table = _learned(
+        _seen({"l": ["x"]}, {"l": ["x", "y"]}), _seen({"a": 1}, {"a": 1, "l": ["y"]}), _seen({}, {"l": ["y"]})
+    )
+    assert table["Spec"] == {"computed": ["l"]}
 
 
 def test_a_definition_seen_once_stays_unknown() -> None:
