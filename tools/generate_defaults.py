@@ -12,6 +12,7 @@ no rule explains is listed as computed. The feature gates stay as the version sh
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,10 +95,14 @@ def learned(shapes: Shapes, seen: list[Observation]) -> dict[str, Any]:
 
 def write(version: str, table: dict[str, Any], path: Path = DATA) -> None:
     """One definition a line: a new version shows in a diff as what it changes."""
-    entries = ",\n".join(f"{text(name)}:{text(entry)}" for name, entry in sorted(table.items()))
-    content = f'{{\n"version":{text(version)},\n"definitions":{{\n{entries}\n}}\n}}\n'
+    entries = ",\n".join(f"{_compact(name)}:{_compact(entry)}" for name, entry in sorted(table.items()))
+    content = f'{{\n"version":{_compact(version)},\n"definitions":{{\n{entries}\n}}\n}}\n'
     path.write_text(content, "utf-8")
     print(f"{path.name}: {len(content)} bytes, {len(table)} definitions")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 def _asked(shapes: Shapes) -> Iterator[Asked]:

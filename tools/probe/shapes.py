@@ -13,11 +13,16 @@ Found = tuple[Path, str, dict[str, Any]]
 Form = Literal["struct", "list", "map", "scalar", "opaque"]
 
 META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-_INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+# Scalars with definitions of their own; the zero of a quantity or a time is no empty value.
+_WRITTEN: Final = {
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "port",
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": "written",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Time": "written",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "written",
+}
 # A schema below a schema is published without its type, because it may be a list of schemas or a boolean, too.
 _HIDDEN: Final = {
-    f"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.{name}":
-        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+    f"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.{name}": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
     for name in ("JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray")
 }
 _ROOT_ONLY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
@@ -32,7 +37,9 @@ _ZEROS: Final[Mapping[str, tuple[Tree, ...]]] = {
     "list": ([],),
     "map": ({},),
     "struct": ({},),
-    "opaque": (),
+    # Free JSON, and structs without fields.
+    "opaque": ({}, [], "", 0, False),
+    "written": (),
 }
 
 
@@ -134,8 +141,8 @@ class Shapes:
         name = _referred(schema)
         if name in _HIDDEN:
             return Shape("struct", definition=_HIDDEN[name])
-        if name == _INT_OR_STRING:
-            return Shape("scalar", "port")
+        if name in _WRITTEN:
+            return Shape("scalar", _WRITTEN[name])
         if name:
             return Shape("struct", definition=name) if "properties" in self._schemas.get(name, {}) else Shape("opaque")
         if schema.get("type") == "array":

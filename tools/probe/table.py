@@ -115,7 +115,9 @@ class Learner:
             one.root,
             {name: _flat(fields[name], value) for name, value in struct.items()},
             {name: value for name, value in one.answered.items() if name not in struct and name not in _SKIPPED},
-            frozenset(name for name, value in told.items() if altered(fields[name], value, one.answered.get(name, value))),
+            frozenset(
+                name for name, value in told.items() if altered(fields[name], value, one.answered.get(name, value))
+            ),
             frozenset(told.keys() - one.answered.keys()),
         )
 

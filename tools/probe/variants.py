@@ -59,7 +59,9 @@ class Variants:
 
     def _edits(self, definition: str, struct: dict[str, Tree]) -> Iterator[Edit]:
         for name, shape in self.shapes.fields(definition).items():
-            if name in {"metadata", "status", "apiVersion"} or (name == "kind" and "PersistentVolumeClaim" in definition):
+            if name in {"metadata", "status", "apiVersion"} or (
+                name == "kind" and "PersistentVolumeClaim" in definition
+            ):
                 continue
             if name in struct:
                 yield name, _ABSENT

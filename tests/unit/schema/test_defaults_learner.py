@@ -34,6 +34,23 @@ def test_an_image_without_a_version_decides_on_pulling() -> None:
     assert filled(rules, "Pod", {"image": "b:latest@sha256:00"}) == "Always"
 
 
+@pytest.mark.parametrize(
+    ("image", "latest"),
+    [
+        ("a", True),
+        ("a:latest", True),
+        ("host:5000/a", True),
+        ("a:latest@sha256:00", True),
+        ("a:1", False),
+        ("host:5000/a:1", False),
+        ("a@sha256:00", False),
+        ("a:1@sha256:00", False),
+    ],
+)
+def test_only_a_tag_or_a_digest_alone_is_a_version(image: str, latest: bool) -> None:
+    assert is_latest(image) is latest
+
+
 def test_a_sibling_that_is_there_decides() -> None:
     examples = _examples(
         ({}, ["Ingress"]),
@@ -146,3 +163,19 @@ def test_a_wrong_rule_is_told_with_what_it_says() -> None:
     rows = learner.rows([_seen({"a": 1}, {"a": 1, "t": "x"})])["Spec"]
     assert [(name, said) for name, _, said in mistakes({"fill": {"t": [{"value": "y"}]}}, rows)] == [("t", "y")]
     assert mistakes({"fill": {"t": [{"value": "x"}]}}, rows) == []
+
+
+def test_a_field_is_filled_in_where_none_of_many_others_is_there() -> None:
+    sources = ["a", "b", "c", "d"]
+    examples = _examples(*(({source: {}, "name": name}, None) for source in sources for name in "xyz"))
+    examples += _examples(*(({"name": name}, {}) for name in "xyz"))
+    rules = rules_of(examples) or []
+    assert filled(rules, "Pod", {"name": "x"}) == {}
+    assert [filled(rules, "Pod", {source: {}}) for source in sources] == [None] * 4
+
+
+def test_what_depends_on_the_cluster_is_computed_for_the_kinds_that_are_named() -> None:
+    learner = Learner(_SHAPES, {"Spec": {"a": ["Kind"]}})
+    seen = [Observation("Spec", kind, {"t": name}, {"t": name, "a": 0}) for kind in ("Kind", "Other") for name in "xy"]
+    entry = learner.table(learner.rows(seen))["Spec"]
+    assert entry["fill"]["a"] == [{"when": [{"field": "$kind", "in": ["Kind"]}], "computed": True}, {"value": 0}]
