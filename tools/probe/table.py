@@ -18,8 +18,10 @@ from tools.probe.rules import COMPUTED, KIND, Rule, Tree, filled
 from tools.probe.shapes import META, Shape, Shapes
 
 # A definition seen less often is not known: what it lacks would be read as "nothing is filled in".
-_SEEN = 3
+_SEEN = 2
 _SKIPPED = frozenset({"metadata"})
+# What rows of whole objects do not show.
+_ROOT = frozenset({"apiVersion", "kind", "metadata", "status"})
 _OPAQUE = Shape("opaque")
 _NONE: Mapping[str, set[str]] = {}
 
@@ -83,7 +85,7 @@ class Learner:
 
     def _complete(self, definition: str, rows: Sequence[Row]) -> bool:
         """Did every row declare every field? Then nothing is ever filled in here."""
-        return all(row.struct.keys() >= self.shapes.fields(definition).keys() - _SKIPPED for row in rows)
+        return all(row.struct.keys() >= self.shapes.fields(definition).keys() - _ROOT for row in rows)
 
     def _entry(self, definition: str, rows: Sequence[Row], computed: set[str]) -> dict[str, Any]:
         fields = self.shapes.fields(definition)
