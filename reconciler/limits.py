@@ -51,6 +51,9 @@ GIT_PACK_BYTES: Final = 1024 * MIB
 DRY_RUNS_PER_SECOND: Final = 50
 DRY_RUNS_AT_ONCE: Final = 4
 
+# Items of a list without order that differ in spelling are tried with each other; beyond so many pairs they differ.
+COMPARED_PAIRS: Final = 10_000
+
 # The drift report. Values are cut for people; whoever needs all of a value reads the object itself.
 REPORT_VALUE_CHARS: Final = 1024
 REPORT_ITEMS: Final = 200

@@ -22,24 +22,35 @@ _TEXTS: Final = ("string", "bytes")
 
 @dataclass(slots=True)
 class Completed:
-    """Content as a server would store it. `filled` is the trie of what was not declared; `remarks` are for people."""
+    """Content as a server would store it. `filled` is the trie of what was not declared.
+
+    `remarks` are for people, `invalid` says what a server refuses; `dropped` holds fields that no type knows, by path
+    (names, and items as FieldsV1 spells them).
+    """
 
     tree: dict[str, Tree]
     filled: Trie
-    remarks: list[str] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()
+    dropped: dict[_Path, Tree] = field(default_factory=dict)
 
 
 def complete(declared: dict[str, Tree], node: TypeNode, kind: str) -> Completed:
     """Complete the content (no metadata, no status) of one object of `kind` (`apps/Deployment`)."""
     work = _Work(kind)
     tree, filled = work.struct(declared, node, ())
-    return Completed(tree, filled or {}, work.remarks)
+    remarks = (
+        f"{'.'.join(path)}: no such field, the API server drops it (rule unknown-field-dropped)"
+        for path in work.dropped
+    )
+    return Completed(tree, filled or {}, tuple(remarks), tuple(work.invalid), work.dropped)
 
 
 @dataclass(slots=True)
 class _Work:
     kind: str
-    remarks: list[str] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+    dropped: dict[_Path, Tree] = field(default_factory=dict)
 
     def value(self, value: Tree, node: TypeNode, path: _Path) -> tuple[Tree, Trie | None]:
         if isinstance(value, dict):
@@ -55,13 +66,18 @@ class _Work:
         for key, declared in value.items():
             below = fields.get(key) or each
             if below is None and node.closed:
-                self._unknown(key, declared, path)
+                if declared is not None:
+                    self.dropped[*path, key] = declared
             elif declared is None:
                 if each is not None and each.scalar in _TEXTS:
                     out[key] = ""
             else:
+                if each is not None and each.scalar == "string" and not isinstance(declared, str):
+                    self.invalid.append(f"{'.'.join((*path, key))}: not a string, the API server refuses it")
                 stored, filled = self.value(declared, below or PLAIN, (*path, key))
-                if known is None or not _dropped(key, stored, below or PLAIN, known):
+                if known is not None and _dropped(key, stored, below or PLAIN, known):
+                    out[key] = None  # declared, and stored as absent: so it must stay
+                else:
                     out[key] = stored
                     if filled:
                         trie[f"f:{key}"] = filled
@@ -73,7 +89,7 @@ class _Work:
         known = node.known or CUSTOM
         added = {}
         for name, rules in known.fill.items():
-            if name not in out and not (name in known.nullable and name in declared):
+            if out.get(name) is None and not (name in known.nullable and name in declared):
                 rule = next((rule for rule in rules if rule.holds(out, self.kind)), None)
                 added[name] = rule.filled(out) if rule is not None else ABSENT
         for name, value in added.items():
@@ -88,17 +104,13 @@ class _Work:
         trie: Trie = {}
         below = node.item
         for index, item in enumerate(items):
-            done, filled = self.value(item, below, (*path, str(index)))
+            key = item_key(item, node) if node.list_type == "map" else None
+            name = field_name(index if key is None else key)
+            done, filled = self.value(item, below, (*path, name))
             out.append(done)
             if filled:
-                key = item_key(item, node) if node.list_type == "map" else None
-                trie[field_name(key if key is not None else index)] = filled
+                trie[name] = filled
         return out, trie or None
-
-    def _unknown(self, key: str, value: Tree, path: _Path) -> None:
-        if value is not None:
-            place = ".".join((*path, key))
-            self.remarks.append(f"{place}: no such field, the API server drops it (rule unknown-field-dropped)")
 
 
 def _dropped(key: str, value: Tree, node: TypeNode, known: Known) -> bool:

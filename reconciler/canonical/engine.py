@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.canonical.complete import complete
-from reconciler.canonical.filled import filled
+from reconciler.canonical.filled import filled, united, with_nulls
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.items import item_key
-from reconciler.canonical.masks import allocated_paths, hidden_paths, masks_for, without
-from reconciler.canonical.volatile import BOOKKEEPING, live_form, strip
+from reconciler.canonical.masks import allocated_paths, hidden_paths, masks_for, without, without_extras
+from reconciler.canonical.volatile import is_bookkeeping, live_form, not_base64, strip
 from reconciler.errors import RenderError
 from reconciler.model.objects import RenderedObject
 from reconciler.model.path import field_name, unescaped
@@ -24,6 +24,7 @@ from reconciler.policy.model import Rules
 from reconciler.schema.catalog import Catalog
 from reconciler.schema.types import TypeNode
 
+VOLATILE: Final = "volatile-webhook-fields"
 GENERATED: Final = "generated-values"
 _IDENTITY = ("apiVersion", "kind", "metadata")
 _METADATA = ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
@@ -49,6 +50,18 @@ class UnknownKindError(RenderError):
     code = "SS3009"
 
 
+class NotServedError(UnknownKindError):
+    """The kind is known, but not in the version that Git declares: nobody guesses how to convert it."""
+
+    code = "SS3012"
+
+
+class InvalidManifestError(RenderError):
+    """A manifest that no API server takes."""
+
+    code = "SS3013"
+
+
 def located(rendered: RenderedObject, context: Context) -> tuple[RenderedObject, KindInfo]:
     """The object with its namespace settled (defaulted, or dropped where the kind has none), and its kind.
 
@@ -56,6 +69,13 @@ def located(rendered: RenderedObject, context: Context) -> tuple[RenderedObject,
     """
     group, version = split_api_version(rendered.api_version)
     kind = context.catalog.kind(group, version, rendered.ref.kind)
+    served = context.catalog.served_as(group, rendered.ref.kind) if kind is None else ()
+    if served:
+        raise NotServedError(
+            f"{rendered.api_version} {rendered.ref.kind} is not served: the manifest needs migration",
+            where=rendered.provenance.place,
+            hint=f"the kind is served as {', '.join(served)}",
+        )
     if kind is None and context.guess:
         return rendered, KindInfo(group, version, rendered.ref.kind, "", namespaced=bool(rendered.ref.namespace))
     if kind is None:
@@ -89,7 +109,7 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
         *masks_for(ref, declared, types, context.rules.masks, replicas_path=kind.replicas_path),
         *_generated(rendered, declared, types),
     )
-    want = without(tree, hidden_paths(masks), types)
+    want = without(tree, (*hidden_paths(masks), *allocated_paths(masks, declared)), types)
     return CanonicalObject(
         ref,
         kind,
@@ -99,6 +119,8 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
         masks=masks,
         types=types,
         notes=tuple(done.remarks),
+        invalid=(*done.invalid, *not_base64(rendered.tree)),
+        dropped=done.dropped,
         semantics=context.catalog.semantics(kind.group, kind.version, kind.kind),
     )
 
@@ -118,17 +140,18 @@ def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], con
     the server or a mutator adds there is nobody's desired state.
     """
     places = (_place(pointer, answer, offline.types) for pointer in volatile)
-    masks = (*offline.masks, *(Mask(place, "volatile", "differs between two dry-runs") for place in places))
+    masks = (*offline.masks, *(Mask(place, VOLATILE, "differs between two dry-runs") for place in places))
     body = without_nulls(live_form(answer, context.secret_key))
     hidden = (*hidden_paths(masks), *allocated_paths(masks, offline.want))
-    want = without({**body, "metadata": offline.want["metadata"]}, hidden, offline.types)
+    kept = with_nulls(without_extras(body, masks, offline.want, offline.types), offline.want, offline.types)
+    want = without({**kept, "metadata": offline.want["metadata"]}, hidden, offline.types)
     said = {key: value for key, value in offline.want.items() if key != "metadata"}
     made = {key: value for key, value in want.items() if key not in ("metadata", "apiVersion", "kind")}
     notes = tuple(f"/{key}: the API server does not store it" for key in _unknown(said, want))
     return replace(
         offline,
         want=want,
-        filled=filled(made, said, offline.types) or {},
+        filled=united(filled(made, said, offline.types), offline.filled) or {},
         confidence="server",
         reason="",
         masks=masks,
@@ -159,7 +182,7 @@ def _metadata(tree: dict[str, Tree]) -> dict[str, Tree]:
     """What people declare of metadata, without what is empty and what clients keep for themselves."""
     metadata = without_nulls(tree.get("metadata") or {})
     if isinstance(metadata.get("annotations"), dict):
-        metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k not in BOOKKEEPING}
+        metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if not is_bookkeeping(k)}
     return {key: metadata[key] for key in _METADATA if metadata.get(key)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.canonical.items import keyed
@@ -24,6 +25,31 @@ def filled(want: Tree, declared: Tree, node: TypeNode) -> dict[str, Any] | None:
         field_name(key): below for key, value, said, kind in pairs if (below := filled(value, said, kind)) is not None
     }
     return trie or None
+
+
+def united(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The trie of what is in either; a leaf ({}) takes in all below it."""
+    if one is None or other is None:
+        rest = one if other is None else other
+        return None if rest is None else dict(rest)
+    if not one or not other:
+        return {}
+    return {name: united(one.get(name), other.get(name)) for name in {**one, **other}}
+
+
+def with_nulls(want: Tree, declared: Tree, node: TypeNode) -> Tree:
+    """`want` with the nulls of `declared`: fields that Git declares and the API server stores as absent."""
+    if isinstance(want, dict) and isinstance(declared, dict):
+        nulls = {key: None for key, value in declared.items() if value is None and key not in want}
+        both = {key: with_nulls(value, declared.get(key, ABSENT), node.at(key)) for key, value in want.items()}
+        return both | nulls
+    if isinstance(want, list) and isinstance(declared, list):
+        said: Mapping[Any, Tree] = dict(enumerate(declared)) if len(want) == len(declared) else {}
+        ours, theirs = (keyed(want, node), keyed(declared, node)) if node.list_type == "map" else (None, None)
+        if ours is not None and theirs is not None:
+            return [with_nulls(item, theirs.get(key, ABSENT), node.item) for key, item in ours.items()]
+        return [with_nulls(item, said.get(index, ABSENT), node.item) for index, item in enumerate(want)]
+    return want
 
 
 def _items(want: list[Tree], declared: list[Tree], node: TypeNode) -> list[tuple[Any, Tree, Tree, TypeNode]]:

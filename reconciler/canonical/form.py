@@ -63,7 +63,8 @@ class CanonicalObject:
 
     `want` is the canonical tree: what Git declares plus, with confidence "server", what the API server adds.
     `filled` marks the part of `want` that Git does not declare (defaults, trusted mutations); the rest is declared.
-    Secret values in `want` are keyed hashes (`hmac:<hex>`), never bytes.
+    Secret values in `want` are keyed hashes (`hmac:<hex>`), never bytes. `invalid` says why the API server will refuse
+    the manifest, and `dropped` holds fields that no schema knows, by path; neither leaves this process.
     """
 
     ref: ObjectRef
@@ -78,3 +79,5 @@ class CanonicalObject:
     notes: tuple[str, ...] = field(default=())
     ranges: tuple[Range, ...] = ()
     semantics: Semantics = field(default=NOTHING_SAID, compare=False)
+    invalid: tuple[str, ...] = field(default=(), compare=False)
+    dropped: Mapping[tuple[str, ...], Tree] = field(default_factory=dict, compare=False)

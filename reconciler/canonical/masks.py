@@ -93,6 +93,36 @@ def without(tree: Tree, paths: Iterable[MaskPath], types: TypeNode) -> Tree:
     return tree
 
 
+def without_extras(tree: Tree, masks: Iterable[Mask], declared: Tree, types: TypeNode) -> Tree:
+    """`tree` without the undeclared items of lists that masks of extras hide: each server makes its own."""
+    for mask in masks:
+        if mask.extra and not mask.manager:
+            tree = _drop_extras(tree, declared, mask, mask.path, types)
+    return tree
+
+
+def _drop_extras(tree: Tree, declared: Tree, mask: Mask, path: MaskPath, node: TypeNode) -> Tree:
+    if not path:
+        return tree
+    head, rest = path[0], path[1:]
+    if isinstance(tree, list):
+        said = {_token(item, index, node): item for index, item in enumerate(declared or ())}
+        tokens = [_token(item, index, node) for index, item in enumerate(tree)]
+        if not rest and head == "*":
+            return [
+                item for token, item in zip(tokens, tree, strict=True) if token in said or not hides(mask, ABSENT, item)
+            ]
+        pairs = zip(tokens, tree, strict=True)
+        return [
+            _drop_extras(item, said.get(token), mask, rest, node.item) if head in ("*", token) else item
+            for token, item in pairs
+        ]
+    if not isinstance(tree, dict) or head not in tree:
+        return tree
+    said_below = declared.get(head) if isinstance(declared, dict) else None
+    return {**tree, head: _drop_extras(tree[head], said_below, mask, rest, node.at(head))}
+
+
 def _concerns(rule: MaskRule, ref: ObjectRef, declared: Tree) -> bool:
     return (
         any_kind(rule.kinds, ref.group, ref.kind)

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from fnmatch import fnmatchcase
 from typing import Final
 
 from reconciler.model.tree import Tree
@@ -27,8 +28,26 @@ SERVER_METADATA: Final = frozenset(
 )
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 # Annotations that clients and controllers keep for themselves: in Git they are leftovers of an export.
-BOOKKEEPING: Final = frozenset({LAST_APPLIED, "deployment.kubernetes.io/revision"})
+_BOOKKEEPING: Final = (
+    LAST_APPLIED,
+    "deployment.kubernetes.io/*",
+    "deprecated.daemonset.template.generation",
+    "autoscaling.alpha.kubernetes.io/conditions",
+    "autoscaling.alpha.kubernetes.io/current-metrics",
+    "config.kubernetes.io/origin",
+    "kapp.k14s.io/identity",
+    "kapp.k14s.io/original*",
+    "objectset.rio.cattle.io/*",
+    "pv.kubernetes.io/*",
+    "volume.kubernetes.io/*",
+    "volume.beta.kubernetes.io/storage-provisioner",
+)
 HASHED: Final = "hmac:"
+
+
+def is_bookkeeping(annotation: str) -> bool:
+    """True for annotations that clients and controllers keep for themselves (rule bookkeeping-annotations)."""
+    return any(fnmatchcase(annotation, pattern) for pattern in _BOOKKEEPING)
 
 
 def is_secret(tree: Tree) -> bool:
@@ -55,6 +74,21 @@ def hash_value(key: bytes, kind_of_value: str, text: Tree) -> str:
         except (binascii.Error, ValueError):
             data = b"not base64:" + data
     return HASHED + hmac.new(key, data, hashlib.sha256).hexdigest()
+
+
+def not_base64(tree: Tree) -> tuple[str, ...]:
+    """What the API server will not decode in the `data` of a Secret, without its values."""
+    data = tree.get("data") if is_secret(tree) else None
+    wrong = [name for name, text in data.items() if not _decodes(text)] if isinstance(data, dict) else []
+    return tuple(f"data.{name}: not base64, the API server refuses it" for name in wrong)
+
+
+def _decodes(text: Tree) -> bool:
+    try:
+        base64.b64decode("".join(text.split()) if isinstance(text, str) else "", validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
 
 
 def hash_secret(tree: dict[str, Tree], key: bytes) -> dict[str, Tree]:

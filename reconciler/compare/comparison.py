@@ -7,7 +7,7 @@ add there is free. Must not know time, people or sources.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final, Literal
 
@@ -15,12 +15,13 @@ from reconciler.canonical.engine import GENERATED
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.masks import hides
 from reconciler.compare.blame import blame
-from reconciler.compare.equal import Blank, Reading, blank
+from reconciler.compare.equal import Blank, Reading, blank, same
 from reconciler.compare.masking import build, covers
-from reconciler.compare.place import UNKNOWN, Finding, Place
+from reconciler.compare.place import CONFIRMED, UNKNOWN, Finding, Place
 from reconciler.compare.walk import walk
-from reconciler.model.path import Path, pointer, readable
+from reconciler.model.path import Path, field_name, pointer, readable
 from reconciler.model.tree import ABSENT, Tree, child, dig
+from reconciler.schema.semantics import Semantics
 from reconciler.schema.types import PLAIN
 
 Op = Literal["add", "remove", "replace"]
@@ -91,8 +92,10 @@ def compare(canonical: CanonicalObject, live: Tree, managed_fields: Tree = None)
     for finding in findings(canonical, UNKNOWN, live, learns=True):
         if (ruled := _ruled(finding, canonical, managed_fields)) is not None:
             hidden += ruled
-        else:
-            doubtful = finding.doubt and finding.verdict == "extra"
+        elif not _is_of_another_version(finding, canonical):
+            # A rule that hides some values of a place says that no other may be there.
+            ruled_out = any(covers(mask, finding.path) for mask in canonical.masks)
+            doubtful = finding.doubt and finding.verdict == "extra" and not ruled_out
             (undecided if doubtful else changes).append(_change(finding, canonical.want, live))
     return Comparison(tuple(changes), tuple(hidden), canonical.notes, tuple(undecided))
 
@@ -115,6 +118,20 @@ def _ruled(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -
         return []
     klass = _HIDDEN_CLASS.get(mask.rule, "allocated" if mask.allocated else "hidden-by-rule")
     return [Hidden(name, klass, mask.rule, mask.reason)]
+
+
+def _is_of_another_version(finding: Finding, canonical: CanonicalObject) -> bool:
+    """True for what tells of another version of the API server than the one that the types are of.
+
+    A default that is not there: servers put defaults into whatever they read. A declared field that no schema knows and
+    that is stored all the same.
+    """
+    if finding.filled and finding.now is ABSENT and canonical.confidence == "offline":
+        return True
+    if not canonical.dropped:
+        return False
+    names = tuple(one if isinstance(one, str) else field_name(one) for one in finding.path)
+    return names in canonical.dropped and same(canonical.dropped[names], finding.now)
 
 
 def _left_out(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -> bool:
@@ -143,7 +160,12 @@ def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool =
     """
     types, offline = canonical.types, canonical.confidence == "offline"
     reading = Reading(
-        offline, types.custom, learns=learns and offline, semantics=canonical.semantics, kind=canonical.kind.name
+        offline,
+        types.custom,
+        learns=learns and offline,
+        semantics=canonical.semantics,
+        kind=canonical.kind.name,
+        compares=learns,
     )
     masks = build(canonical.masks)
     root = Place((), types, canonical.filled or None, masks, reading.at(types))
@@ -151,21 +173,31 @@ def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool =
     for key in keys:
         old = UNKNOWN if was is UNKNOWN else child(was, key)
         yield from walk(root.below(key, root.node.at(key)), child(canonical.want, key), old, child(now, key))
-    yield from metadata_findings(canonical, was, now)
+    yield from metadata_findings(canonical, was, now, root)
 
 
-def metadata_findings(canonical: CanonicalObject, was: Tree, now: Tree) -> Iterator[Finding]:
-    """Declared labels, annotations, finalizers and owners that are not as declared."""
+def metadata_findings(canonical: CanonicalObject, was: Tree, now: Tree, root: Place) -> Iterator[Finding]:
+    """Declared labels, annotations, finalizers and owners that are not as declared; keys that must not be there."""
+    above = replace(root, reading=CONFIRMED).below("metadata", PLAIN)
     for name in _CONTENT_META:
         want = dig(canonical.want, "metadata", name)
+        place = above.below(name, PLAIN)
+        if was is UNKNOWN and name in ("labels", "annotations"):
+            yield from _protected(place, want, dig(now, "metadata", name), canonical.semantics)
         if want is ABSENT:
             continue
         old = UNKNOWN if was is UNKNOWN else dig(was, "metadata", name)
-        place = Place(("metadata", name), PLAIN, None, None)
         if isinstance(want, dict):
             yield from _held_keys(place, want, old, dig(now, "metadata", name))
         elif isinstance(want, list):
             yield from _held_items(place, want, old, dig(now, "metadata", name))
+
+
+def _protected(place: Place, want: Tree, now: Tree, semantics: Semantics) -> Iterator[Finding]:
+    """Undeclared keys that change what the object means to the cluster, such as a level of Pod security."""
+    for key in now if isinstance(now, dict) else ():
+        if child(want, key) is ABSENT and semantics.protects(key):
+            yield place.below(key, PLAIN).finding("extra", ABSENT, UNKNOWN, now[key])
 
 
 def _held_keys(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:

@@ -8,10 +8,12 @@ import enum
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 import msgspec
 
+from reconciler.limits import COMPARED_PAIRS
 from reconciler.model.path import Path
 from reconciler.model.quantity import nanoseconds, quantity
 from reconciler.model.tree import ABSENT, Tree, strict_equal
@@ -51,8 +53,9 @@ class Reading:
     """How far want is known at a place.
 
     `offline`: no server has confirmed want. `sure`: what a server makes of this place is known all the same. `custom`:
-    of a CRD, where {} and [] are absent. `learns`: types may make it sure below here. `semantics`: what policies say.
-    `kind`: of the whole object (`apps/Deployment`).
+    of a CRD, whose values are stored as they are written. `learns`: types may make it sure below here. `semantics`:
+    what policies say.
+    `kind`: of the whole object (`apps/Deployment`). `compares`: a state is compared for people, no write is judged.
     """
 
     offline: bool
@@ -61,6 +64,7 @@ class Reading:
     learns: bool = False
     semantics: Semantics = NOTHING_SAID
     kind: str = ""
+    compares: bool = False
 
     @property
     def lenient(self) -> bool:
@@ -71,7 +75,15 @@ class Reading:
         """What counts as absent at `path`."""
         if self.lenient:
             return Blank.ZERO
-        return Blank.EMPTY if self.custom and not self.semantics.empty_matters(path) else Blank.NULL
+        return Blank.NULL if self.semantics.empty_matters(path) else Blank.EMPTY
+
+    def empties(self, value: Tree, path: Path) -> bool:
+        """True for what counts as absent at `path`, also a map that holds nothing else; items of lists have places."""
+        if blank(value, self.blank(path)):
+            return True
+        if not isinstance(value, dict) or self.semantics.empty_matters(path):
+            return False
+        return all(self.empties(below, (*path, key)) for key, below in value.items())
 
     def scalar(self, node: TypeNode, path: Path) -> Scalar:
         """What a text or number is compared as: by its type, else by what policies say."""
@@ -138,7 +150,14 @@ def equal_scalar(
     if meaning is None:
         return False
     left, right = meaning(want), meaning(now)
-    return left is not None and right is not None and left == right
+    if left is None or right is None or left == right:
+        return left is not None and left == right
+    # The API server rounds its own quantities up to thousandths; what a CRD declares it stores as it is written.
+    return isinstance(left, Decimal) and isinstance(right, Decimal) and not reading.custom and _milli(left) == right
+
+
+def _milli(value: Decimal) -> Decimal:
+    return value.quantize(Decimal("0.001"), ROUND_CEILING)
 
 
 def fits(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -> bool:
@@ -180,10 +199,35 @@ def equal(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -
     return equal_scalar(want, now, node, reading, path, Blank.NULL if maps and reading.lenient else None)
 
 
+def apart(want: list[Tree], now: list[Tree]) -> tuple[list[tuple[int, Tree]], list[tuple[int, Tree]]]:
+    """The items of each side that have no identical twin on the other, with their index; each twin counts once."""
+    there: dict[bytes, list[int]] = {}
+    for index, value in enumerate(now):
+        there.setdefault(_text_of(value), []).append(index)
+    left, taken = [], set[int]()
+    for index, value in enumerate(want):
+        twins = there.get(_text_of(value))
+        if twins:
+            taken.add(twins.pop(0))
+        else:
+            left.append((index, value))
+    return left, [(index, value) for index, value in enumerate(now) if index not in taken]
+
+
+def _text_of(value: Tree) -> bytes:
+    try:
+        return _ENCODER.encode(value)
+    except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError):
+        return repr(value).encode("ascii", "backslashreplace")  # a lone surrogate, say
+
+
 def _same_items(want: list[Tree], now: list[Tree], node: TypeNode, reading: Reading, path: Path) -> bool:
     """Equality of lists without order, of the same length."""
-    rest = list(now)
-    for value in want:
+    wanted, others = apart(want, now)
+    if len(wanted) * len(others) > COMPARED_PAIRS:
+        return False
+    rest = [value for _, value in others]
+    for _, value in wanted:
         found = next((at for at, other in enumerate(rest) if equal(value, other, node, reading, (*path, at))), None)
         if found is None:
             return False

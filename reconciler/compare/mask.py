@@ -47,8 +47,8 @@ def _is_telling(item: Tree) -> bool:
 
 
 def text(value: Tree, path: Path = (), document: Tree = None, *, limit: int = DENIAL_VALUE_CHARS) -> str:
-    """`value` for people: JSON, masked, printable, at most `limit` characters; "nothing" for ABSENT."""
-    if value is ABSENT:
+    """`value` for people: JSON, masked, printable, at most `limit` characters; "nothing" for ABSENT and null."""
+    if value is ABSENT or value is None:
         return "nothing"
     shown = json.dumps(masked(value, path, document), ensure_ascii=False, default=str)
     return clean(shown, limit=limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jsonpatch
@@ -15,11 +16,16 @@ from reconciler.model.tree import ABSENT, Tree
 def repair(comparison: Comparison, live: Tree) -> tuple[Mapping[str, Any], ...]:
     """Operations on the live object, in order. Free and masked content is left as it is."""
     target = live
-    for change in _in_order(comparison.changes):
+    for change in _in_order([_absent(change) for change in comparison.changes]):
         target = (
             _reordered(target, change.place, change) if change.klass == "order" else _put(target, change.place, change)
         )
     return tuple(jsonpatch.make_patch(live, target))
+
+
+def _absent(change: Change) -> Change:
+    """What Git declares and the API server stores as absent is put back by taking away what is there."""
+    return replace(change, desired=ABSENT) if change.desired is None else change
 
 
 def _in_order(changes: Sequence[Change]) -> Iterator[Change]:

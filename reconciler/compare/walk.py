@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from reconciler.canonical.form import Mask
-from reconciler.canonical.items import Items, effective, keyed
-from reconciler.compare.equal import Blank, blank, equal, equal_scalar, fits, same
+from reconciler.canonical.items import Items, effective, item_key, keyed
+from reconciler.compare.equal import Blank, apart, blank, equal, equal_scalar, fits, same
 from reconciler.compare.masking import MaskNode
 from reconciler.compare.place import UNKNOWN, Finding, Place, Verdict
+from reconciler.limits import COMPARED_PAIRS
 from reconciler.model.path import ItemKey
 from reconciler.model.tree import ABSENT, Tree
 
@@ -62,7 +63,7 @@ def _gone(place: Place, want: dict[str, Tree], was: Tree, now: Tree) -> Iterator
 
 def _beyond_want(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
     """Content outside want. Whoever is known to have added an empty value has added it all the same."""
-    gone = blank(now, place.blank if was is UNKNOWN else Blank.NULL)
+    gone = blank(now, Blank.NULL) if was is not UNKNOWN else place.reading.empties(now, place.path)
     if place.masks is not None:
         if gone and was is not UNKNOWN and _outside_masks(place.masks, was):
             return  # An extra goes whole, with what rules hide in it.
@@ -94,6 +95,8 @@ def _outside_masks(masks: MaskNode, tree: Tree) -> bool:
     if not isinstance(tree, dict | list) or not tree:
         return tree is not ABSENT and tree is not None
     for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if value is None:
+            continue
         below = masks.at(key)
         if below is None or _outside_masks(below, value):
             return True
@@ -130,12 +133,12 @@ def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Fin
         if all(side is not None for side in sides):
             yield from _keyed_lists(place, [side or {} for side in sides], was)
             return
-        if node.ordered and was is UNKNOWN and sides[0] is None and sides[2] is not None:
+        if node.ordered and place.reading.compares and sides[0] is None and sides[2] is not None:
             yield from _shadowed(place, want, after)
             return
     if now is ABSENT and not want and place.blank is Blank.NULL:
         yield place.finding("missing", want, was, now)
-    elif node.list_type == "set":
+    elif node.list_type == "set" or (node.list_type == "unordered" and place.reading.compares):
         yield from _sets(place, want, was, after)
     elif not equal(want, after, node, place.reading, place.path):
         yield from _ordered_lists(place, want, was, now)
@@ -162,7 +165,9 @@ def _shadowed(place: Place, want: list[Tree], now: list[Tree]) -> Iterator[Findi
     if last is None:
         yield place.finding("changed", want, UNKNOWN, now)
         return
-    yield place.finding("masked", want, UNKNOWN, now, _SHADOWED)
+    for key, item in zip((item_key(item, place.node) for item in want), want, strict=True):
+        if key is not None and item is not last[key]:
+            yield place.below(key, place.node.item).finding("masked", item, UNKNOWN, ABSENT, _SHADOWED)
     yield from _keyed_lists(place, [last, {}, keyed(now, place.node) or {}], UNKNOWN)
 
 
@@ -178,14 +183,10 @@ def _sets(place: Place, want: list[Tree], was: Tree, now: list[Tree]) -> Iterato
     all_count = was is UNKNOWN or place.whole
     item = place.node.item
     missing, extra = _unmatched(want, now, place)
-    if (
-        was is UNKNOWN
-        and len(missing) == len(extra) == 1
-        and all(isinstance(one[0][1], dict) for one in (missing, extra))
-    ):
+    if place.reading.compares and len(missing) == len(extra):
         # One item instead of another: what it differs in says more than both of them.
-        (_, wanted), (index, present) = missing[0], extra[0]
-        yield from walk(replace(place, whole=True).below(index, item), wanted, UNKNOWN, present)
+        for (_, wanted), (index, present) in zip(missing, extra, strict=True):
+            yield from walk(replace(place, whole=True).below(index, item), wanted, UNKNOWN, present)
         return
     for index, value in missing:
         if all_count or any(fits(value, old, item, place.reading, (*place.path, index)) for old in before):
@@ -203,8 +204,11 @@ _Indexed = list[tuple[int, Tree]]
 
 def _unmatched(want: list[Tree], now: list[Tree], place: Place) -> tuple[_Indexed, _Indexed]:
     """Items of `want` that `now` lacks and of `now` that `want` lacks, with their index, each counted once."""
-    rest, missing = list(enumerate(now)), []
-    for index, value in enumerate(want):
+    wanted, rest = apart(want, now)
+    if len(wanted) * len(rest) > COMPARED_PAIRS:
+        return wanted, rest
+    missing = []
+    for index, value in wanted:
         for position, (_, other) in enumerate(rest):
             if fits(value, other, place.node.item, place.reading, (*place.path, index)):
                 del rest[position]

@@ -177,7 +177,7 @@ class Reconciler:
         authorities: tuple[Authority, ...] = (self.builtin,)
         if self.discovery is not None:
             authorities = (self.discovery, self.builtin)
-        return Catalog(authorities, self._active.lists, crds, self._active.semantics)
+        return Catalog(authorities, self._active, crds)
 
     def _publish(self) -> None:
         states: dict[str, SourceState] = {name: good.state for name, good in self.sources.good.items()}

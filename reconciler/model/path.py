@@ -28,8 +28,8 @@ class ItemKey(NamedTuple):
         return True
 
     def may_match(self, item: Tree) -> bool:
-        """True when `item` holds these key values as far as it holds any: a key left out has its default."""
-        if not isinstance(item, dict) or not any(name in item for name, _ in self.pairs):
+        """True when `item` holds these key values as far as it holds any: a key left out has its default, mostly ""."""
+        if not isinstance(item, dict) or not any(name in item or value == "" for name, value in self.pairs):
             return False
         return all(item.get(name, value) == value for name, value in self.pairs)
 

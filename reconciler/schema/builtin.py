@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.model.ref import KindInfo
 from reconciler.schema.fill import Known, parse_known
-from reconciler.schema.openapi import UNTYPED
+from reconciler.schema.openapi import META_KNOWN, METADATA, UNTYPED
 from reconciler.schema.pack import Unpacker, pack
 from reconciler.schema.types import TypeNode
 
@@ -36,7 +36,8 @@ class Builtin:
     def __post_init__(self) -> None:
         self._kinds = MappingProxyType(unpack_kinds(self.kinds_data))
         definitions = self.defaults_data["definitions"].items()
-        self.known = MappingProxyType({name: parse_known(data) for name, data in definitions})
+        known = {name: parse_known(data) for name, data in definitions}
+        self.known = MappingProxyType({METADATA: META_KNOWN, **known})
         self._types = Unpacker(self.types_data["nodes"], self.known)
 
     @property

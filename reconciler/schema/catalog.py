@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.model.ref import KindInfo
 from reconciler.model.tree import Tree
-from reconciler.policy.model import ListRule, SemanticRule
+from reconciler.policy.model import Rules
 from reconciler.schema.crd import crd_kinds, crd_types
 from reconciler.schema.openapi import UNTYPED, apply_list_rules
 from reconciler.schema.semantics import Semantics, semantics_of
 from reconciler.schema.types import TypeNode
 
 Gvk = tuple[str, str, str]
+# Kinds that have left the group `extensions`.
+_MOVED = {
+    ("extensions", "Ingress"): "networking.k8s.io",
+    ("extensions", "NetworkPolicy"): "networking.k8s.io",
+    ("extensions", "PodSecurityPolicy"): "policy",
+    **{("extensions", kind): "apps" for kind in ("DaemonSet", "Deployment", "ReplicaSet")},
+}
 CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
 class Authority(Protocol):
     """Who knows kinds: a cluster's discovery, or the packaged table."""
+
+    def kinds(self) -> Mapping[Gvk, KindInfo]:
+        """All kinds that this authority knows."""
 
     def kind(self, group: str, version: str, kind: str) -> KindInfo | None:
         """The kind, or None where this authority does not know it."""
@@ -33,9 +43,8 @@ class Catalog:
     """Asks CRDs of the desired set first, then each authority in turn; list rules are laid over every type."""
 
     authorities: tuple[Authority, ...]
-    list_rules: tuple[ListRule, ...] = ()
+    rules: Rules
     crds: Iterable[Tree] = ()
-    semantic_rules: tuple[SemanticRule, ...] = ()
     _declared: dict[Gvk, tuple[KindInfo, Tree]] = field(default_factory=dict, repr=False)
     _types: dict[Gvk, TypeNode] = field(default_factory=dict, repr=False)
     _semantics: dict[Gvk, Semantics] = field(default_factory=dict, repr=False)
@@ -58,7 +67,7 @@ class Catalog:
         key = (group, version, kind)
         if key not in self._types:
             name = f"{group}/{kind}" if group else kind
-            self._types[key] = apply_list_rules(self._plain(key), self.list_rules, name)
+            self._types[key] = apply_list_rules(self._plain(key), self.rules.lists, name)
         return self._types[key]
 
     def semantics(self, group: str, version: str, kind: str) -> Semantics:
@@ -66,8 +75,14 @@ class Catalog:
         key = (group, version, kind)
         if key not in self._semantics:
             custom = self.types(*key).custom
-            self._semantics[key] = semantics_of(self.semantic_rules, group, kind, custom=custom)
+            self._semantics[key] = semantics_of(self.rules, group, kind, custom=custom)
         return self._semantics[key]
+
+    def served_as(self, group: str, kind: str) -> tuple[str, ...]:
+        """The versions in which a kind is known, for one that is not known as it is written: `networking.k8s.io/v1`."""
+        homes = _MOVED.get((group, kind), group)
+        known = {gvk for authority in self.authorities for gvk in authority.kinds()} | self._declared.keys()
+        return tuple(sorted(f"{one[0]}/{one[1]}" for one in known if (one[0], one[2]) == (homes, kind)))
 
     def _plain(self, key: Gvk) -> TypeNode:
         declared = self._declared.get(key)

@@ -30,9 +30,9 @@ class Condition:
 
     def holds(self, struct: Mapping[str, Tree], kind: str) -> bool:
         """Whether the declared `struct`, somewhere in an object of `kind`, meets it."""
-        value = kind if self.field == KIND else struct.get(self.field, ABSENT)
+        value = kind if self.field == KIND else struct.get(self.field)
         if self.declared is not None:
-            return (value is not ABSENT) == self.declared
+            return (value is not None) == self.declared
         if self.latest is not None:
             return isinstance(value, str) and _is_latest(value) == self.latest
         return any(strict_equal(value, one) for one in self.among or ())
@@ -60,10 +60,10 @@ class Fill:
         """What the server fills in; ABSENT for nothing that is known."""
         if not self.copy:
             return self.value
-        value = struct.get(self.copy, ABSENT)
+        value = struct.get(self.copy)
         if isinstance(value, str):
             value = (value.lower() if self.lower else value) + self.suffix
-        return value
+        return ABSENT if value is None else value
 
 
 @dataclass(frozen=True, slots=True)

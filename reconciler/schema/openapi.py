@@ -21,8 +21,10 @@ _META_FIELDS: Final[Mapping[str, TypeNode]] = {
     "finalizers": TypeNode(list_type="set"),
     "ownerReferences": TypeNode(list_type="map", keys=("uid",)),
 }
+METADATA: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 # The API server keeps no empty value of metadata.
-OBJECT_META: Final = TypeNode(fields=_META_FIELDS, known=Known(keeps=frozenset()))
+META_KNOWN: Final = Known(keeps=frozenset())
+OBJECT_META: Final = TypeNode(fields=_META_FIELDS, known=META_KNOWN, definition=METADATA)
 _EMBEDDED_META: Final = TypeNode(fields=_META_FIELDS)
 UNTYPED: Final = TypeNode(fields={"metadata": OBJECT_META}, custom=True, known=OPEN)
 """A kind that nobody has a schema for."""
@@ -33,7 +35,7 @@ _NAMED: Final[Mapping[str, TypeNode]] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": TypeNode(scalar="quantity"),
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": TypeNode(scalar="int-or-string"),
     "io.k8s.apimachinery.pkg.apis.meta.v1.Duration": TypeNode(scalar="duration"),
-    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": OBJECT_META,
+    METADATA: OBJECT_META,
 }
 # Published without a type, since they may be something else too: a boolean, a list.
 _SCHEMA_PROPS: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
@@ -117,7 +119,12 @@ class SchemaReader:
             return self._map(schema, {}, name)
         if name in self._open:
             return PLAIN
-        if not self.custom and schema and schema.get("type") in (None, "object") and "$ref" not in schema:
+        if (
+            not self.custom
+            and schema
+            and schema.get("type") in (None, "object")
+            and not {"$ref", "allOf"} & schema.keys()
+        ):
             return self._done.setdefault(name, _RAW)
         self._open.add(name)
         node = self._done[name] = self.node(schema)

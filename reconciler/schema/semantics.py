@@ -5,12 +5,12 @@ It is asked of values that differ, so a pattern may cost something; answers are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Final
 
 from reconciler.model.path import Path
-from reconciler.policy.model import SemanticRule
+from reconciler.policy.model import Rules, SemanticRule
 from reconciler.policy.pattern import fits
 from reconciler.policy.select import kind_matches
 from reconciler.schema.types import Scalar
@@ -23,9 +23,10 @@ _PLACES_KEPT: Final = 4096
 
 @dataclass(slots=True, eq=False)
 class Semantics:
-    """The rules of one kind."""
+    """The rules of one kind, and the patterns of labels and annotations that nobody adds to what Git declares."""
 
     rules: tuple[SemanticRule, ...] = ()
+    protected: tuple[str, ...] = ()
     _found: dict[tuple[str, ...], tuple[SemanticRule, ...]] = field(default_factory=dict, repr=False)
 
     def scalar(self, path: Path) -> Scalar:
@@ -39,6 +40,10 @@ class Semantics:
     def zero_is_absent(self, path: Path) -> SemanticRule | None:
         """The rule by which a controller may leave out a zero value at `path`."""
         return next((rule for rule in self._at(path) if rule.meaning == "zero-is-absent"), None)
+
+    def protects(self, key: str) -> bool:
+        """True for labels and annotations that are drift where Git does not declare them."""
+        return any(fnmatchcase(key, pattern) for pattern in self.protected)
 
     def _at(self, path: Path) -> tuple[SemanticRule, ...]:
         if not self.rules:
@@ -55,9 +60,12 @@ class Semantics:
 NOTHING_SAID: Final = Semantics()
 
 
-def semantics_of(rules: Iterable[SemanticRule], group: str, kind: str, *, custom: bool) -> Semantics:
-    """The rules that concern one kind; `custom`: it is not one of the API server's own."""
-    return Semantics(tuple(rule for rule in rules if any(_names(one, group, kind, custom) for one in rule.kinds)))
+def semantics_of(rules: Rules, group: str, kind: str, *, custom: bool) -> Semantics:
+    """What the rules say of one kind; `custom`: it is not one of the API server's own."""
+    concerning = (rule for rule in rules.semantics if any(_names(one, group, kind, custom) for one in rule.kinds))
+    # What named writers set on objects of others, and what anyone may take away, is theirs to judge at admission.
+    protected = (rule.key for rule in rules.steering if not rule.removable and not rule.writers)
+    return Semantics(tuple(concerning), tuple(protected))
 
 
 def _names(pattern: str, group: str, kind: str, custom: bool) -> bool:

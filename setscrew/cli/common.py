@@ -86,7 +86,7 @@ def offline_context(
     `guess`: objects of kinds that nobody knows are taken as they are written.
     """
     own = [one.tree for one in objects if (one.ref.group, one.ref.kind) == CRD]
-    catalog = Catalog((*authorities, load_builtin()), rules.lists, [*own, *crds], rules.semantics)
+    catalog = Catalog((*authorities, load_builtin()), rules, [*own, *crds])
     return Context(catalog, rules, key, namespace or "default", guess)
 
 

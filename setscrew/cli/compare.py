@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from reconciler.canonical.autoscale import widen
-from reconciler.canonical.engine import Context, canonicalize
+from reconciler.canonical.engine import Context, InvalidManifestError, canonicalize, located
 from reconciler.canonical.form import CanonicalObject
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.blame import blame
@@ -24,11 +24,23 @@ from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.policy.expiry import active
-from reconciler.policy.model import Rules
+from reconciler.policy.model import MaskRule, Rules
 from reconciler.policy.select import any_kind
 from setscrew import configuration
 from setscrew.cli.common import EXISTING, finish, note, offline_context, output_option, print_json, print_yaml, rendered
 
+_HELM_ENGINE = MaskRule(
+    id="helm-engine-metadata",
+    kinds=("*",),
+    paths=(
+        "/metadata/labels/app.kubernetes.io~1managed-by",
+        "/metadata/annotations/meta.helm.sh~1release-name",
+        "/metadata/annotations/meta.helm.sh~1release-namespace",
+    ),
+    reason="Helm itself writes these labels and annotations",
+    when="always",
+    value=(("", ("*",)),),
+)
 _KEY = b"compare: both sides are at hand, so any key will do"
 
 
@@ -72,12 +84,13 @@ class Compared:
     "--renderer",
     type=click.Choice(["helm", "kustomize", "yaml"]),
     default="yaml",
-    expose_value=False,
-    help="What made --desired: metadata that its tool adds is free in any case.",
+    help="What made --desired. helm: its engine writes managed-by and meta.helm.sh/* itself.",
 )
 @click.option("--rules", "rules_path", type=EXISTING, help="More policy documents.")
 @output_option("json", "yaml", "table", default="table")
-def compare(desired: Path, live: Path, context_files: tuple[Path, ...], rules_path: Path | None, output: str) -> None:
+def compare(
+    desired: Path, live: Path, context_files: tuple[Path, ...], renderer: str, rules_path: Path | None, output: str
+) -> None:
     r"""Compare what Git says with what the cluster holds, without a cluster. Exit status 1: drift.
 
     Judges each object of --live against the desired one of the same group, kind, namespace and name, in any version; a
@@ -89,13 +102,16 @@ def compare(desired: Path, live: Path, context_files: tuple[Path, ...], rules_pa
     setscrew compare --desired deploy/web.yaml --live live.yaml
     setscrew compare --desired deploy/queue.yaml --live live.yaml --context crds.yaml -o json
     """
-    wanted = rendered(desired).objects
+    result = rendered(desired)
+    wanted = result.objects
     extra = [one for file in context_files for one in rendered(file).objects]
     rules, expired = active(configuration.load(rules_path).rules, datetime.now(UTC).date())
+    if renderer == "helm":
+        rules = replace(rules, masks=(*rules.masks, _HELM_ENGINE))
     context = offline_context(rules, [*wanted, *extra], key=_KEY, guess=True)
     judge = _Judge(context, wanted, [one for one in (*wanted, *extra) if _scales(one, rules)])
     report = judge.report(rendered(live).objects, live, desired)
-    report["notes"] += expired
+    report["notes"] += (*result.notes, *expired)
     _print(report, output)
     finish(0 if report["verdict"] == "same" else 1)
 
@@ -125,6 +141,8 @@ class _Judge:
                 results.append(Compared(one.ref, *self._compared(twin, one), one.tree))
                 notes += _versions(twin, one)
         if not results:
+            for one in self.wanted:
+                located(one, self.context)  # the live twin may be of the group that took the kind over
             hint = "is it the right file?" if notes else "it needs at least one"
             raise UsageError(
                 f"no object of it is in {desired}" if notes else "holds no object", where=str(live), hint=hint
@@ -135,6 +153,8 @@ class _Judge:
         namespace = live.ref.namespace
         forms = [canonicalize(_placed(one, namespace), self.context) for one in (desired, *self.scalers)]
         form = widen(forms, self.context.rules.scalers)[0]
+        if form.invalid:
+            raise InvalidManifestError(form.invalid[0], where=desired.provenance.place, hint="mend it in Git")
         return form, compare_objects(form, live_form(live.tree, _KEY), dig(live.tree, "metadata", "managedFields"))
 
 

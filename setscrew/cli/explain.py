@@ -14,12 +14,12 @@ import click
 from reconciler.canonical.volatile import live_form
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import get_live
+from reconciler.compare.blame import blame
 from reconciler.compare.mask import text
 from reconciler.errors import SetscrewError, UsageError
 from reconciler.model.path import Path as FieldPath
 from reconciler.model.path import pointer, readable
 from reconciler.model.tree import ABSENT, Tree
-from reconciler.report.blame import blame
 from reconciler.snapshot.model import Entry
 from setscrew.cli.common import PATH, current_snapshot, note, output_option, print_json
 from setscrew.fields import changed, parse, value_at

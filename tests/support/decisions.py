@@ -93,7 +93,7 @@ def rules_with(policy: Mapping[str, Any] | None) -> Rules:
 def context(rules: Rules, names: Iterable[str] = ("crd",)) -> Context:
     """Packaged kinds and the CRDs among `names`."""
     crds = [manifests(name)[0] for name in {*names, "crd"} if manifests(name)[0]["kind"] == "CustomResourceDefinition"]
-    return Context(Catalog((load_builtin(),), rules.lists, crds, rules.semantics), rules, KEY)
+    return Context(Catalog((load_builtin(),), rules, crds), rules, KEY)
 
 
 def canonical(name: str, rules: Rules, *, confidence: str = "server", volatile: Iterable[str] = ()) -> CanonicalObject:

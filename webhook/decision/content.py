@@ -72,7 +72,7 @@ def _outside_policy(finding: Finding, entry: Entry) -> bool:
         return True
     if finding.filled and policy.fragment:
         return True
-    if entry.object.confidence != "offline" or not extra:
+    if entry.object.confidence != "offline" or not (extra or (finding.filled and finding.was is UNKNOWN)):
         return False
     # An unconfirmed form knows no defaults: what was there may be one, so only what is newly added counts.
     return finding.was is UNKNOWN or finding.fresh or not adds(finding.was, finding.now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from reconciler.canonical.volatile import BOOKKEEPING, LAST_APPLIED, live_form
+from reconciler.canonical.volatile import LAST_APPLIED, is_bookkeeping, live_form
 from reconciler.compare.contained import beyond
 from reconciler.compare.masking import build
 from reconciler.limits import REVIEW_DEPTH
@@ -124,7 +124,7 @@ def _applied_metadata(entry: Entry, snapshot: SnapshotView, identity: Identity, 
         for key, value in _pairs(dig(applied, "metadata", field)):
             rule = steering_rule(snapshot, key)
             mine = rule is not None and _may_steer(rule, entry, snapshot, identity, value)
-            said = value is not None and key not in BOOKKEEPING
+            said = value is not None and not is_bookkeeping(key)
             if said and not mine and not strict_equal(child(declared, key), value):
                 return f"metadata.{field}[{key}] is not in Git with that value"
     for field in ("finalizers", "ownerReferences"):

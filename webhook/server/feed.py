@@ -125,7 +125,7 @@ class SnapshotFile:
         )
 
     def _load_semantics(self, group: str, kind: str, custom: bool) -> Semantics:
-        return semantics_of(self.rules.semantics, group, kind, custom=custom)
+        return semantics_of(self.rules, group, kind, custom=custom)
 
     def _database(self) -> sqlite3.Connection:
         database: sqlite3.Connection | None = getattr(self._threads, "database", None)

@@ -85,10 +85,10 @@ def test_with_several_objects_each_change_names_its_own(run: Run, write: Write) 
 
 
 def test_one_name_in_two_namespaces_is_two_objects(run: Run, write: Write) -> None:
-    desired = write("d.yaml", f"{config('c', 'x', 'blue')}---\n{config('c', 'y', 'green')}")
-    live = write("l.yaml", f"{config('c', 'y', 'green')}---\n{config('c', 'x', 'blue')}")
+    desired = write("d.yaml", f"{config('c', 'x', 'blue')}---\n{config('c', 'z', 'green')}")
+    live = write("l.yaml", f"{config('c', 'z', 'green')}---\n{config('c', 'x', 'blue')}")
     assert run("compare", "--desired", desired, "--live", live).exit_code == 0
-    swapped = write("s.yaml", f"{config('c', 'x', 'green')}---\n{config('c', 'y', 'blue')}")
+    swapped = write("s.yaml", f"{config('c', 'x', 'green')}---\n{config('c', 'z', 'blue')}")
     assert run("compare", "--desired", desired, "--live", swapped).exit_code == 1
 
 

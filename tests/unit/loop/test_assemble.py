@@ -21,7 +21,7 @@ def rendered(name: str, source: str = "shop", kind: str = "ConfigMap", api: str 
 
 
 def context(rules: Rules = RULES) -> Context:
-    return Context(Catalog((load_builtin(),), rules.lists, (), rules.semantics), rules, b"k" * 32)
+    return Context(Catalog((load_builtin(),), rules, ()), rules, b"k" * 32)
 
 
 def test_an_unknown_kind_is_left_out_and_named_with_its_place() -> None:
