@@ -123,8 +123,7 @@ def _condition(data: Mapping[str, Any]) -> Condition:
 
 
 def _is_latest(image: str) -> bool:
-    """An image that names no version: kubelet pulls it always. A digest is a version, a port in the host is none."""
-    if "@" in image:
-        return False
-    tag = image.rpartition("/")[2].partition(":")[2]
-    return tag in ("", "latest")
+    """An image that is pulled always: of tag latest, or with neither tag nor digest. A port in the host is no tag."""
+    name, _, digest = image.partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    return tag == "latest" or not (tag or digest)
