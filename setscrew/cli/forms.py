@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler.canonical.engine import canonicalize
+from reconciler.canonical.engine import canonicalize, without_nulls
 from reconciler.canonical.filled import field_set
 from reconciler.canonical.form import CanonicalObject
 from reconciler.canonical.volatile import LAST_APPLIED
 from reconciler.compare.mask import MASK, masked
 from reconciler.model.objects import RenderedObject
 from reconciler.model.tree import Tree, dig
+from reconciler.policy.expiry import active
 from setscrew import configuration
 from setscrew.cli.common import (
     EXISTING,
@@ -58,6 +60,7 @@ def render(path: Path, namespace: str, value_files: tuple[Path, ...], release: s
 @click.argument("files", type=EXISTING, nargs=-1, required=True)
 @render_options
 @click.option("--context", "context_files", type=EXISTING, multiple=True, help="More objects, such as CRDs.")
+@click.option("--rules", "rules_path", type=EXISTING, help="More policy documents.")
 @output_option("json", "yaml", default="json")
 def canonical(
     files: tuple[Path, ...],
@@ -65,20 +68,25 @@ def canonical(
     value_files: tuple[Path, ...],
     release: str,
     context_files: tuple[Path, ...],
+    rules_path: Path | None,
     output: str,
 ) -> None:
     r"""Print the canonical form of each object in FILES, and the set of fields that Git declares.
 
-    Without a cluster this is the offline form: what Git declares, with nothing added that a server would fill in.
+    Without a cluster this is the offline form: what an API server makes of the object, as far as its schema and the
+    table of defaults tell: defaults filled in, empty values that no server stores left out.
 
     \b
     setscrew canonical deploy/web.yaml
+    setscrew canonical deploy/queue.yaml --context crds.yaml
     """
     results = [rendered(file, namespace, value_files, release) for file in files]
     objects = [one for result in results for one in result.objects]
     extra = [one for file in context_files for one in rendered(file).objects]
-    context = offline_context(configuration.load(None).rules, [*objects, *extra], namespace=namespace)
+    rules, expired = active(configuration.load(rules_path).rules, datetime.now(UTC).date())
+    context = offline_context(rules, [*objects, *extra], namespace=namespace, guess=True)
     forms = [_form(canonicalize(one, context)) for one in objects]
+    note(expired)
     if output == "json":
         print_json(forms)
     else:
@@ -89,8 +97,9 @@ def _form(form: CanonicalObject) -> dict[str, Any]:
     return {
         "object": str(form.ref),
         "confidence": form.confidence,
-        "canonical": masked(form.want),
+        "canonical": masked(without_nulls(form.want)),
         "declared": field_set(form.want, form.filled, form.types),
+        "notes": [*form.invalid, *form.notes],
         "masks": [{"path": "/" + "/".join(mask.path), "rule": mask.rule, "reason": mask.reason} for mask in form.masks],
         "provenance": {"file": form.provenance.file, "line": form.provenance.line},
     }
