@@ -47,6 +47,9 @@ def render_options(command: F) -> F:
     return command
 
 
+_NO_TOOLS = RenderTools(Path("helm"), Path("kubectl"))
+
+
 def tools() -> RenderTools:
     """Helm and kubectl as far as they are there; one that is missing is named when it is needed."""
     helm, kubectl = find("helm"), find("kubectl")
@@ -65,7 +68,8 @@ def rendered(path: Path, namespace: str = "", value_files: Iterable[Path] = (), 
         recurse=True,
     )
     try:
-        return render(path, spec, tools())
+        # A file of YAML needs no renderer, and asking the binaries for their version takes half a second.
+        return render(path, spec, tools() if path.is_dir() else _NO_TOOLS)
     except FileNotFoundError as error:
         hint = "`make setup` builds the pinned helm and kubectl"
         raise ToolMissingError(f"cannot start {error.filename}", hint=hint) from error
