@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,6 +159,16 @@ def test_a_mutator_that_is_gone_leaves_nothing_behind(stage: Stage) -> None:
     assert (containers(stage), form(stage).confidence) == (["web"], "server")
     assert "add-sidecar: changes nothing of what Git declares any more" in stage.log
     stage.wait("a correct sync", lambda: sync_web(stage).returncode == 0)
+
+
+def test_one_that_changes_nothing_harms_nothing_at_first_sight_either(stage: Stage) -> None:
+    add_sidecar(stage, SIDECAR.replace("'!object", '\'object.metadata.name == "elsewhere" && !object'))
+    assert stage.stop_setscrew() == 0
+    shutil.rmtree(stage.state_dir / "snapshots")
+    stage.start_setscrew()
+    stage.wait("server forms", lambda: stage.unconfirmed() == [])
+    assert not findings(stage)
+    remove_sidecar(stage)
 
 
 def test_declared_by_a_source_it_is_trusted_for_as_long_as_it_stands_so(stage: Stage) -> None:
