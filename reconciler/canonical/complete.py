@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.canonical.items import item_key
-from reconciler.model.path import field_name
+from reconciler.model.path import Path, field_name
 from reconciler.model.tree import ABSENT, Tree
 from reconciler.schema.fill import CUSTOM, Known
 from reconciler.schema.types import PLAIN, TypeNode
 
 Trie = dict[str, Any]
-_Path = tuple[str, ...]
 _EMPTY: Final[Trie] = {}
 _TEXTS: Final = ("string", "bytes")
 
@@ -32,7 +31,7 @@ class Completed:
     filled: Trie
     remarks: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
-    dropped: dict[_Path, Tree] = field(default_factory=dict)
+    dropped: dict[tuple[str, ...], Tree] = field(default_factory=dict)
 
 
 def complete(declared: dict[str, Tree], node: TypeNode, kind: str) -> Completed:
@@ -50,16 +49,16 @@ def complete(declared: dict[str, Tree], node: TypeNode, kind: str) -> Completed:
 class _Work:
     kind: str
     invalid: list[str] = field(default_factory=list)
-    dropped: dict[_Path, Tree] = field(default_factory=dict)
+    dropped: dict[tuple[str, ...], Tree] = field(default_factory=dict)
 
-    def value(self, value: Tree, node: TypeNode, path: _Path) -> tuple[Tree, Trie | None]:
+    def value(self, value: Tree, node: TypeNode, path: Path) -> tuple[Tree, Trie | None]:
         if isinstance(value, dict):
             return self.struct(value, node, path)
         if isinstance(value, list):
             return self.items(value, node, path)
         return value, None
 
-    def struct(self, value: dict[str, Tree], node: TypeNode, path: _Path) -> tuple[dict[str, Tree], Trie | None]:
+    def struct(self, value: dict[str, Tree], node: TypeNode, path: Path) -> tuple[dict[str, Tree], Trie | None]:
         out: dict[str, Tree] = {}
         trie: Trie = {}
         known, fields, each = node.known, node.fields, node.each
@@ -67,13 +66,13 @@ class _Work:
             below = fields.get(key) or each
             if below is None and node.closed:
                 if declared is not None:
-                    self.dropped[*path, key] = declared
+                    self.dropped[_names((*path, key))] = declared
             elif declared is None:
                 if each is not None and each.scalar in _TEXTS:
                     out[key] = ""
             else:
                 if each is not None and each.scalar == "string" and not isinstance(declared, str):
-                    self.invalid.append(f"{'.'.join((*path, key))}: not a string, the API server refuses it")
+                    self.invalid.append(f"{'.'.join(_names((*path, key)))}: not a string, the API server refuses it")
                 stored, filled = self.value(declared, below or PLAIN, (*path, key))
                 if known is not None and _dropped(key, stored, below or PLAIN, known):
                     out[key] = None  # declared, and stored as absent: so it must stay
@@ -99,18 +98,22 @@ class _Work:
                 out[name] = value if whole else self.value(value, node.fields.get(name, PLAIN), (name,))[0]
                 trie[f"f:{name}"] = _EMPTY
 
-    def items(self, items: list[Tree], node: TypeNode, path: _Path) -> tuple[list[Tree], Trie | None]:
+    def items(self, items: list[Tree], node: TypeNode, path: Path) -> tuple[list[Tree], Trie | None]:
         out: list[Tree] = []
         trie: Trie = {}
         below = node.item
         for index, item in enumerate(items):
             key = item_key(item, node) if node.list_type == "map" else None
-            name = field_name(index if key is None else key)
-            done, filled = self.value(item, below, (*path, name))
+            element = index if key is None else key
+            done, filled = self.value(item, below, (*path, element))
             out.append(done)
             if filled:
-                trie[name] = filled
+                trie[field_name(element)] = filled
         return out, trie or None
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    return tuple(one if isinstance(one, str) else field_name(one) for one in path)
 
 
 def _dropped(key: str, value: Tree, node: TypeNode, known: Known) -> bool:

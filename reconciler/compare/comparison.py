@@ -7,7 +7,7 @@ add there is free. Must not know time, people or sources.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, Literal
 
@@ -15,11 +15,12 @@ from reconciler.canonical.engine import GENERATED
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.masks import hides
 from reconciler.compare.blame import blame
-from reconciler.compare.equal import Blank, Reading, blank, same
+from reconciler.compare.equal import Blank, Reading, blank
 from reconciler.compare.masking import build, covers
 from reconciler.compare.place import CONFIRMED, UNKNOWN, Finding, Place
-from reconciler.compare.walk import walk
-from reconciler.model.path import Path, field_name, pointer, readable
+from reconciler.compare.stored import want_of
+from reconciler.compare.walk import settled, walk
+from reconciler.model.path import Path, pointer, readable
 from reconciler.model.tree import ABSENT, Tree, child, dig
 from reconciler.schema.semantics import Semantics
 from reconciler.schema.types import PLAIN
@@ -121,17 +122,8 @@ def _ruled(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -
 
 
 def _is_of_another_version(finding: Finding, canonical: CanonicalObject) -> bool:
-    """True for what tells of another version of the API server than the one that the types are of.
-
-    A default that is not there: servers put defaults into whatever they read. A declared field that no schema knows and
-    that is stored all the same.
-    """
-    if finding.filled and finding.now is ABSENT and canonical.confidence == "offline":
-        return True
-    if not canonical.dropped:
-        return False
-    names = tuple(one if isinstance(one, str) else field_name(one) for one in finding.path)
-    return names in canonical.dropped and same(canonical.dropped[names], finding.now)
+    """True for a default that is not there: servers put their defaults into whatever they read."""
+    return finding.filled and finding.now is ABSENT and canonical.confidence == "offline"
 
 
 def _left_out(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -> bool:
@@ -169,20 +161,21 @@ def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool =
     )
     masks = build(canonical.masks)
     root = Place((), types, canonical.filled or None, masks, reading.at(types))
-    keys = [key for key in dict.fromkeys([*canonical.want, *_keys(now), *_keys(was)]) if _is_content(key)]
+    want = want_of(canonical, was, now) if canonical.dropped else canonical.want
+    keys = [key for key in dict.fromkeys([*want, *_keys(now), *_keys(was)]) if _is_content(key)]
     for key in keys:
         old = UNKNOWN if was is UNKNOWN else child(was, key)
-        yield from walk(root.below(key, root.node.at(key)), child(canonical.want, key), old, child(now, key))
+        yield from walk(root.below(key, root.node.at(key)), child(want, key), old, child(now, key))
     yield from metadata_findings(canonical, was, now, root)
 
 
 def metadata_findings(canonical: CanonicalObject, was: Tree, now: Tree, root: Place) -> Iterator[Finding]:
     """Declared labels, annotations, finalizers and owners that are not as declared; keys that must not be there."""
-    above = replace(root, reading=CONFIRMED).below("metadata", PLAIN)
+    above = Place((), root.node, root.filled, root.masks, CONFIRMED).below("metadata", PLAIN)
     for name in _CONTENT_META:
         want = dig(canonical.want, "metadata", name)
         place = above.below(name, PLAIN)
-        if was is UNKNOWN and name in ("labels", "annotations"):
+        if root.reading.compares and name in ("labels", "annotations"):
             yield from _protected(place, want, dig(now, "metadata", name), canonical.semantics)
         if want is ABSENT:
             continue
@@ -202,8 +195,9 @@ def _protected(place: Place, want: Tree, now: Tree, semantics: Semantics) -> Ite
 
 def _held_keys(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
     for key, value in want.items():
-        old = UNKNOWN if was is UNKNOWN else child(was, key)
-        yield from walk(place.below(key, PLAIN), value, old, child(now, key))
+        old, present = UNKNOWN if was is UNKNOWN else child(was, key), child(now, key)
+        if not settled(place, value, old, present):
+            yield from walk(place.below(key, PLAIN), value, old, present)
 
 
 def _held_items(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Finding]:

@@ -113,11 +113,11 @@ def _maps(place: Place, want: dict[str, Tree], was: Tree, now: dict[str, Tree]) 
     gone = was if isinstance(was, dict) else {}
     for key in dict.fromkeys([*want, *now, *gone]):
         wanted, before, after = want.get(key, ABSENT), _child(was, key), now.get(key, ABSENT)
-        if not _settled(place, wanted, before, after):
+        if not settled(place, wanted, before, after):
             yield from walk(place.below(key, place.node.at(key)), wanted, before, after)
 
 
-def _settled(place: Place, want: Tree, was: Tree, now: Tree) -> bool:
+def settled(place: Place, want: Tree, was: Tree, now: Tree) -> bool:
     """True where a child needs no walk: not touched, or just as wanted and no rule here that hides what has gone."""
     if not place.whole and was is not UNKNOWN and same(was, now):
         return True
@@ -149,7 +149,7 @@ def _keyed_lists(place: Place, sides: list[Items], was: Tree) -> Iterator[Findin
     for key in dict.fromkeys([*want, *after, *before]):
         old = UNKNOWN if was is UNKNOWN else before.get(key, ABSENT)
         wanted, present = want.get(key, ABSENT), after.get(key, ABSENT)
-        if not _settled(place, wanted, old, present):
+        if not settled(place, wanted, old, present):
             yield from walk(place.below(key, place.node.item), wanted, old, present)
     if place.node.ordered:
         common = [key for key in after if key in want]

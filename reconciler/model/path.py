@@ -7,7 +7,7 @@ Must not know which list has keys: `reconciler.schema` says that.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reconciler.model.tree import Tree
 
@@ -37,6 +37,7 @@ class ItemKey(NamedTuple):
 Element = str | int | ItemKey
 Path = tuple[Element, ...]
 ROOT: Path = ()
+_KEYS: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 
 
 def pointer(path: Path, document: Tree) -> str:
@@ -92,7 +93,7 @@ def readable(path: Path) -> str:
 def field_name(element: Element) -> str:
     """The spelling of FieldsV1 (structured-merge-diff): `f:spec`, `k:{"name":"app"}`, `i:3`."""
     if isinstance(element, ItemKey):
-        return "k:" + json.dumps(dict(element.pairs), separators=(",", ":"), sort_keys=True)
+        return "k:" + _KEYS.encode(dict(element.pairs))
     return f"i:{element}" if isinstance(element, int) else f"f:{element}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from reconciler.model.ref import ObjectRef
@@ -36,7 +37,9 @@ def kind_matches(pattern: str, group: str, kind: str) -> bool:
     return fnmatchcase(group, wanted_group) and fnmatchcase(kind, wanted_kind)
 
 
-def any_kind(patterns: Iterable[str], group: str, kind: str) -> bool:
+# Some hundred rules ask for some hundred kinds, each for every object.
+@lru_cache(maxsize=16_384)
+def any_kind(patterns: tuple[str, ...], group: str, kind: str) -> bool:
     """True if one of `patterns` names the kind."""
     return any(kind_matches(pattern, group, kind) for pattern in patterns)
 
