@@ -14,7 +14,7 @@ from reconciler.canonical.filled import filled, united, with_nulls
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.items import item_key
 from reconciler.canonical.masks import allocated_paths, hidden_paths, masks_for, without, without_extras
-from reconciler.canonical.volatile import is_bookkeeping, live_form, not_base64, strip
+from reconciler.canonical.volatile import is_bookkeeping, is_secret, live_form, not_base64, strip
 from reconciler.errors import RenderError
 from reconciler.model.objects import RenderedObject
 from reconciler.model.path import field_name, unescaped
@@ -120,7 +120,7 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
         types=types,
         notes=tuple(done.remarks),
         invalid=(*done.invalid, *not_base64(rendered.tree)),
-        dropped=done.dropped,
+        dropped={} if is_secret(rendered.tree) else done.dropped,  # may be what was meant as `data`, in clear
         semantics=context.catalog.semantics(kind.group, kind.version, kind.kind),
     )
 

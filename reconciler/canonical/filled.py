@@ -12,8 +12,11 @@ from reconciler.schema.types import TypeNode
 
 
 def filled(want: Tree, declared: Tree, node: TypeNode) -> dict[str, Any] | None:
-    """The trie of `want` that `declared` lacks; {} where all of it does, None where nothing does."""
-    if declared is ABSENT or declared is None:
+    """The trie of `want` that `declared` lacks; {} where all of it does, None where nothing does.
+
+    A null in both is declared: the field must stay absent.
+    """
+    if declared is ABSENT or (declared is None and want is not None):
         return {}
     if isinstance(want, dict) and isinstance(declared, dict):
         pairs = [(key, value, declared.get(key, ABSENT), node.at(key)) for key, value in want.items()]

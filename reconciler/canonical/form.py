@@ -64,7 +64,8 @@ class CanonicalObject:
     `want` is the canonical tree: what Git declares plus, with confidence "server", what the API server adds.
     `filled` marks the part of `want` that Git does not declare (defaults, trusted mutations); the rest is declared.
     Secret values in `want` are keyed hashes (`hmac:<hex>`), never bytes. `invalid` says why the API server will refuse
-    the manifest, and `dropped` holds fields that no schema knows, by path; neither leaves this process.
+    the manifest; it never leaves this process. `dropped` holds declared fields that no schema knows, by path (names,
+    and items as FieldsV1 spells them), of Secrets none.
     """
 
     ref: ObjectRef

@@ -139,6 +139,8 @@ def equal_scalar(
 ) -> bool:
     """Equality of two values that are not both maps or both lists; `upto`: less is absent than the reading says."""
     if not want or not now or want is ABSENT or now is ABSENT:
+        if want is None:
+            upto = Blank.ZERO  # declared as empty or zero, and so it is, whether a server stores it or not
         upto = reading.blank(path) if upto is None else upto
         if blank(want, upto) and blank(now, upto):
             return True

@@ -60,6 +60,7 @@ class Header(msgspec.Struct, omit_defaults=True, array_like=True):
     reason: str = ""
     notes: tuple[str, ...] = ()
     ranges: tuple[Range, ...] = ()
+    dropped: tuple[tuple[tuple[str, ...], Any], ...] = ()
 
 
 class Row(NamedTuple):
@@ -90,7 +91,8 @@ def to_row(entry: Entry, policy: int, types: int) -> Row:
     """An entry as a row, given the ids of its policy and type in the side tables."""
     obj = entry.object
     header = Header(
-        obj.kind, obj.provenance, obj.confidence, dict(obj.filled), obj.masks, obj.reason, obj.notes, obj.ranges
+        *(obj.kind, obj.provenance, obj.confidence, dict(obj.filled), obj.masks, obj.reason, obj.notes, obj.ranges),
+        tuple(obj.dropped.items()),
     )
     ref, kind = obj.ref, obj.kind
     return Row(
@@ -115,6 +117,7 @@ def from_row(row: Row, policy: Policy, types: TypeNode, semantics: Semantics) ->
         notes=header.notes,
         ranges=header.ranges,
         semantics=semantics,
+        dropped=dict(header.dropped),
     )
     return Entry(obj, policy, bool(row.adopted))
 

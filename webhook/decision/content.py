@@ -72,8 +72,11 @@ def _outside_policy(finding: Finding, entry: Entry) -> bool:
         return True
     if finding.filled and policy.fragment:
         return True
-    if entry.object.confidence != "offline" or not (extra or (finding.filled and finding.was is UNKNOWN)):
+    if entry.object.confidence != "offline" or not (extra or finding.filled):
         return False
+    if finding.filled and finding.was is not UNKNOWN:
+        # Servers put their defaults into whatever they store: one of another version has no such default.
+        return finding.was is ABSENT and finding.now is ABSENT
     # An unconfirmed form knows no defaults: what was there may be one, so only what is newly added counts.
     return finding.was is UNKNOWN or finding.fresh or not adds(finding.was, finding.now)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from reconciler.canonical.volatile import LAST_APPLIED, is_bookkeeping, live_form
 from reconciler.compare.contained import beyond
 from reconciler.compare.masking import build
+from reconciler.compare.stored import want_of
 from reconciler.limits import REVIEW_DEPTH
 from reconciler.model.path import readable
 from reconciler.model.tree import ABSENT, Tree, child, deeper_than, dig, strict_equal
@@ -112,7 +113,7 @@ def last_applied_problem(entry: Entry, snapshot: SnapshotView, identity: Identit
     # Whatever kind the text claims to be, its values are those of this object.
     applied = live_form({**applied, "apiVersion": obj.kind.api_version, "kind": obj.ref.kind}, snapshot.secret_key)
     content = {key: value for key, value in applied.items() if key != "metadata"}
-    place = beyond(content, obj.want, obj.types, build(obj.masks))
+    place = beyond(content, want_of(obj), obj.types, build(obj.masks))
     if place is not None:
         return f"{readable(place)} is not in Git with that value"
     return _applied_metadata(entry, snapshot, identity, applied)
