@@ -5,6 +5,7 @@ Must not talk to a server (`reconciler.cluster.canonicalizer` does) nor read fil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,7 +14,7 @@ from reconciler.canonical.complete import complete
 from reconciler.canonical.filled import filled, united, with_nulls
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.items import item_key
-from reconciler.canonical.masks import allocated_paths, hidden_paths, masks_for, without, without_extras
+from reconciler.canonical.masks import ANYTHING, allocated_paths, hidden_paths, masks_for, without, without_extras
 from reconciler.canonical.volatile import is_bookkeeping, is_secret, live_form, not_base64, strip
 from reconciler.errors import RenderError
 from reconciler.model.objects import RenderedObject
@@ -24,6 +25,7 @@ from reconciler.policy.model import Rules
 from reconciler.schema.catalog import Catalog
 from reconciler.schema.types import TypeNode
 
+_STRING_DATA: Final = re.compile(r"^/stringData(?=/|$)")
 VOLATILE: Final = "volatile-webhook-fields"
 GENERATED: Final = "generated-values"
 _IDENTITY = ("apiVersion", "kind", "metadata")
@@ -129,8 +131,8 @@ def _generated(rendered: RenderedObject, declared: Tree, types: TypeNode) -> Ite
     """Masks of what the renderer makes anew each time: there must be a value, whichever."""
     for pointer in rendered.generated:
         # Values of Secrets stand in `data` by now, wherever they were written.
-        place = _place(pointer.replace("/stringData/", "/data/", 1), declared, types)
-        yield Mask(place, GENERATED, "the renderer makes another value each time", value=(("", ("*",)),))
+        place = _place(_STRING_DATA.sub("/data", pointer), declared, types)
+        yield Mask(place, GENERATED, "the renderer makes another value each time", value=(("", (ANYTHING,)),))
 
 
 def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], context: Context) -> CanonicalObject:
@@ -164,14 +166,15 @@ def _unknown(said: Tree, want: Tree) -> list[str]:
 
 
 def _place(pointer: str, document: Tree, node: TypeNode) -> tuple[str, ...]:
-    """A pointer as the path of a mask: an index becomes the key of its item, or `*` where the list has no keys."""
+    """A pointer as the path of a mask: an index becomes the key of its item, or `*` where places say nothing."""
     place: list[str] = []
     for token in pointer.removeprefix("/").split("/"):
         part = unescaped(token)
         if isinstance(document, list):
-            item = document[int(part)] if part.isdecimal() and int(part) < len(document) else None
-            key = item_key(item, node) if node.list_type == "map" else None
-            part, document, node = field_name(key) if key is not None else "*", item, node.item
+            index = int(part) if part.isdecimal() else len(document)
+            document = document[index] if index < len(document) else None
+            key = item_key(document, node) if node.list_type == "map" else index if node.list_type == "atomic" else None
+            part, node = "*" if key is None else field_name(key), node.item
         else:
             document, node = child(document, part), node.at(part)
         place.append(part)

@@ -25,6 +25,8 @@ MaskPath = tuple[str, ...]
 _UNDECLARED: Final = (None, "")
 _ENDS: Final[tuple[MaskPath, ...]] = ((), ("**",))
 _CA: Final = "{ca}"
+ANYTHING: Final = "{any}"
+"""Stands in conditions for a value of any kind, if it is there."""
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _SEQUENCE: Final = 0x30
 
@@ -159,6 +161,8 @@ def _fits_at(pointer: str, patterns: tuple[str, ...], value: Tree) -> bool:
             value = value[int(token)] if token.isdecimal() and int(token) < len(value) else ABSENT
         else:
             value = child(value, token)
+    if ANYTHING in patterns:
+        return value is not ABSENT and value not in (None, {}, [])
     if value is ABSENT or isinstance(value, dict | list):
         return False
     text = value if isinstance(value, str) else json.dumps(value)

@@ -11,6 +11,7 @@ import msgspec
 from reconciler.canonical.autoscale import widen
 from reconciler.canonical.engine import Context, UnknownKindError, canonicalize, located, manifest
 from reconciler.canonical.form import CanonicalObject
+from reconciler.loop.generated import with_first, without_generated
 from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import child
@@ -25,7 +26,8 @@ _BYTES = msgspec.json.Encoder(order="deterministic").encode
 class Declared:
     """One object that a source declares: as sent by a client (`manifest`, with Secrets in clear), and its offline form.
 
-    `key` changes with the manifest and with nothing else: server forms are kept under it.
+    `key` changes with what the manifest says (not with values that each render makes anew) and with nothing else:
+    server forms are kept under it.
     """
 
     rendered: RenderedObject
@@ -48,13 +50,20 @@ class Assembly:
     problems: tuple[str, ...] = ()
     scalers: tuple[ScalerRule, ...] = ()
 
-    def entries(self, forms: Mapping[str, CanonicalObject], reasons: Mapping[str, str]) -> tuple[Entry, ...]:
+    def entries(
+        self, forms: Mapping[str, CanonicalObject], reasons: Mapping[str, str], before: Iterable[Entry] = ()
+    ) -> tuple[Entry, ...]:
         """Entries for a snapshot: the confirmed form where there is one, else the offline form, with its reason.
 
-        An autoscaler that any source declares widens the replicas that any source declares for its target.
+        An autoscaler that any source declares widens the replicas that any source declares for its target. Generated
+        values are those of `before`, the entries of the snapshot before.
         """
+        first = {entry.object.ref: entry.object for entry in before}
         chosen = [
-            replace(self._placed(one, forms.get(one.key)) or one.form, reason=reasons.get(one.key, ""))
+            with_first(
+                replace(self._placed(one, forms.get(one.key)) or one.form, reason=reasons.get(one.key, "")),
+                first.get(one.ref),
+            )
             for one in self.objects.values()
         ]
         return tuple(
@@ -94,7 +103,8 @@ def _declare(one: RenderedObject, context: Context, rules: Rules) -> tuple[Decla
     policy = policy_for(rules.policies, form.ref, one.provenance.source, labels if isinstance(labels, dict) else {})
     if policy is None:
         return None, f"{form.ref}: no DriftPolicy matches, so it is not guarded"
-    key = hashlib.sha256(_BYTES([form.ref, manifest(settled)])).hexdigest()
+    said = replace(settled, tree=without_generated(settled.tree, settled.generated))
+    key = hashlib.sha256(_BYTES([form.ref, manifest(said), settled.generated])).hexdigest()
     return Declared(settled, kind, form, policy, key), ""
 
 

@@ -180,10 +180,10 @@ class Reconciler:
         return Catalog(authorities, self._active, crds)
 
     def _publish(self) -> None:
-        states: dict[str, SourceState] = {name: good.state for name, good in self.sources.good.items()}
+        before = self.current.entries if self.current is not None else ()
         kept, kept_states = self._carried()
-        states |= kept_states
-        entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons), *kept)
+        states = {name: good.state for name, good in self.sources.good.items()} | kept_states
+        entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons, before), *kept)
         unnamed = MemorySnapshot(entries, self._active, states, self.secret_key)
         digest = publish(unnamed, self.snapshots)
         if digest != self.digest:
@@ -280,15 +280,13 @@ class Reconciler:
             self.say(f"{name.removeprefix(UNTRUSTED).strip()}: changes nothing of what Git declares any more")
 
     def _tell(self) -> None:
-        """Say once what is wrong with a source, and once that it is well again."""
+        """Say once what is wrong with a source, or what its renderer has noted, and once that it is well again."""
         for name, status in self.sources.status.items():
-            message = status.message if status.state != "Ready" else ""
-            if message != self._told.get(name, ""):
-                stays = "; the last good revision stays" if status.enforced or name in self._known() else ""
-                self.say(
-                    f"source {name}: {status.state}: {message}{stays}" if message else f"source {name}: ready again"
-                )
-                self._told[name] = message
+            said = f"{status.state}: {status.message}" if status.message else "ready again"
+            if said != self._told.get(name, "ready again"):
+                stays = status.state != "Ready" and (status.enforced or name in self._known())
+                self.say(f"source {name}: {said}" + ("; the last good revision stays" if stays else ""))
+                self._told[name] = said
 
     def _known(self) -> Iterable[str]:
         return self.current.sources if self.current is not None else ()

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from reconciler.errors import InternalError, RenderError, SetscrewError, UsageError
 from reconciler.model.objects import RenderedObject
@@ -17,6 +18,8 @@ from reconciler.source import git
 from reconciler.source.materialise import materialise
 from reconciler.source.spec import GitSource
 from reconciler.store.sources import SourceCondition, SourceStatus
+
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,17 @@ class Sources:
         self.status[source.name] = replace(
             _blank(source),
             state="Ready",
-            message="; ".join(good.notes[:5]),
+            message=_summary(good.notes),
             attempted=revision,
             enforced=revision,
             objects=len(good.objects),
         )
+
+
+def _summary(notes: tuple[str, ...]) -> str:
+    """The first few, which are the loud ones, and how many there are if there are more."""
+    more = f"; {len(notes)} notes, of which these are the first {_SHOWN}" if len(notes) > _SHOWN else ""
+    return "; ".join(notes[:_SHOWN]) + more
 
 
 def _blank(source: GitSource) -> SourceStatus:
