@@ -95,7 +95,7 @@ def compare(canonical: CanonicalObject, live: Tree, managed_fields: Tree = None)
             hidden += ruled
         elif not _is_of_another_version(finding, canonical):
             # A rule that hides some values of a place says that no other may be there.
-            ruled_out = any(covers(mask, finding.path) for mask in canonical.masks)
+            ruled_out = any(mask.value and covers(mask, finding.path) for mask in canonical.masks)
             doubtful = finding.doubt and finding.verdict == "extra" and not ruled_out
             (undecided if doubtful else changes).append(_change(finding, canonical.want, live))
     return Comparison(tuple(changes), tuple(hidden), canonical.notes, tuple(undecided))
