@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,20 @@ def canonical(
     extra = [one for file in context_files for one in rendered(file).objects]
     rules, expired = active(configuration.load(rules_path).rules, datetime.now(UTC).date())
     context = offline_context(rules, [*objects, *extra], namespace=namespace, guess=True)
-    forms = [_form(canonicalize(one, context)) for one in objects]
-    note(expired)
+    forms = [canonicalize(one, context) for one in objects]
+    note((*expired, *dict.fromkeys(_without_schema(forms))))
     if output == "json":
-        print_json(forms)
+        print_json([_form(one) for one in forms])
     else:
-        print_yaml(forms)
+        print_yaml(map(_form, forms))
+
+
+def _without_schema(forms: Iterable[CanonicalObject]) -> Iterator[str]:
+    for form in forms:
+        known = form.types.known
+        if form.types.custom and known is not None and known.open:
+            kind = f"{form.kind.kind} in {form.kind.api_version}"
+            yield f"no schema of {kind} at hand, so it stays as written; --context takes its CustomResourceDefinition"
 
 
 def _form(form: CanonicalObject) -> dict[str, Any]:
