@@ -53,6 +53,8 @@ DRY_RUNS_AT_ONCE: Final = 4
 
 # Items of a list without order that differ in spelling are tried with each other; beyond so many pairs they differ.
 COMPARED_PAIRS: Final = 10_000
+# Changes that one comparison lists. An object that differs in more places is called different as a whole, by name.
+COMPARED_CHANGES: Final = 200
 
 # The drift report. Values are cut for people; whoever needs all of a value reads the object itself.
 REPORT_VALUE_CHARS: Final = 1024

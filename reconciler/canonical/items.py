@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from reconciler.model.path import ItemKey
 from reconciler.model.tree import Tree
 from reconciler.schema.types import TypeNode
 
 Items = Mapping[ItemKey, Tree]
+_CONTAINERS: Final = (dict, list)
 
 
 def keyed(items: list[Tree], node: TypeNode) -> Items | None:
@@ -44,7 +46,7 @@ def item_key(item: Tree, node: TypeNode) -> ItemKey | None:
     pairs = []
     for name in node.keys:
         value = item.get(name, node.defaults.get(name))
-        if value is None or isinstance(value, dict | list):
+        if value is None or isinstance(value, _CONTAINERS):
             return None
         pairs.append((name, value))
     return ItemKey(tuple(pairs))

@@ -20,6 +20,7 @@ from reconciler.compare.masking import build, covers
 from reconciler.compare.place import CONFIRMED, UNKNOWN, Finding, Place
 from reconciler.compare.stored import want_of
 from reconciler.compare.walk import settled, walk
+from reconciler.limits import COMPARED_CHANGES
 from reconciler.model.path import Path, pointer, readable
 from reconciler.model.tree import ABSENT, Tree, child, dig
 from reconciler.schema.semantics import Semantics
@@ -45,6 +46,11 @@ class Change:
     klass: Klass
     place: Path
     field: str
+
+
+# Says that more differs than is listed: never silently the same, whatever policies leave out of the list.
+WHOLE: Final = Change("", "replace", ABSENT, ABSENT, "changed", (), "the object as a whole")
+_NOT_LISTED: Final = f"more than {COMPARED_CHANGES} places differ: the others are not listed, nor in the patch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +95,23 @@ def compare(canonical: CanonicalObject, live: Tree, managed_fields: Tree = None)
 
     `managed_fields` are those of the live object: some rules ask who wrote a field, none says that it is drift.
     """
-    changes, hidden, undecided = list[Change](), list[Hidden](), list[Change]()
+    drifted, hidden, undecided = list[Finding](), list[Hidden](), list[Finding]()
     for finding in findings(canonical, UNKNOWN, live, learns=True):
         if (ruled := _ruled(finding, canonical, managed_fields)) is not None:
             hidden += ruled
         elif not _is_of_another_version(finding, canonical):
             # A rule that hides some values of a place says that no other may be there.
             ruled_out = any(mask.value and covers(mask, finding.path) for mask in canonical.masks)
-            doubtful = finding.doubt and finding.verdict == "extra" and not ruled_out
-            (undecided if doubtful else changes).append(_change(finding, canonical.want, live))
-    return Comparison(tuple(changes), tuple(hidden), canonical.notes, tuple(undecided))
+            doubtful = finding.doubt and finding.want is ABSENT and not ruled_out
+            (undecided if doubtful else drifted).append(finding)
+            if len(drifted) > COMPARED_CHANGES:
+                break
+    changes, doubts = (
+        tuple(_change(one, canonical.want, live) for one in some[:COMPARED_CHANGES]) for some in (drifted, undecided)
+    )
+    if len(drifted) > COMPARED_CHANGES:
+        return Comparison((WHOLE, *changes), tuple(hidden), (*canonical.notes, _NOT_LISTED), doubts)
+    return Comparison(changes, tuple(hidden), canonical.notes, doubts)
 
 
 def _ruled(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -> list[Hidden] | None:

@@ -182,7 +182,7 @@ def equal(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -
 
     While nothing is sure an empty map is a value: in the peers of a NetworkPolicy `{}` opens to everyone.
     """
-    if want is now:
+    if want is now or (isinstance(want, dict | list) and same(want, now)):
         return True
     reading = reading.at(node)
     if isinstance(want, dict) and isinstance(now, dict):
@@ -203,7 +203,7 @@ def equal(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -
 
 def apart(want: list[Tree], now: list[Tree]) -> tuple[list[tuple[int, Tree]], list[tuple[int, Tree]]]:
     """The items of each side that have no identical twin on the other, with their index; each twin counts once."""
-    there: dict[bytes, list[int]] = {}
+    there: dict[str | bytes, list[int]] = {}
     for index, value in enumerate(now):
         there.setdefault(_text_of(value), []).append(index)
     left, taken = [], set[int]()
@@ -216,7 +216,9 @@ def apart(want: list[Tree], now: list[Tree]) -> tuple[list[tuple[int, Tree]], li
     return left, [(index, value) for index, value in enumerate(now) if index not in taken]
 
 
-def _text_of(value: Tree) -> bytes:
+def _text_of(value: Tree) -> str | bytes:
+    if isinstance(value, str):
+        return value
     try:
         return _ENCODER.encode(value)
     except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError):

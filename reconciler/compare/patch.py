@@ -8,15 +8,18 @@ from typing import Any
 
 import jsonpatch
 
-from reconciler.compare.comparison import Change, Comparison
+from reconciler.compare.comparison import WHOLE, Change, Comparison
 from reconciler.model.path import Element, ItemKey, Path
 from reconciler.model.tree import ABSENT, Tree
 
 
 def repair(comparison: Comparison, live: Tree) -> tuple[Mapping[str, Any], ...]:
-    """Operations on the live object, in order. Free and masked content is left as it is."""
+    """Operations on the live object, in order. Free and masked content is left as it is.
+
+    Of an object that differs in more places than are listed, they turn back what is listed.
+    """
     target = live
-    for change in _in_order([_absent(change) for change in comparison.changes]):
+    for change in _in_order([_absent(change) for change in comparison.changes if change is not WHOLE]):
         target = (
             _reordered(target, change.place, change) if change.klass == "order" else _put(target, change.place, change)
         )

@@ -42,6 +42,8 @@ def walk(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
         yield from _maps(place.inside(was), want, was, now)
     elif isinstance(want, dict) and want and blank(now, place.blank):
         yield from _gone(place, want, was, now)
+    elif want is None and isinstance(now, list) and place.masks is not None:
+        yield from _lists(place.inside(was), [], was, now)  # nothing is wanted; rules may hide some of what is there
     elif isinstance(want, list) and (isinstance(now, list) or blank(now, place.blank)):
         yield from _lists(place.inside(was), want, was, now)
     elif not equal_scalar(want, now, place.node, place.reading, place.path, _strictly(place, want)):
@@ -230,7 +232,10 @@ def _ordered_lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iter
         return
     whole = replace(place, whole=True)
     for index in range(max(len(want), len(now))):
-        below, old = whole.below(index, place.node.item), _item(was, index)
+        old = _item(was, index)
+        if settled(whole, _item(want, index), old, _item(now, index)):
+            continue
+        below = whole.below(index, place.node.item)
         if index >= len(want) and below.mask(ABSENT, now[index]) is None:
             yield below.finding("changed", ABSENT, old, now[index])
         else:

@@ -21,7 +21,7 @@ def guarded_changes(changes: Iterable[Change], entry: Entry, rules: Rules) -> tu
 
 
 def _is_key(place: Path, keys: frozenset[tuple[str, str]]) -> bool:
-    return place[0] == "metadata" and place[1:] in keys
+    return place[:1] == ("metadata",) and place[1:] in keys
 
 
 def _in_policy(change: Change, policy: Policy) -> bool:
