@@ -15,6 +15,7 @@ import click
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import Discovery
+from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.errors import ClusterError
 from reconciler.loop.forms import Forms
 from reconciler.loop.reconciler import Reconciler
@@ -46,6 +47,7 @@ class Options:
     webhook_url: str = ""
     allow_local: bool = False
     scan_seconds: float = 30.0
+    dry_runs: Rate = DEFAULT
 
 
 def run(options: Options) -> None:
@@ -65,7 +67,7 @@ def make(options: Options) -> Clockwork:
     builtin = load_builtin()
     reconciler = Reconciler(
         sources=Sources(config.sources, options.tools, state_dir / "mirrors", allow_local=options.allow_local),
-        forms=Forms(dry_runs, client),
+        forms=Forms(dry_runs, client, options.dry_runs),
         rules=config.rules,
         builtin=builtin,
         secret_key=statedir.secret_key(state_dir),

@@ -163,6 +163,8 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]
     reconcile = [*python, "setscrew", "reconcile", "--state", str(state_dir), "--config", str(options.config_dir)]
     reconcile += ["--helm", str(options.tools.helm), "--kubectl", str(options.tools.kubectl)]
     reconcile += ["--webhook-url", options.webhook_url, "--scan-interval", str(options.scan_seconds)]
+    rate = options.dry_runs
+    reconcile += ["--dry-runs-per-second", str(rate.per_second), "--dry-runs-at-once", str(rate.at_once)]
     reconcile += ["--kubeconfig", options.kubeconfig] if options.kubeconfig else []
     reconcile += (
         ["--canonicalizer-kubeconfig", options.canonicalizer_kubeconfig] if options.canonicalizer_kubeconfig else []

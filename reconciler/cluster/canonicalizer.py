@@ -13,12 +13,11 @@ from typing import Final
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.dryrun import CopyRefusedError, DryRunner, Via
-from reconciler.cluster.pace import Pace
+from reconciler.cluster.pace import DEFAULT, Pace, Rate
 from reconciler.cluster.refusal import refusal
 from reconciler.cluster.scratch import body_of
 from reconciler.cluster.volatile import differing
 from reconciler.errors import ApiError, ClusterError, UnreachableError
-from reconciler.limits import DRY_RUNS_AT_ONCE, DRY_RUNS_PER_SECOND
 from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import Tree
@@ -54,6 +53,7 @@ def canonical_forms(
     *,
     live: Mapping[ObjectRef, Tree] | None = None,
     twice: bool = True,
+    rate: Rate = DEFAULT,
     pace: Pace | None = None,
     reader: ApiClient | None = None,
 ) -> Iterator[tuple[RenderedObject, ServerForm]]:
@@ -61,10 +61,11 @@ def canonical_forms(
 
     `live` are objects read before at Git's version (`read_live`): one that is missing there is asked for. `twice` runs
     each dry-run again to find volatile values, as at first sight. `progress(done, total)` is called in this thread.
+    `pace` is passed by tests, which have another clock; else it is that of `rate`.
     Whatever the API server answers is a form with a reason; nothing is raised for it.
     """
-    engine = Canonicalizer(DryRunner(client, pace or Pace(DRY_RUNS_PER_SECOND), reader=reader), live or {}, twice=twice)
-    with ThreadPoolExecutor(DRY_RUNS_AT_ONCE, "dry-run") as pool:
+    engine = Canonicalizer(DryRunner(client, pace or Pace(rate.per_second), reader=reader), live or {}, twice=twice)
+    with ThreadPoolExecutor(rate.at_once, "dry-run") as pool:
         waiting: dict[Future[ServerForm], RenderedObject] = {
             pool.submit(engine.form, rendered, kind): rendered for rendered, kind in pairs
         }

@@ -5,6 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.limits import DRY_RUNS_AT_ONCE, DRY_RUNS_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How much of dry-runs an API server is asked to bear: so many a second, and so many at a time."""
+
+    per_second: float = DRY_RUNS_PER_SECOND
+    at_once: int = DRY_RUNS_AT_ONCE
+
+
+DEFAULT: Final = Rate()
 
 
 class Pace:

@@ -13,6 +13,7 @@ from reconciler.canonical.engine import Context, confirm
 from reconciler.canonical.form import CanonicalObject
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.canonicalizer import ServerForm, canonical_forms
+from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.compare.unexplained import unexplained
 from reconciler.limits import FORM_RETRY_SECONDS, FORM_RETRY_SECONDS_MOST
 from reconciler.loop.assemble import Declared
@@ -44,7 +45,7 @@ class _Wait:
 
 @dataclass(slots=True)
 class Forms:
-    """Forms by the key of their manifest. `client` may only dry-run, `reader` may only read.
+    """Forms by the key of their manifest. `client` may only dry-run, at `rate`; `reader` may only read.
 
     Without a client the offline forms stay, and say so. `view` is what is known of the server; until it is given, every
     answer is taken.
@@ -52,6 +53,7 @@ class Forms:
 
     client: ApiClient | None
     reader: ApiClient | None = None
+    rate: Rate = DEFAULT
     view: View = field(default_factory=View)
     reasons: dict[str, str] = field(default_factory=dict)
     suspicions: dict[str, Suspicion] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class Forms:
             return 0
         by_identity = {id(one.rendered): one for one in pending}
         pairs = [(one.rendered, one.kind) for one in pending]
-        answers = list(canonical_forms(self.client, pairs, reader=self.reader))
+        answers = list(canonical_forms(self.client, pairs, rate=self.rate, reader=self.reader))
         if not unchanged():
             return 0
         found = ((by_identity[id(rendered)], answer) for rendered, answer in answers)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.errors import UsageError
 from reconciler.render.spec import RenderTools
 from setscrew.cli.common import EXISTING, PATH, finish, tools
@@ -38,6 +39,20 @@ def _options(command: F) -> F:
         click.option(
             "--scan-interval", default=30.0, show_default=True, help="Seconds between two looks at the cluster."
         ),
+        click.option(
+            "--dry-runs-per-second",
+            type=click.FloatRange(min=0, min_open=True),
+            default=float(DEFAULT.per_second),
+            show_default=True,
+            help="How often the API server is asked, at most, for what it makes of an object.",
+        ),
+        click.option(
+            "--dry-runs-at-once",
+            type=click.IntRange(1, 64),
+            default=DEFAULT.at_once,
+            show_default=True,
+            help="How many of these requests run at a time.",
+        ),
         click.option("--allow-local-sources", is_flag=True, help="Let file:// repositories in: demo and tests."),
     )
     for option in reversed(options):
@@ -56,6 +71,8 @@ def run(
     kubeconfig: str,
     canonicalizer_kubeconfig: str,
     scan_interval: float,
+    dry_runs_per_second: float,
+    dry_runs_at_once: int,
     allow_local_sources: bool,
     listen_admission: str,
     listen_api: str,
@@ -83,6 +100,7 @@ def run(
         webhook_url="" if no_register else f"https://{listen_admission}",
         allow_local=allow_local_sources,
         scan_seconds=scan_interval,
+        dry_runs=Rate(dry_runs_per_second, dry_runs_at_once),
     )
     finish(run_all(options, Listen(admission, api)))
 
@@ -100,6 +118,8 @@ def reconcile(
     kubeconfig: str,
     canonicalizer_kubeconfig: str,
     scan_interval: float,
+    dry_runs_per_second: float,
+    dry_runs_at_once: int,
     allow_local_sources: bool,
     webhook_url: str,
     helm: Path | None,
@@ -119,6 +139,7 @@ def reconcile(
             webhook_url=webhook_url,
             allow_local=allow_local_sources,
             scan_seconds=scan_interval,
+            dry_runs=Rate(dry_runs_per_second, dry_runs_at_once),
         )
     )
 

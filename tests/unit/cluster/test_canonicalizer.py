@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import Any
 
+import pytest
+
 from reconciler.cluster.canonicalizer import ServerForm, canonical_forms
-from reconciler.cluster.pace import Pace
+from reconciler.cluster.pace import Pace, Rate
 from reconciler.errors import ClusterError, UnreachableError
 from reconciler.limits import DRY_RUN_TRIES, DRY_RUNS_AT_ONCE
 from reconciler.model.objects import Provenance, RenderedObject
@@ -110,3 +113,20 @@ def test_an_answer_that_is_not_json_is_a_reason() -> None:
 
 def test_no_pairs_give_no_forms() -> None:
     assert forms(stored, []) == {}
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_as_many_objects_are_asked_for_at_a_time_as_may_be(at_once: int) -> None:
+    everybody, running, most = threading.Barrier(at_once), set[int](), []
+
+    def handler(call: Call) -> Tree:
+        running.add(threading.get_ident())
+        most.append(len(running))
+        # Passes only if as many are under way together.
+        everybody.wait(timeout=10)
+        running.discard(threading.get_ident())
+        return stored(call)
+
+    found = forms(handler, [rendered(f"m{number}") for number in range(3)], live={}, rate=Rate(at_once=at_once))
+    assert {form.reason for form in found.values()} == {""}
+    assert max(most) == at_once

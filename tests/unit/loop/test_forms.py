@@ -11,6 +11,7 @@ import pytest
 import reconciler.loop.forms as module
 from reconciler.cluster.canonicalizer import ServerForm
 from reconciler.cluster.mutators import Mutator, Rule
+from reconciler.cluster.pace import Rate
 from reconciler.limits import FORM_RETRY_SECONDS, FORM_RETRY_SECONDS_MOST
 from reconciler.loop.assemble import Declared, assemble
 from reconciler.loop.forms import Forms
@@ -45,8 +46,10 @@ class Server:
     def __init__(self) -> None:
         self.reason = self.cause = ""
         self.added: dict[str, str] = {}
+        self.rate: Rate | None = None
 
-    def forms(self, _: Any, pairs: Any, **__: Any) -> Any:
+    def forms(self, _: Any, pairs: Any, *, rate: Rate, **__: Any) -> Any:
+        self.rate = rate
         for one, _kind in pairs:
             if self.reason:
                 yield one, ServerForm(None, reason=self.reason, retryable_cause=self.cause)
@@ -80,6 +83,11 @@ def test_a_confirmed_form_is_asked_for_once(server: Server) -> None:
     assert forms.confirmed[one.key].confidence == "server"
     assert "mind the gap" in forms.confirmed[one.key].notes
     assert forms.pending([one], 1e9) == []
+
+
+def test_the_server_is_asked_at_the_rate_of_the_installation(server: Server) -> None:
+    assert ask(Forms(CLIENT, rate=Rate(5, 1)), declared()) == 1
+    assert server.rate == Rate(5, 1)
 
 
 def test_a_refused_form_waits_twice_as_long_each_time(server: Server) -> None:

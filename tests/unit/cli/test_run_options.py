@@ -1,0 +1,38 @@
+"""What `setscrew run` is told reaches the reconciler that it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import setscrew.reconcile as module
+from reconciler.cluster.pace import DEFAULT, Rate
+from reconciler.render.spec import RenderTools
+from setscrew.cli import main
+from setscrew.reconcile import Options
+from setscrew.run import Listen, _children
+
+
+@pytest.mark.parametrize("rate", [DEFAULT, Rate(2.5, 1)], ids=["by default", "slower"])
+def test_the_pace_of_dry_runs_reaches_the_reconciler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: Rate
+) -> None:
+    seen: list[Options] = []
+    monkeypatch.setattr(module, "run", seen.append)
+    told = Options(tmp_path, tmp_path, RenderTools(tmp_path / "helm", tmp_path / "kubectl"), dry_runs=rate)
+    (command,) = (child.command for child in _children(told, Listen(), tmp_path) if child.name == "reconciler")
+    result = CliRunner().invoke(main, list(command[command.index("reconcile") :]))
+    assert (result.exit_code, result.output) == (0, "")
+    assert seen == [told]
+
+
+@pytest.mark.parametrize(
+    "option", [("--dry-runs-per-second", "0"), ("--dry-runs-at-once", "0"), ("--dry-runs-at-once", "65")]
+)
+def test_a_pace_at_which_nothing_would_be_asked_is_refused(tmp_path: Path, option: tuple[str, str]) -> None:
+    arguments = ["reconcile", "--state", str(tmp_path), "--config", str(tmp_path), *option]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert option[0] in result.output
