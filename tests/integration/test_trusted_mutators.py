@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +106,14 @@ def drift_command(stage: Stage) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
+def diff_command(stage: Stage, path: Path) -> subprocess.CompletedProcess[str]:
+    """`setscrew diff` with the two identities of an installation, and its rules as packaged: nobody is trusted."""
+    command = [sys.executable, "-m", "setscrew", "diff", str(path), "--namespace", "shop", "-o", "json"]
+    command += ["--kubeconfig", str(stage._account("setscrew-reconciler"))]
+    command += ["--canonicalizer-kubeconfig", str(stage._account("setscrew-canonicalizer"))]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
 def suspected(stage: Stage) -> bool:
     return "untrusted-mutator" in form(stage).reason and POLICY in findings(stage)
 
@@ -131,6 +140,12 @@ def test_a_sync_that_it_changes_is_refused_with_its_name_and_the_way_out(stage: 
     assert done.returncode != 0
     assert "untrusted-mutator: MutatingAdmissionPolicy add-sidecar" in done.stderr
     assert "trustedMutators" in done.stderr
+
+
+def test_diff_with_an_identity_for_dry_runs_wants_nothing_of_it_either(stage: Stage) -> None:
+    done = diff_command(stage, stage.repository.work / "shop")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["items"] == []
 
 
 def test_named_in_policy_what_it_adds_is_wanted_and_syncs_pass(stage: Stage) -> None:
