@@ -64,6 +64,12 @@ class Discovery:
         """The kind in this version, or None where it is not served."""
         return self._kinds.get((group, version, kind))
 
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """What all its answers follow from: while it is equal, so are they."""
+        with self._lock:
+            return self.version, dict(self._kinds), dict(self._index), self._custom
+
     def refresh(self) -> None:
         """Read kinds and the index of types again, so that new CRDs are seen; unchanged types stay in memory."""
         served = _served(self._client)

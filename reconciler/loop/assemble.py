@@ -27,7 +27,7 @@ class Declared:
     """One object that a source declares: as sent by a client (`manifest`, with Secrets in clear), and its offline form.
 
     `key` changes with what the manifest says (not with values that each render makes anew) and with nothing else:
-    server forms are kept under it.
+    server forms are kept under it. `written` is a digest of all of the object that its offline form is made of.
     """
 
     rendered: RenderedObject
@@ -35,6 +35,7 @@ class Declared:
     form: CanonicalObject
     policy: Policy
     key: str
+    written: bytes
 
     @property
     def ref(self) -> ObjectRef:
@@ -77,13 +78,19 @@ class Assembly:
         return None if form is None else replace(form, provenance=one.form.provenance, ranges=())
 
 
-def assemble(sources: Iterable[tuple[Context, Iterable[RenderedObject]]], rules: Rules) -> Assembly:
-    """Canonicalize the objects of each source in turn. Of two that declare one object, the earlier keeps it."""
+def assemble(
+    sources: Iterable[tuple[Context, Iterable[RenderedObject]]], rules: Rules, before: Assembly | None = None
+) -> Assembly:
+    """Canonicalize the objects of each source in turn. Of two that declare one object, the earlier keeps it.
+
+    `before` was made with the same catalog and secret key: what is written as it was keeps its form.
+    """
+    known = before.objects if before is not None else {}
     objects: dict[ObjectRef, Declared] = {}
     problems: list[str] = []
     for context, rendered in sources:
         for one in rendered:
-            declared, problem = _declare(one, context, rules)
+            declared, problem = _declare(one, context, rules, known)
             if declared is None:
                 problems.append(problem)
             elif (first := objects.get(declared.ref)) is not None:
@@ -93,19 +100,29 @@ def assemble(sources: Iterable[tuple[Context, Iterable[RenderedObject]]], rules:
     return Assembly(objects, tuple(problems), rules.scalers)
 
 
-def _declare(one: RenderedObject, context: Context, rules: Rules) -> tuple[Declared | None, str]:
+def _declare(
+    one: RenderedObject, context: Context, rules: Rules, known: Mapping[ObjectRef, Declared]
+) -> tuple[Declared | None, str]:
     try:
         settled, kind = located(one, context)
     except UnknownKindError as error:
         return None, str(error)
-    form = canonicalize(settled, context)
+    written = hashlib.sha256(_BYTES([settled.tree, settled.generated])).digest()
+    before = known.get(settled.ref)
+    if before is not None and before.written == written:
+        form, key = replace(before.form, provenance=one.provenance), before.key
+    else:
+        form, key = canonicalize(settled, context), _key(settled)
     labels = child(form.want["metadata"], "labels")
     policy = policy_for(rules.policies, form.ref, one.provenance.source, labels if isinstance(labels, dict) else {})
     if policy is None:
         return None, f"{form.ref}: no DriftPolicy matches, so it is not guarded"
+    return Declared(settled, kind, form, policy, key, written), ""
+
+
+def _key(settled: RenderedObject) -> str:
     said = replace(settled, tree=without_generated(settled.tree, settled.generated))
-    key = hashlib.sha256(_BYTES([form.ref, manifest(said), settled.generated])).hexdigest()
-    return Declared(settled, kind, form, policy, key), ""
+    return hashlib.sha256(_BYTES([settled.ref, manifest(said), settled.generated])).hexdigest()
 
 
 def _twice(first: Declared, second: Declared) -> str:

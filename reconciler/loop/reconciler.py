@@ -19,18 +19,17 @@ from reconciler.cluster.discovery import Discovery
 from reconciler.errors import ClusterError
 from reconciler.limits import FORMS_AT_ONCE, FORMS_QUICKLY
 from reconciler.loop.assemble import Assembly, Declared, assemble
+from reconciler.loop.catalogs import Catalogs
 from reconciler.loop.forms import Forms
 from reconciler.loop.scan import scan, summed
 from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Sources
 from reconciler.loop.trust import UNTRUSTED, View, accused, basis, mutating
-from reconciler.model.objects import RenderedObject
 from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
 from reconciler.render.spec import Capabilities
 from reconciler.report.drift import stamp
 from reconciler.schema.builtin import Builtin
-from reconciler.schema.catalog import CRD, Authority, Catalog
 from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
 from reconciler.store.findings import replace_findings
 from reconciler.store.snapshot_file import publish
@@ -66,6 +65,7 @@ class Reconciler:
     _assembly: Assembly = field(default_factory=Assembly)
     _contexts: Mapping[str, Context] = field(default_factory=dict)
     _active: Rules = field(init=False)
+    _catalogs: Catalogs = field(init=False)
     _expired: tuple[str, ...] = ()
     _dirty: bool = False
     _told: dict[str, str] = field(default_factory=dict)
@@ -77,6 +77,7 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self._server = Server(self.client, self.discovery)
+        self._catalogs = Catalogs(self.builtin)
 
     def sync(self, names: Iterable[str] = ()) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot."""
@@ -157,12 +158,14 @@ class Reconciler:
         goods = [
             self.sources.good[source.name] for source in self.sources.configured if source.name in self.sources.good
         ]
-        catalog = self._catalog([good.objects for good in goods])
+        catalog = self._catalogs.of((one for good in goods for one in good.objects), self._active, self.discovery)
+        before = self._assembly if all(one.catalog is catalog for one in self._contexts.values()) else None
         self._contexts = {
             good.state.name: Context(catalog, self._active, self.secret_key, good.spec.namespace or "default")
             for good in goods
         }
-        self._assembly = assemble([(self._contexts[good.state.name], good.objects) for good in goods], self._active)
+        pairs = [(self._contexts[good.state.name], good.objects) for good in goods]
+        self._assembly = assemble(pairs, self._active, before)
         if self._assembly.problems != self.problems:
             for problem in self._assembly.problems:
                 self.say(problem)
@@ -171,13 +174,6 @@ class Reconciler:
         self.forms.forget(one.key for one in self._assembly.objects.values())
         self._typed = self._types()
         self._see()
-
-    def _catalog(self, objects: Iterable[Iterable[RenderedObject]]) -> Catalog:
-        crds = [one.tree for group in objects for one in group if (one.ref.group, one.ref.kind) == CRD]
-        authorities: tuple[Authority, ...] = (self.builtin,)
-        if self.discovery is not None:
-            authorities = (self.discovery, self.builtin)
-        return Catalog(authorities, self._active, crds)
 
     def _publish(self) -> None:
         before = self.current.entries if self.current is not None else ()

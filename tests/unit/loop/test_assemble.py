@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 from reconciler.canonical.engine import Context
@@ -54,3 +56,23 @@ def test_the_key_changes_with_the_manifest_and_with_nothing_else() -> None:
     same = RenderedObject(rendered("a", data={"x": "1"}).tree, Provenance("shop", "other", "moved.yaml", 9))
     assert key(rendered("a", data={"x": "1"})) == key(same)
     assert key(rendered("a", data={"x": "1"})) != key(rendered("a", data={"x": "2"}))
+
+
+def test_what_is_written_as_before_keeps_its_form_wherever_it_stands_now() -> None:
+    one, number = rendered("a", data={"x": "1"}), rendered("b", data={"x": 1})
+    before = assemble([(context(), [one, number])], RULES)
+    moved = RenderedObject(copy.deepcopy(one.tree), Provenance("shop", "r", "moved.yaml", 9))
+    # Python takes True for 1; JSON does not.
+    after = assemble([(context(), [moved, rendered("b", data={"x": True})])], RULES, before)
+    kept, changed = after.objects.values()
+    assert kept.form.want is before.objects[kept.ref].form.want
+    assert kept.form.provenance.file == "moved.yaml"
+    assert changed.form.want["data"] == {"x": True}
+    assert changed.key != before.objects[changed.ref].key
+
+
+def test_a_value_that_is_made_anew_from_now_on_gives_another_form() -> None:
+    one = rendered("a", data={"x": "1"})
+    before = assemble([(context(), [one])], RULES)
+    (after,) = assemble([(context(), [replace(one, generated=("/data/x",))])], RULES, before).objects.values()
+    assert [mask.path for mask in after.form.masks if mask.rule == "generated-values"] == [("data", "x")]

@@ -29,6 +29,7 @@ class Cluster:
         self.reason = ""
         self.refreshed = self.asked = 0
         self.version = "v1.36.3"
+        self.seen = ()
         self.meanwhile: Any = lambda: None
 
     def answer(self, call: Call) -> Any:
