@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.model.ref import KindInfo
 from reconciler.schema.crd import crd_kinds, crd_types
+from reconciler.schema.fill import CUSTOM, OPEN, Fill, Known
 
 SCALE = {"specReplicasPath": ".spec.count.replicas", "statusReplicasPath": ".status.replicas"}
 SCHEMA = {
@@ -67,3 +68,54 @@ def test_a_malformed_crd_has_no_kinds(broken: Any) -> None:
 @pytest.mark.parametrize("schema", [None, [], {"openAPIV3Schema": "no"}])
 def test_a_malformed_schema_types_metadata_only(schema: Any) -> None:
     assert set(crd_types(crd(schema=schema), "v1").fields) == {"metadata"}
+
+
+def defaults_of(properties: dict[str, Any]) -> Known | None:
+    spec = {"type": "object", "properties": properties}
+    return (
+        crd_types(crd(schema={"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}), "v1")
+        .at("spec")
+        .known
+    )
+
+
+def test_defaults_stand_in_the_schema() -> None:
+    known = defaults_of({"a": {"default": 1}, "b": {"default": False}, "c": {"type": "string"}})
+    assert known == Known(fill={"a": (Fill(1),), "b": (Fill(False),)})
+
+
+def test_a_default_of_null_is_none() -> None:
+    assert defaults_of({"a": {"default": None}}) is None
+
+
+def test_fields_that_may_be_null_are_known() -> None:
+    known = defaults_of({"a": {"type": "integer", "nullable": True, "default": 5}})
+    assert known == Known(fill={"a": (Fill(5),)}, nullable=frozenset({"a"}))
+
+
+def test_custom_resources_keep_every_zero_and_their_values_as_they_are_written() -> None:
+    node = crd_types(crd(schema={"openAPIV3Schema": SCHEMA}), "v1")
+    assert node.custom
+    assert node.known == CUSTOM
+    assert node.known.keeps is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "closed"),
+    [
+        ({"type": "object", "properties": {"a": {}}}, True),
+        ({"type": "object"}, True),
+        ({"type": "object", "properties": {"a": {}}, "x-kubernetes-preserve-unknown-fields": True}, False),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, False),
+    ],
+)
+def test_a_structural_schema_says_whether_unknown_fields_are_dropped(schema: Any, closed: bool) -> None:
+    node = crd_types(crd(schema={"openAPIV3Schema": {"type": "object", "properties": {"spec": schema}}}), "v1")
+    assert node.at("spec").closed is closed
+
+
+def test_without_a_schema_nobody_knows_what_is_dropped_or_filled_in() -> None:
+    node = crd_types(crd(), "v1")
+    assert node.custom
+    assert node.known is OPEN
+    assert not node.closed
