@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
-from support.typical import KEY, SOURCE, context, live_bytes, typical
 
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.comparison import compare
 from reconciler.loop.assemble import assemble
 from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
 from reconciler.store.snapshot_file import publish
+from support.typical import KEY, SOURCE, context, live_bytes, typical
 
 T = TypeVar("T")
 _STATE: Final = SourceState(

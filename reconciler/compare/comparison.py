@@ -7,7 +7,7 @@ add there is free. Must not know time, people or sources.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final, Literal
 
@@ -185,18 +185,20 @@ def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool =
 def metadata_findings(canonical: CanonicalObject, was: Tree, now: Tree, root: Place) -> Iterator[Finding]:
     """Declared labels, annotations, finalizers and owners that are not as declared; keys that must not be there."""
     above = Place((), root.node, root.filled, root.masks, CONFIRMED).below("metadata", PLAIN)
+    wanted, present = child(canonical.want, "metadata"), child(now, "metadata")
     for name in _CONTENT_META:
-        want = dig(canonical.want, "metadata", name)
-        place = above.below(name, PLAIN)
-        if root.reading.compares and name in ("labels", "annotations"):
-            yield from _protected(place, want, dig(now, "metadata", name), canonical.semantics)
-        if want is ABSENT:
+        want, after = child(wanted, name), child(present, name)
+        if want is ABSENT and after is ABSENT:
             continue
+        place = above.below(name, PLAIN)
         old = UNKNOWN if was is UNKNOWN else dig(was, "metadata", name)
-        if isinstance(want, dict):
-            yield from _held_keys(place, want, old, dig(now, "metadata", name))
-        elif isinstance(want, list):
-            yield from _held_items(place, want, old, dig(now, "metadata", name))
+        if settled(place, want, old, after):
+            continue
+        if root.reading.compares and name in ("labels", "annotations"):
+            yield from _protected(place, want, after, canonical.semantics)
+        found = _held_keys(place, want, old, after) if isinstance(want, dict) else _held_items(place, want, old, after)
+        mask = above.mask(want, after) or place.mask(want, after)
+        yield from found if mask is None else (replace(one, verdict="masked", mask=mask) for one in found)
 
 
 def _protected(place: Place, want: Tree, now: Tree, semantics: Semantics) -> Iterator[Finding]:
@@ -213,10 +215,10 @@ def _held_keys(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Findi
             yield from walk(place.below(key, PLAIN), value, old, present)
 
 
-def _held_items(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Finding]:
+def _held_items(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
     present = now if isinstance(now, list) else []
     before = was if isinstance(was, list) else []
-    for index, value in enumerate(want):
+    for index, value in enumerate(want if isinstance(want, list) else ()):
         if not _holds(present, value) and (was is UNKNOWN or _holds(before, value)):
             yield place.below(index, PLAIN).finding("missing", value, was, ABSENT)
 
