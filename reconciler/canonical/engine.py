@@ -106,16 +106,16 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
     ref = rendered.ref
     content = {key: value for key, value in declared.items() if key not in _IDENTITY}
     done = complete(content, types, kind.name)
-    tree = {key: declared[key] for key in _IDENTITY[:2]} | {"metadata": _metadata(declared), **done.tree}
     masks = (
         *masks_for(ref, declared, types, context.rules.masks, replicas_path=kind.replicas_path),
         *_generated(rendered, declared, types),
     )
-    want = without(tree, (*hidden_paths(masks), *allocated_paths(masks, declared)), types)
+    content = without(done.tree, (*hidden_paths(masks), *allocated_paths(masks, declared)), types)
     return CanonicalObject(
         ref,
         kind,
-        want,
+        # What a rule hides of metadata stays in want: outside, it would be free.
+        {key: declared[key] for key in _IDENTITY[:2]} | {"metadata": _metadata(declared), **content},
         done.filled,
         rendered.provenance,
         masks=masks,
@@ -146,9 +146,9 @@ def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], con
     body = without_nulls(live_form(answer, context.secret_key))
     hidden = (*hidden_paths(masks), *allocated_paths(masks, offline.want))
     kept = with_nulls(without_extras(body, masks, offline.want, offline.types), offline.want, offline.types)
-    want = without({**kept, "metadata": offline.want["metadata"]}, hidden, offline.types)
+    made = without({key: kept[key] for key in kept if key not in _IDENTITY}, hidden, offline.types)
+    want = {key: offline.want[key] for key in _IDENTITY} | made
     said = {key: value for key, value in offline.want.items() if key != "metadata"}
-    made = {key: value for key, value in want.items() if key not in ("metadata", "apiVersion", "kind")}
     notes = tuple(f"/{key}: the API server does not store it" for key in _unknown(said, want))
     return replace(
         offline,

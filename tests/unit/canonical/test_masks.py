@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from reconciler.canonical.engine import canonicalize, confirm
 from reconciler.canonical.form import Mask
 from reconciler.canonical.masks import hidden_paths, hides, masks_for, plausible_ca, without
+from reconciler.model.objects import Provenance, RenderedObject
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
 from reconciler.policy.model import MaskRule
 from reconciler.policy.pattern import compiled
 from reconciler.schema.types import PLAIN, TypeNode
+from tests.support.decisions import builtin_rules, context, manifests
 
 REF = ObjectRef("x.io", "Foo", "shop", "web")
 PORTS = TypeNode(list_type="map", keys=("port", "protocol"), defaults={"protocol": "TCP"})
@@ -170,3 +174,13 @@ def test_only_masks_without_conditions_take_something_out_of_want() -> None:
         Mask(("b",), "r", "why", **more) for more in ({"extra": True}, {"value": (("", ("x",)),)}, {"manager": "m"})
     ]  # type: ignore[arg-type] # one field each
     assert list(hidden_paths([plain, *others])) == [("a",)]
+
+
+@pytest.mark.parametrize("path", ["/metadata", "/metadata/labels", "/*", "/**"])
+def test_no_rule_takes_metadata_out_of_want(path: str) -> None:
+    rule = MaskRule(id="r", reason="why", kinds=("*",), paths=(path,), when="always")
+    rules = replace(builtin_rules(), masks=(rule,))
+    git, live = manifests("web")
+    form = canonicalize(RenderedObject(git, Provenance()), context(rules))
+    assert form.want["metadata"]["labels"] == git["metadata"]["labels"]
+    assert confirm(form, live, (), context(rules)).want["metadata"] == form.want["metadata"]

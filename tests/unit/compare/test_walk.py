@@ -251,3 +251,23 @@ class TestControllersThatDropZeros:
     def test_a_request_is_not_excused_by_it(self) -> None:
         want = form({"a": False, "b": 1}, semantics=self.RULE)
         assert written(want, {"a": False, "b": 1}, {"b": 1}) == [(("a",), "missing")]
+
+
+class TestMasksOfMetadata:
+    """What a rule hides of metadata stays Git's own: it is no drift, and nobody but its writer changes it."""
+
+    @pytest.mark.parametrize(
+        "path",
+        [("metadata",), ("metadata", "labels"), ("metadata", "labels", "**"), ("metadata", "labels", "a")],
+    )
+    def test_it_hides_a_declared_label(self, path: tuple[str, ...]) -> None:
+        want = form({"b": 1}, masks=(Mask(path, "r", "why"),))
+        declared = {**want.want, "metadata": {"name": "one", "labels": {"a": "x"}}}
+        want = replace(want, want=declared)
+        live = {"metadata": {"labels": {"a": "y"}}, "spec": {"b": 1}}
+        found = compare(want, live)
+        assert (found.changes, [one.rule for one in found.hidden]) == ((), ["r"])
+        was = {**live, "metadata": {"labels": {"a": "x"}}}
+        assert [(one.path, one.verdict) for one in findings(want, was, live)] == [
+            (("metadata", "labels", "a"), "masked")
+        ]
