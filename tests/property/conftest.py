@@ -1,11 +1,15 @@
-"""Owns how long the laws are searched: a few dozen examples each, the same ones every time."""
+"""Owns how long the laws are searched: a few dozen examples each, the same ones every time; LAWS=long searches on."""
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 # Derandomized, so that a failure is the change's own; without a deadline, since machines of CI stall.
 settings.register_profile(
     "setscrew", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("setscrew")
+settings.register_profile("long", max_examples=3000, deadline=None, suppress_health_check=_SLOW)
+settings.load_profile("long" if os.environ.get("LAWS") == "long" else "setscrew")

@@ -190,7 +190,7 @@ def _packed(fill: dict[str, list[Rule]], keeps: frozenset[str], told: set[str]) 
     computed = sorted({name for name, rules in fill.items() if {"computed": True} in rules[:1]} | told)
     out = {
         "fill": {name: rules for name, rules in fill.items() if rules and name not in computed},
-        "keeps": sorted(keeps - set(computed)),
+        "keeps": sorted(keeps),
         "computed": computed,
     }
     return {name: value for name, value in out.items() if value}

@@ -147,6 +147,12 @@ def test_a_zero_that_is_stored_only_sometimes_is_computed() -> None:
     assert table["Spec"] == {"computed": ["b"]}
 
 
+def test_a_zero_that_is_always_stored_is_kept_also_where_no_rule_tells_the_default() -> None:
+    """The windows of an autoscaler: 0 says something, and absent is not the same up as down."""
+    table = _learned(_seen({"a": 0}, {"a": 0}), _seen({}, {"a": 3}), _seen({}, {}))
+    assert table["Spec"] == {"computed": ["a"], "keeps": ["a"]}
+
+
 def test_a_declared_list_that_the_server_extends_is_computed() -> None:
     table = _learned(
         _seen({"l": ["x"]}, {"l": ["x", "y"]}), _seen({"a": 1}, {"a": 1, "l": ["y"]}), _seen({}, {"l": ["y"]})
