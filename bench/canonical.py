@@ -5,6 +5,7 @@
 
 Input is parsed: reading YAML has a benchmark of its own (loader.py). Times are CPU seconds of one process, so of one
 core; `loop` is the calibration loop of support/timing.py, timed in between. Asserts answers, never times.
+Published sources are measured too where they are at hand ($SETSCREW_CORPUS, or shared/corpus beside the checkout).
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable
+from functools import partial
 
 import click
 from support.large import Large, crd, large
+from support.published import published
 from support.runs import Run, run
 from support.timing import loop, seconds
 from support.typical import KEY, context, live_bytes, typical
@@ -23,6 +26,7 @@ from reconciler.canonical.engine import Context, canonicalize
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.comparison import compare
 from reconciler.model.objects import Provenance, RenderedObject
+from reconciler.schema.catalog import CRD
 
 
 @click.command()
@@ -34,7 +38,7 @@ def main(objects: int, rounds: int, scale: int, runs: str) -> None:
     """Print the tables."""
     counts = [int(count) for count in runs.split(",")]
     _growth([run(count) for count in counts])
-    _typical(typical(objects), rounds)
+    _all_objects(typical(objects), published(), rounds)
     _large(large(scale), rounds)
 
 
@@ -50,21 +54,35 @@ def _growth(runs: Iterable[Run]) -> None:
         print(f"{one.objects:>8}{steps} {whole} {one.peak:>4.0f} MiB")
 
 
-def _typical(rendered: list[RenderedObject], rounds: int) -> None:
-    known = context()
+def _all_objects(mixed: list[RenderedObject], others: list[RenderedObject], rounds: int) -> None:
+    print(
+        f"{'one core':<20} {'objects':>8} {'canonicalize':>13} {'loops':>6}"
+        f" {'compare p50':>12} {'p99':>10} {'most':>10}"
+    )
+    _objects("typical", mixed, context(), rounds)
+    if others:
+        known = context(others)
+        _objects("published", others, known, rounds)
+        _objects("published, no CRDs", [one for one in others if one.ref.kind != CRD[1]], known, rounds)
+    else:
+        print("no published sources, or no tools to render them: see SETSCREW_CORPUS and `make setup`")
+
+
+def _objects(name: str, rendered: list[RenderedObject], known: Context, rounds: int) -> None:
     forms = [canonicalize(one, known) for one in rendered]
-    live = [json.loads(live_bytes(form, one)) for form, one in zip(forms, rendered, strict=True)]
+    live = [live_form(json.loads(live_bytes(*pair)), KEY) for pair in zip(forms, rendered, strict=True)]
+    pairs = list(zip(forms, live, strict=True))
+    for form, twin in pairs:
+        if found := compare(form, twin).changes:
+            raise SystemExit(f"{form.ref} differs from its twin: {found[0].field}")
     forming = min(seconds(lambda: [canonicalize(one, known) for one in rendered]) for _ in range(rounds))
-    times = []
-    for form, tree in zip(forms, live, strict=True):
-        twin = live_form(tree, KEY)
-        if compare(form, twin).changes:
-            raise SystemExit(f"{form.ref} differs from its twin")
-        times.append(min(seconds(lambda form=form, twin=twin: compare(form, twin)) for _ in range(rounds)) * 1e3)
-    print(f"typical objects ({len(rendered)} of {len({form.ref.kind for form in forms})} kinds), one core")
-    print(f"canonicalize {len(rendered) / forming:.0f} objects/s ({forming / len(rendered) / loop():.2f} loops each)")
-    cut = statistics.quantiles(times, n=100)
-    print(f"compare      median {statistics.median(times):.3f} ms, p99 {cut[-1]:.3f} ms, most {max(times):.3f} ms")
+    times = sorted(min(seconds(partial(compare, *pair)) for _ in range(rounds)) * 1e3 for pair in pairs)
+    speed, loops = len(rendered) / forming, forming / len(rendered) / loop()
+    middle, late = statistics.median(times), times[int(len(times) * 0.99)]
+    print(
+        f"{name:<20} {len(rendered):>8} {speed:>11.0f}/s {loops:>6.2f} {middle:>9.3f} ms {late:>7.3f} ms"
+        f" {times[-1]:>7.3f} ms"
+    )
 
 
 def _large(cases: Iterable[Large], rounds: int) -> None:

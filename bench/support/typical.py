@@ -7,6 +7,7 @@ shares nothing with the form, so that no comparison ends early because both side
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import count, islice
@@ -113,5 +114,6 @@ def live_bytes(form: CanonicalObject, rendered: RenderedObject) -> bytes:
     """The live twin of `rendered`, whose form is `form`, as JSON."""
     tree: dict[str, Any] = without_nulls(form.want)
     if is_secret(tree):
-        tree["data"] = rendered.tree["data"]
+        texts = {key: b64encode(value.encode()).decode() for key, value in rendered.tree.get("stringData", {}).items()}
+        tree["data"] = rendered.tree.get("data", {}) | texts
     return msgspec.json.encode({**tree, "metadata": {**tree["metadata"], **_SERVER_METADATA}, "status": {"seen": 3}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,3 +27,13 @@ def test_the_loader_benchmark_reads_as_many_documents_as_the_other_loader() -> N
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, cwd=ROOT)
     assert done.returncode == 0, done.stderr + done.stdout
     assert [line.split("KiB")[1].split()[0] for line in done.stdout.splitlines() if "one file" in line] == ["3"]
+
+
+def test_the_canonical_benchmark_prints_a_row_for_each_run_each_set_of_objects_and_each_large_object() -> None:
+    options = ["--objects", "24", "--rounds", "1", "--scale", "1", "--runs", "12,24"]
+    command = [sys.executable, str(ROOT / "bench/canonical.py"), *options]
+    environment = {**os.environ, "SETSCREW_CORPUS": str(ROOT / "no-such-directory")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr + done.stdout
+    rows = ("      12 ", "      24 ", "typical ", "no published sources", "ConfigMap, same ", "set, all differ ")
+    assert [row for row in rows if f"\n{row}" not in done.stdout] == []
