@@ -77,9 +77,15 @@ class Reading:
             return Blank.ZERO
         return Blank.NULL if self.semantics.empty_matters(path) else Blank.EMPTY
 
+    def absent(self, value: Tree, path: Path) -> bool:
+        """True for what counts as absent at `path`; only of empty values policies are asked."""
+        if value is None or value is ABSENT:
+            return True
+        return not value and blank(value, self.blank(path))
+
     def empties(self, value: Tree, path: Path) -> bool:
         """True for what counts as absent at `path`, also a map that holds nothing else; items of lists have places."""
-        if blank(value, self.blank(path)):
+        if self.absent(value, path):
             return True
         if not isinstance(value, dict) or self.semantics.empty_matters(path):
             return False
@@ -141,8 +147,7 @@ def equal_scalar(
     if not want or not now or want is ABSENT or now is ABSENT:
         if want is None:
             upto = Blank.ZERO  # declared as empty or zero, and so it is, whether a server stores it or not
-        upto = reading.blank(path) if upto is None else upto
-        if blank(want, upto) and blank(now, upto):
+        if all(reading.absent(one, path) if upto is None else blank(one, upto) for one in (want, now)):
             return True
         if want is ABSENT or now is ABSENT:
             return False

@@ -71,8 +71,17 @@ class Place:
             filled = filled.get(field_name(element))
         masks = self.masks.at(element) if self.masks is not None else None
         reading = self.reading
-        doubt = reading.offline and _may_be_filled(element, self.node, reading)
+        doubt = reading.offline and self._may_be_filled(element)
         return Place((*self.path, element), node, filled, masks, reading.at(node), self.fresh, self.whole, doubt)
+
+    def _may_be_filled(self, element: Element) -> bool:
+        """Whether a server may put in a value that nobody knows of: never items, keys of users with their map."""
+        if not isinstance(element, str):
+            return False
+        if self.node.each is not None:
+            return self.doubt and self.reading.sure
+        known = self.node.known
+        return not self.reading.sure or (known is not None and known.computes(element, self.reading.kind))
 
     @property
     def blank(self) -> Blank:
@@ -101,10 +110,3 @@ class Place:
     def finding(self, verdict: Verdict, want: Tree, was: Tree, now: Tree, mask: Mask | None = None) -> Finding:
         """A finding at this place."""
         return Finding(self.path, verdict, want, was, now, self.is_filled, mask, self.fresh, self.whole, self.doubt)
-
-
-def _may_be_filled(element: Element, node: TypeNode, reading: Reading) -> bool:
-    """Whether a server may put in a value that nobody knows of: never items, nor keys that users choose."""
-    if not isinstance(element, str) or node.each is not None:
-        return False
-    return not reading.sure or (node.known is not None and node.known.computes(element, reading.kind))

@@ -38,6 +38,7 @@ EXCEPTIONS = Path(__file__).resolve().parents[1] / "cases" / "mutations" / "exce
 ALL = bool(os.environ.get("SETSCREW_ALL_MUTATIONS"))
 MOST, MOST_OF_LARGE, LARGE = {"server": 300, "offline": 100}, 60, 5000
 UNSEEN_AT_MOST = 0.01
+UNSEEN_OF_SEEDS = 0.04  # chosen for what is allocated, so hardly typical
 ENGINES = ("server", "offline")
 
 
@@ -80,7 +81,8 @@ def test_every_single_change_is_reported_at_its_path(landed: Landed, engine: str
     assert not unexplained, "\n".join(map(str, unexplained))
     assert tried.all > 100
     share = sum(one.stands_for for one in tried.unseen) / tried.all
-    assert share <= UNSEEN_AT_MOST, Counter(explanation(one) for one in tried.unseen)
+    most = UNSEEN_OF_SEEDS if landed.entry == SEEDS else UNSEEN_AT_MOST
+    assert share <= most, Counter(explanation(one) for one in tried.unseen)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -22,8 +22,6 @@ from tests.support.corpus import KEY, Held
 Place = tuple[str | int, ...]
 What = Literal["changed", "zeroed", "removed", "item-removed", "item-added", "key-added", "default-overridden"]
 ADDED_KEY = "addedByHand"
-# An empty map that says something: its removal is no twin.
-_MEANINGFUL = ("emptyDir", "podSelector", "namespaceSelector", "objectSelector")
 _IDENTITY = ("apiVersion", "kind", "metadata", "status")
 
 
@@ -43,21 +41,27 @@ class Mutation:
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """Where the walk stands: what Git says there, and what the API server has made of it at a dry-run."""
+    """Where the walk stands: what Git says there, what the API server has made of it, what the form wants."""
 
     place: Place
     node: TypeNode
     said: Tree
     stored: Tree
+    want: Tree
     unit: Place | None = None
 
     def field(self, name: str) -> _Spot:
-        said, stored = (child(tree, name) for tree in (self.said, self.stored))
-        return _Spot((*self.place, name), self.node.at(name), said, stored, self.unit)
+        said, stored, want = (child(tree, name) for tree in (self.said, self.stored, self.want))
+        return _Spot((*self.place, name), self.node.at(name), said, stored, want, self.unit)._settled()
 
     def item(self, index: int, item: Tree, count: int) -> _Spot:
-        said, stored = (_twin(tree, index, item, count, self.node) for tree in (self.said, self.stored))
-        return _Spot((*self.place, index), self.node.item, said, stored, self.unit)
+        trees = (self.said, self.stored, self.want)
+        said, stored, want = (_twin(tree, index, item, count, self.node) for tree in trees)
+        return _Spot((*self.place, index), self.node.item, said, stored, want, self.unit)._settled()
+
+    def _settled(self) -> _Spot:
+        """What the form lacks altogether is reported at its topmost place."""
+        return self.within(self.place) if self.want is ABSENT or self.want is None else self
 
     def within(self, unit: Place) -> _Spot:
         """The same spot inside one value; the outermost counts."""
@@ -102,7 +106,7 @@ def mutations(held: Held, form: CanonicalObject, live: Tree) -> Iterator[Mutatio
     something more. What controllers have added since (the rules of an aggregated role) is nobody's desired state.
     """
     said, stored = (hash_secret(tree, KEY) for tree in (held.rendered.tree, held.answer.tree or {}))
-    root = _Spot((), form.types, said, stored)
+    root = _Spot((), form.types, said, stored, form.want)
     for key, value in live.items():
         if key not in _IDENTITY:
             yield from _walk(root.field(key), value)
@@ -150,7 +154,7 @@ def _map(spot: _Spot, value: dict[str, Tree]) -> Iterator[Mutation]:
     yield spot.mutation("key-added", "x", ADDED_KEY)
     if absent := sorted(set(spot.node.fields) - set(value)):
         yield spot.mutation("key-added", "x", absent[0])
-    if not value and spot.declared and spot.place[-1] in _MEANINGFUL:
+    if not value and spot.declared:
         yield spot.mutation("removed", ABSENT)
     for key, below in value.items():
         yield from _walk(spot.field(key), below)
@@ -162,6 +166,8 @@ def _list(spot: _Spot, items: list[Tree]) -> Iterator[Mutation]:
     if not by_key:
         spot = spot.within(spot.place)
     yield spot.mutation("item-added", _another(items, node), len(items))
+    if not items and spot.declared:
+        yield spot.mutation("removed", ABSENT)
     for index, item in enumerate(items):
         below = spot.item(index, item, len(items))
         if below.declared:
@@ -187,7 +193,7 @@ def _metadata(form: CanonicalObject, live: Tree) -> Iterator[Mutation]:
         wanted, held = dig(form.want, "metadata", name), dig(live, "metadata", name)
         for key in wanted if isinstance(wanted, dict) else ():
             if isinstance(held, dict) and key in held:
-                yield from _leaf(_Spot(("metadata", name, key), PLAIN, held[key], ABSENT), held[key])
+                yield from _leaf(_Spot(("metadata", name, key), PLAIN, held[key], ABSENT, wanted[key]), held[key])
     for name in ("finalizers", "ownerReferences"):
         wanted, held = dig(form.want, "metadata", name), dig(live, "metadata", name)
         for item in wanted if isinstance(wanted, list) else ():
