@@ -155,3 +155,33 @@ def test_an_empty_live_file_is_an_error(run: Run, write: Write) -> None:
     result = run("compare", "--desired", write("d.yaml", DEPLOYMENT), "--live", write("l.yaml", "# nothing\n"))
     assert result.exit_code > 1
     assert "l.yaml" in result.stderr
+
+
+QUEUE_OF = "apiVersion: example.com/v1\nkind: Queue\nmetadata: {name: q, namespace: shop}\nspec: %s\n"
+
+
+def test_without_a_schema_what_git_does_not_declare_is_drift(run: Run, write: Write) -> None:
+    desired, live = write("d.yaml", QUEUE_OF % "{size: 1}"), write("l.yaml", QUEUE_OF % "{size: 1, more: 2}")
+    found = run("compare", "--desired", desired, "--live", live, "-o", "json")
+    assert [(one["path"], one["class"]) for one in as_json(found)["changes"]] == [("/spec/more", "extra")]
+    assert as_json(found)["notes"] == ["no schema of Queue at hand: --context takes its CustomResourceDefinition"]
+
+
+def test_without_a_schema_an_empty_value_is_no_drift(run: Run, write: Write) -> None:
+    desired = write("d.yaml", QUEUE_OF % "{size: 1}")
+    live = write("l.yaml", QUEUE_OF % '{size: 1, a: {}, b: [], c: "", d: 0, e: false, f: null}')
+    result = run("compare", "--desired", desired, "--live", live)
+    assert (result.exit_code, result.stdout) == (0, "same\n")
+
+
+def test_with_a_schema_at_hand_the_field_is_dropped_or_an_addition_and_no_doubt(run: Run, write: Write) -> None:
+    crd, live = write("crd.yaml", CRD), write("l.yaml", QUEUE_OF % "{flavors: [{name: a, quota: 2}]}")
+    desired = write("d.yaml", QUEUE_OF % "{flavors: [{name: a}], typo: 1}")
+    found = as_json(run("compare", "--desired", desired, "--live", live, "--context", crd, "-o", "json"))
+    assert [(one["path"], one["class"]) for one in found["changes"]] == [("/spec/flavors/0/quota", "extra")]
+    assert found["notes"] == ["spec.typo: no such field, the API server drops it (rule unknown-field-dropped)"]
+
+
+def test_an_empty_value_that_no_server_stores_is_the_same_as_itself(run: Run, write: Write) -> None:
+    path = write("web.yaml", DEPLOYMENT.replace("replicas: 2", "replicas: 2\n  paused: false\n  minReadySeconds: 0"))
+    assert run("compare", "--desired", path, "--live", path).stdout == "same\n"
