@@ -77,7 +77,6 @@ _CRD: Final = {
                                     "tags": {"type": "array", "items": _TEXT, "x-kubernetes-list-type": "set"},
                                     "one": _ITEM,
                                     "labels": {"type": "object", "additionalProperties": _TEXT},
-                                    "nothing": {"type": "integer", "nullable": True, "default": 5},
                                     "anything": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
                                     "port": {"x-kubernetes-int-or-string": True},
                                     "resources": {
