@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from reconciler.canonical.complete import Completed, complete
+from reconciler.canonical.engine import canonicalize
+from reconciler.model.objects import Provenance, RenderedObject
 from reconciler.schema.crd import crd_types
 from reconciler.schema.fill import KIND, OPEN, Condition, Fill, Known
 from reconciler.schema.types import TypeNode
+from tests.support.decisions import builtin_rules, context
 
 TEXT = TypeNode(scalar="string")
 
@@ -205,3 +208,10 @@ def test_what_is_declared_is_not_changed_in_place() -> None:
     declared = {"items": [{"name": "a"}], "typo": 1, "zero": 0}
     made(declared, replace(crd({"items": listed()}), closed=True))
     assert declared == {"items": [{"name": "a"}], "typo": 1, "zero": 0}
+
+
+def test_what_a_secret_holds_under_a_wrong_name_is_kept_nowhere() -> None:
+    tree = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringdata": {"password": "in clear"}}
+    form = canonicalize(RenderedObject(tree, Provenance()), context(builtin_rules()))
+    assert form.dropped == {}
+    assert "in clear" not in repr(form)
