@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 from support.cases import Case, cases, object_bytes, state_directory
+from support.timing import calibrate
 
 from reconciler.snapshot.model import SnapshotView
 from webhook.decision.decide import decide
@@ -24,7 +25,6 @@ from webhook.decision.review import decode, encode
 from webhook.server.feed import Feed
 
 _BATCH = 20
-_LOOP = 4_000
 
 
 @click.command()
@@ -70,7 +70,7 @@ def _measure(case: Case, snapshot: SnapshotView, rounds: int, calibration: list[
     decision = decide(request, snapshot, 0.0)
     decoding, deciding, encoding = [], [], []
     for _ in range(rounds):
-        calibration.append(_timed(_calibrate, 1))
+        calibration.append(_timed(calibrate, 1))
         decoding.append(_timed(lambda: decode(case.body), _BATCH))
         deciding.append(_timed(lambda: decide(request, snapshot, 0.0), _BATCH))
         encoding.append(_timed(lambda: encode(request.uid, decision), _BATCH))
@@ -83,15 +83,6 @@ def _timed(work: Callable[[], object], times: int) -> float:
     for _ in range(times):
         work()
     return (time.perf_counter() - began) / times * 1e6
-
-
-def _calibrate() -> int:
-    """What interpreted code does all day: look up, compare, call."""
-    table = {str(number): number for number in range(50)}
-    total = 0
-    for number in range(_LOOP):
-        total += table[str(number % 50)]
-    return total
 
 
 if __name__ == "__main__":
