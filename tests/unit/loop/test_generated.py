@@ -93,9 +93,7 @@ def test_any_value_will_do_where_one_is_generated_and_nothing_else_is_let_throug
     assert drift(form, web("two", mode="test").tree) == ["spec.template.spec.containers[name=web].args[1]"]
 
 
-@pytest.mark.parametrize(
-    ("live", "fields"), [({"other": "x"}, []), ({}, ["data"])], ids=["other keys", "none at all"]
-)
+@pytest.mark.parametrize(("live", "fields"), [({"other": "x"}, []), ({}, ["data"])], ids=["other keys", "none at all"])
 def test_where_a_mapping_is_made_anew_there_must_be_one(live: dict[str, str], fields: list[str]) -> None:
     form = canonicalize(secret({"made": "1"}, "/stringData"), context())
     data = {key: base64.b64encode(value.encode()).decode() for key, value in live.items()}
