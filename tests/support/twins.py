@@ -35,8 +35,10 @@ _EMPTIES: dict[str, Tree] = {
     "resourceNames": [],
 }
 # Where an empty value says something, so that leaving it out is no twin.
-_SELECTORS = ("podSelector", "namespaceSelector", "objectSelector", "selector", "labelSelector")
-_SAYS_SOMETHING = frozenset((*_SELECTORS, "emptyDir", "ingress", "egress", "from", "to", "status", "default", "items"))
+_SELECTORS = ("podSelector", "namespaceSelector", "objectSelector", "serviceSelector", "selector", "labelSelector")
+_SAYS_SOMETHING = frozenset(
+    (*_SELECTORS, "emptyDir", "selfSigned", "ingress", "egress", "from", "to", "status", "default", "items")
+)
 
 
 @dataclass(frozen=True, slots=True)
