@@ -90,15 +90,20 @@ class Comparison:
         return (*self.remarks, *dict.fromkeys(str(one) for one in self.hidden))
 
 
-def compare(canonical: CanonicalObject, live: Tree, managed_fields: Tree = None) -> Comparison:
+def compare(
+    canonical: CanonicalObject, live: Tree, managed_fields: Tree = None, *, undeclared: bool = True
+) -> Comparison:
     """Compare with a live object that `live_form` has normalized; order of changes is deterministic.
 
     `managed_fields` are those of the live object: some rules ask who wrote a field, none says that it is drift.
+    `undeclared`: what Git does not declare counts; False where a policy leaves it to others.
     """
     drifted, hidden, undecided = list[Finding](), list[Hidden](), list[Finding]()
     for finding in findings(canonical, UNKNOWN, live, learns=True):
         if (ruled := _ruled(finding, canonical, managed_fields)) is not None:
             hidden += ruled
+        elif finding.want is ABSENT and not undeclared:
+            continue
         elif not _is_of_another_version(finding, canonical):
             # A rule that hides some values of a place says that no other may be there.
             ruled_out = any(mask.value and covers(mask, finding.path) for mask in canonical.masks)

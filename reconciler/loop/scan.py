@@ -70,9 +70,10 @@ def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime) -> 
     if tree is None:
         return drift_item(entry, None, ABSENT, now=now, source=source)
     shown = live_form(tree, snapshot.secret_key)
-    compared = compare(entry.object, shown, dig(tree, "metadata", "managedFields"))
+    closed = entry.policy.undeclared == "Deny" and not entry.policy.fragment
+    compared = compare(entry.object, shown, dig(tree, "metadata", "managedFields"), undeclared=closed)
     found = replace(compared, changes=guarded_changes(compared.changes, entry, snapshot.rules))
-    if found.undecided and not found.changes and entry.policy.undeclared == "Deny" and not entry.policy.fragment:
+    if found.undecided and not found.changes:
         # In doubt is not in sync: without the server's form nobody knows whether these are defaults.
         cause = entry.object.reason or "not confirmed by the API server yet"
         why = f"{cause}; undeclared: {', '.join(one.field for one in found.undecided[:5])}"

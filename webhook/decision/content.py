@@ -9,13 +9,14 @@ from collections.abc import Iterable
 
 from reconciler.canonical.form import Mask
 from reconciler.compare.comparison import findings
+from reconciler.compare.equal import Blank, blank
 from reconciler.compare.place import UNKNOWN, Finding
 from reconciler.model.path import Path
 from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.model import Delegation, Rules
 from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry
-from webhook.decision.identity import is_one_of, named_writer
+from webhook.decision.identity import is_controller, is_one_of, named_writer
 from webhook.decision.leaves import adds, changed_leaves, covered, shrinks
 from webhook.decision.types import Identity, Operation
 from webhook.decision.violation import Violation, from_finding
@@ -51,7 +52,10 @@ def _permitted(finding: Finding, entry: Entry, rules: Rules, identity: Identity,
     if finding.verdict == "masked":
         return finding.mask is not None and _mask_permits(finding, finding.mask, entry, identity)
     return (
-        _outside_policy(finding, entry) or _in_range(finding, entry, identity) or _taken_out(finding, entry, identity)
+        _outside_policy(finding, entry)
+        or _in_range(finding, entry, identity)
+        or _taken_out(finding, entry, identity)
+        or _left_out(finding, entry, identity)
     )
 
 
@@ -95,6 +99,12 @@ def _taken_out(finding: Finding, entry: Entry, identity: Identity) -> bool:
         return False
     writer = named_writer(identity, entry.policy.writers)
     return writer is not None and writer.verify == "Content"
+
+
+def _left_out(finding: Finding, entry: Entry, identity: Identity) -> bool:
+    """A controller that writes a custom resource back leaves out what is false, 0 or "" to it: so does the report."""
+    zero = finding.now is ABSENT and finding.want is not ABSENT and blank(finding.want, Blank.ZERO)
+    return zero and is_controller(identity) and entry.object.semantics.zero_is_absent(finding.path) is not None
 
 
 def _delegated(finding: Finding, delegations: list[Delegation]) -> bool:
