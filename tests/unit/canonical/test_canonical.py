@@ -90,7 +90,11 @@ def test_a_volatile_index_is_named_by_the_key_of_its_item() -> None:
     rules = builtin_rules()
     offline, answer = canonical("web", rules, confidence="offline"), manifests("web")[1]
     volatile = ["/spec/template/spec/containers/0/image", "/spec/template/spec/tolerations/0/key"]
-    masks = [mask.path for mask in confirm(offline, answer, volatile, context(rules)).masks if mask.rule == "volatile-webhook-fields"]
+    masks = [
+        mask.path
+        for mask in confirm(offline, answer, volatile, context(rules)).masks
+        if mask.rule == "volatile-webhook-fields"
+    ]
     assert masks == [
         ("spec", "template", "spec", "containers", 'k:{"name":"app"}', "image"),
         ("spec", "template", "spec", "tolerations", "*", "key"),
