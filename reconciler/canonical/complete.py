@@ -75,7 +75,9 @@ class _Work:
                     self.invalid.append(f"{'.'.join(_names((*path, key)))}: not a string, the API server refuses it")
                 stored, filled = self.value(declared, below or PLAIN, (*path, key))
                 if known is not None and _dropped(key, stored, below or PLAIN, known):
-                    out[key] = None  # declared, and stored as absent: so it must stay
+                    # Declared, and stored as absent: so it must stay. An empty map declares none of its keys.
+                    if not isinstance(stored, dict):
+                        out[key] = None
                 else:
                     out[key] = stored
                     if filled:

@@ -106,10 +106,14 @@ def test_a_field_is_computed_in_some_kinds_only() -> None:
     assert not known.computes("b", "apps/Deployment")
 
 
-@pytest.mark.parametrize("zero", [0, 0.0, False, "", [], {}])
+@pytest.mark.parametrize("zero", [0, 0.0, False, "", []])
 def test_a_zero_that_is_not_stored_must_stay_absent(zero: Any) -> None:
     assert made({"a": zero}, struct()).tree == {"a": None}
     assert made({"a": zero}, struct(keeps=("a",))).tree == {"a": zero}
+
+
+def test_an_empty_map_that_is_not_stored_declares_none_of_its_keys() -> None:
+    assert made({"a": {}}, struct()).tree == {}
 
 
 @pytest.mark.parametrize("zero", [0, False, "", [], {}])
