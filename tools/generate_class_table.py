@@ -32,7 +32,6 @@ happens before anything is compared.
 | --- | --- | --- | --- |
 """
 _ELSEWHERE: Final = {"server": "the server engine's", "render": "settled before"}
-_NOT_YET: Final = " (not yet)"
 Class = Mapping[str, Any]
 
 
@@ -106,11 +105,11 @@ def _rows() -> Iterator[tuple[str, str, str, str]]:
         for case in content.get("cases", ()):
             yield name, case["title"], "offline", _verdict(case)
         for test in content.get("held_by", ()):
-            yield name, f"`{test}`", content["engine"], "held there" + (_NOT_YET if "pending" in content else "")
+            yield name, f"`{test}`", content["engine"], "held there"
 
 
 def _verdict(case: Class) -> str:
-    return ("refused" if "error" in case else str(case["verdict"])) + (_NOT_YET if "pending" in case else "")
+    return "refused" if "error" in case else str(case["verdict"])
 
 
 def _code(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from reconciler.model.path import ItemKey
+from reconciler.model.path import ItemKey, field_name
 from reconciler.model.tree import Tree
 from reconciler.schema.types import TypeNode
 
@@ -50,3 +50,9 @@ def item_key(item: Tree, node: TypeNode) -> ItemKey | None:
             return None
         pairs.append((name, value))
     return ItemKey(tuple(pairs))
+
+
+def item_name(item: Tree, index: int, node: TypeNode) -> str:
+    """The item at `index` as FieldsV1 spells it: by its key where it has one, else by its place."""
+    key = item_key(item, node)
+    return field_name(index if key is None else key)

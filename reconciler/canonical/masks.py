@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from reconciler.canonical.form import Mask
-from reconciler.canonical.items import item_key
+from reconciler.canonical.items import item_key, item_name
 from reconciler.model.path import ItemKey, field_name, split_pattern
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, child
@@ -108,8 +108,8 @@ def _drop_extras(tree: Tree, declared: Tree, mask: Mask, path: MaskPath, node: T
         return tree
     head, rest = path[0], path[1:]
     if isinstance(tree, list):
-        said = {_token(item, index, node): item for index, item in enumerate(declared or ())}
-        tokens = [_token(item, index, node) for index, item in enumerate(tree)]
+        said = {item_name(item, index, node): item for index, item in enumerate(declared or ())}
+        tokens = [item_name(item, index, node) for index, item in enumerate(tree)]
         if not rest and head == "*":
             return [
                 item for token, item in zip(tokens, tree, strict=True) if token in said or not hides(mask, ABSENT, item)
@@ -169,11 +169,6 @@ def _fits_at(pointer: str, patterns: tuple[str, ...], value: Tree) -> bool:
     return any(plausible_ca(value) if pattern == _CA else fnmatchcase(text, pattern) for pattern in patterns)
 
 
-def _token(item: Tree, index: int, node: TypeNode) -> str:
-    key = item_key(item, node)
-    return field_name(index if key is None else key)
-
-
 def _resolved(pattern: MaskPath, declared: Tree, node: TypeNode) -> Iterator[MaskPath]:
     """The pattern with indices and filters as the keys of the items that Git declares there."""
     if not pattern:
@@ -190,12 +185,12 @@ def _items(head: str, declared: Tree, node: TypeNode) -> Iterator[tuple[str, Tre
     if values is not None:
         key = item_key(values, node)
         found = [index for index, item in enumerate(items) if _matches(values, item)]
-        yield from ((_token(items[index], index, node), items[index]) for index in found)
+        yield from ((item_name(items[index], index, node), items[index]) for index in found)
         if not found and key is not None and set(values) <= set(node.keys):
             yield field_name(key), ABSENT
     elif isinstance(declared, list) and head.isdecimal():
         if int(head) < len(items):
-            yield _token(items[int(head)], int(head), node), items[int(head)]
+            yield item_name(items[int(head)], int(head), node), items[int(head)]
     else:
         yield head, child(declared, head)
 
@@ -235,7 +230,7 @@ def _below(head: str, tree: Tree, node: TypeNode | None) -> Iterator[tuple[str, 
         values = item_values(head)
         for index, item in enumerate(tree):
             if head in ("*", f"i:{index}") or (values is not None and _matches(values, item)):
-                yield (_token(item, index, node) if node is not None else head), item
+                yield (item_name(item, index, node) if node is not None else head), item
     else:
         yield head, child(tree, head)
 
@@ -243,7 +238,7 @@ def _below(head: str, tree: Tree, node: TypeNode | None) -> Iterator[tuple[str, 
 def _drop(tree: Tree, path: MaskPath, node: TypeNode) -> Tree:
     head, rest = path[0], path[1:]
     if isinstance(tree, list):
-        hit = [head in ("*", _token(item, index, node)) and bool(rest) for index, item in enumerate(tree)]
+        hit = [head in ("*", item_name(item, index, node)) and bool(rest) for index, item in enumerate(tree)]
         return [_drop(item, rest, node.item) if one else item for one, item in zip(hit, tree, strict=True)]
     hidden = set() if not isinstance(tree, dict) else set(tree) if head in ("*", "**") else {head} & tree.keys()
     if not hidden:

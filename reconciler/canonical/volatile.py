@@ -64,31 +64,30 @@ def strip(tree: dict[str, Tree]) -> dict[str, Tree]:
     return out
 
 
+def decoded(text: str) -> bytes | None:
+    """The bytes that base64 text stands for, line ends and blanks aside, as API servers read it; None for no base64."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
 def hash_value(key: bytes, kind_of_value: str, text: Tree) -> str:
     """`hmac:<64 hex>` of one value of a Secret; base64 text is hashed as the bytes it stands for."""
     raw = text if isinstance(text, str) else ""
     data = raw.encode("utf-8", "surrogatepass")
     if kind_of_value == "data":
-        try:
-            data = base64.b64decode("".join(raw.split()), validate=True)
-        except (binascii.Error, ValueError):
-            data = b"not base64:" + data
+        bytes_said = decoded(raw)
+        data = b"not base64:" + data if bytes_said is None else bytes_said
     return HASHED + hmac.new(key, data, hashlib.sha256).hexdigest()
 
 
 def not_base64(tree: Tree) -> tuple[str, ...]:
     """What the API server will not decode in the `data` of a Secret, without its values."""
     data = tree.get("data") if is_secret(tree) else None
-    wrong = [name for name, text in data.items() if not _decodes(text)] if isinstance(data, dict) else []
+    texts = data.items() if isinstance(data, dict) else ()
+    wrong = (name for name, text in texts if isinstance(text, str) and decoded(text) is None)
     return tuple(f"data.{name}: not base64, the API server refuses it" for name in wrong)
-
-
-def _decodes(text: Tree) -> bool:
-    try:
-        base64.b64decode("".join(text.split()) if isinstance(text, str) else "", validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True
 
 
 def hash_secret(tree: dict[str, Tree], key: bytes) -> dict[str, Tree]:

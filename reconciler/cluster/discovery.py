@@ -74,7 +74,7 @@ class Discovery:
         """Read kinds and the index of types again, so that new CRDs are seen; unchanged types stay in memory."""
         served = _served(self._client)
         kinds = {(kind.group, kind.version, kind.kind): kind for kind in _with_scale(self._client, served.kinds)}
-        index = _openapi_index(self._client)
+        index = openapi_index(self._client)
         custom = _crd_names(self._client)
         self.version = _version(self._client)
         known = self._lent()
@@ -195,7 +195,8 @@ def _minor(version: str) -> list[str]:
     return version.removeprefix("v").split(".")[:2]
 
 
-def _openapi_index(client: ApiClient) -> Mapping[str, str]:
+def openapi_index(client: ApiClient) -> Mapping[str, str]:
+    """`apis/apps/v1` → where its types are published; empty where there is no OpenAPI v3. Raises `ApiError`."""
     try:
         paths = client.request("GET", "/openapi/v3").get("paths") or {}
     except ApiError as error:

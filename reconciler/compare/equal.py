@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import enum
 import re
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from reconciler.canonical.volatile import decoded
 from reconciler.limits import COMPARED_PAIRS
 from reconciler.model.path import Path
 from reconciler.model.quantity import nanoseconds, quantity
@@ -119,10 +118,7 @@ def blank(value: Tree, upto: Blank) -> bool:
 
 
 def _bytes(value: Tree) -> bytes | None:
-    try:
-        return base64.b64decode("".join(value.split()), validate=True) if isinstance(value, str) else None
-    except (binascii.Error, ValueError):
-        return None
+    return decoded(value) if isinstance(value, str) else None
 
 
 def _whole(value: Tree) -> int | str | None:

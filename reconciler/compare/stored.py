@@ -7,8 +7,7 @@ custom resource definition is newer than that in Git, say.
 from __future__ import annotations
 
 from reconciler.canonical.form import CanonicalObject
-from reconciler.canonical.items import item_key
-from reconciler.model.path import field_name
+from reconciler.canonical.items import item_name
 from reconciler.model.tree import ABSENT, Tree, child
 from reconciler.schema.types import TypeNode
 
@@ -28,7 +27,7 @@ def _at(tree: Tree, path: _Names, node: TypeNode) -> Tree:
     for name in path:
         if isinstance(tree, list):
             tree, node = (
-                next((item for at, item in enumerate(tree) if _name(item, at, node) == name), ABSENT),
+                next((item for at, item in enumerate(tree) if item_name(item, at, node) == name), ABSENT),
                 node.item,
             )
         else:
@@ -41,14 +40,9 @@ def _put(tree: Tree, path: _Names, value: Tree, node: TypeNode) -> Tree:
     head, rest = path[0], path[1:]
     if isinstance(tree, list):
         return [
-            _put(item, rest, value, node.item) if _name(item, at, node) == head else item
+            _put(item, rest, value, node.item) if item_name(item, at, node) == head else item
             for at, item in enumerate(tree)
         ]
     if not isinstance(tree, dict) or (head in tree) is not bool(rest):
         return tree
     return {**tree, head: _put(tree[head], rest, value, node.at(head)) if rest else value}
-
-
-def _name(item: Tree, index: int, node: TypeNode) -> str:
-    key = item_key(item, node) if node.list_type == "map" else None
-    return field_name(index if key is None else key)

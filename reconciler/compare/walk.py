@@ -40,11 +40,11 @@ def walk(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
         yield from _beyond_want(place, was, now)
     elif isinstance(want, dict) and isinstance(now, dict):
         yield from _maps(place.inside(was), want, was, now)
-    elif isinstance(want, dict) and want and blank(now, place.blank):
+    elif isinstance(want, dict) and want and place.reading.absent(now, place.path):
         yield from _gone(place, want, was, now)
     elif want is None and isinstance(now, list) and place.masks is not None:
         yield from _lists(place.inside(was), [], was, now)  # nothing is wanted; rules may hide some of what is there
-    elif isinstance(want, list) and (isinstance(now, list) or blank(now, place.blank)):
+    elif isinstance(want, list) and (isinstance(now, list) or place.reading.absent(now, place.path)):
         yield from _lists(place.inside(was), want, was, now)
     elif not equal_scalar(want, now, place.node, place.reading, place.path, _strictly(place, want)):
         yield place.finding("missing" if now is ABSENT else "changed", want, was, now)

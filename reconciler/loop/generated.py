@@ -11,8 +11,8 @@ from typing import Final
 
 from reconciler.canonical.engine import GENERATED
 from reconciler.canonical.form import CanonicalObject
-from reconciler.canonical.items import item_key
-from reconciler.model.path import field_name, unescaped
+from reconciler.canonical.items import item_name
+from reconciler.model.path import unescaped
 from reconciler.model.tree import ABSENT, Tree, child
 from reconciler.schema.types import TypeNode
 
@@ -70,8 +70,4 @@ def _taken(now: Tree, before: Tree, path: tuple[str, ...], node: TypeNode) -> Tr
 
 
 def _named(items: list[Tree], node: TypeNode) -> list[tuple[str, Tree]]:
-    keys = (item_key(item, node) if node.list_type == "map" else None for item in items)
-    return [
-        (field_name(index if key is None else key), item)
-        for index, (key, item) in enumerate(zip(keys, items, strict=True))
-    ]
+    return [(item_name(item, index, node), item) for index, item in enumerate(items)]

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.cluster.api import ApiClient
-from reconciler.cluster.discovery import Discovery
+from reconciler.cluster.discovery import Discovery, openapi_index
 from reconciler.cluster.mutators import Kinds, Mutator, read_mutators
-from reconciler.errors import ApiError
 from reconciler.limits import SERVER_SETTLE_SECONDS
 from reconciler.model.ref import KindInfo
 
@@ -101,14 +100,8 @@ def read_state(client: ApiClient, kinds: Kinds, limited: Collection[str]) -> Ser
 
 
 def _schemas(client: ApiClient) -> dict[str, str]:
-    """The URL of each group and version carries a hash of its types. The empty map where there is no OpenAPI v3."""
-    try:
-        paths = client.request("GET", "/openapi/v3").get("paths") or {}
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return {}
-    return {name.partition("/")[2]: str(entry["serverRelativeURL"]) for name, entry in paths.items()}
+    """By group and version: the URL of its types, which carries a hash of them."""
+    return {name.partition("/")[2]: url for name, url in openapi_index(client).items()}
 
 
 def _lent(client: ApiClient, limited: Collection[str]) -> dict[tuple[str, str, str], str]:

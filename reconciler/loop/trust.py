@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -91,9 +91,7 @@ class Suspicion:
 
     def __str__(self) -> str:
         names = ", ".join(map(str, self.mutators))
-        more = len(self.paths) - _SHOWN
-        where = ", ".join(self.paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        return f"{UNTRUSTED}: {names} would make something else of it at {where}; {_ADVICE}"
+        return f"{UNTRUSTED}: {names} would make something else of it at {_some(self.paths)}; {_ADVICE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +116,9 @@ def accused(suspicions: Iterable[Suspicion], view: View) -> tuple[Accused, ...]:
 
 
 def _reason(places: list[str]) -> str:
+    return f"{UNTRUSTED}: it would make something else of what Git declares: {_some(places)}; {_ADVICE}"
+
+
+def _some(places: Sequence[str]) -> str:
     more = len(places) - _SHOWN
-    shown = ", ".join(places[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-    return f"{UNTRUSTED}: it would make something else of what Git declares: {shown}; {_ADVICE}"
+    return ", ".join(places[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

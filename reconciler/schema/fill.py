@@ -34,7 +34,7 @@ class Condition:
         if self.declared is not None:
             return (value is not None) == self.declared
         if self.latest is not None:
-            return isinstance(value, str) and _is_latest(value) == self.latest
+            return isinstance(value, str) and is_latest(value) == self.latest
         return any(strict_equal(value, one) for one in self.among or ())
 
 
@@ -122,7 +122,7 @@ def _condition(data: Mapping[str, Any]) -> Condition:
     return Condition(data["field"], data.get("declared"), among, data.get("latest"))
 
 
-def _is_latest(image: str) -> bool:
+def is_latest(image: str) -> bool:
     """An image that is pulled always: of tag latest, or with neither tag nor digest. A port in the host is no tag."""
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]

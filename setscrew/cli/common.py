@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -13,11 +14,13 @@ import click
 from reconciler.canonical.engine import Context
 from reconciler.errors import UsageError
 from reconciler.model.objects import RenderedObject
+from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
 from reconciler.render.renderer import render
 from reconciler.render.spec import RenderResult, RenderSpec, RenderTools
 from reconciler.schema.catalog import CRD, Authority, Catalog
 from reconciler.store.schema_data import load_builtin
+from setscrew import configuration
 from setscrew.controlplane import ToolMissingError, find
 from webhook.server.feed import Feed, SnapshotFile
 
@@ -73,6 +76,11 @@ def rendered(path: Path, namespace: str = "", value_files: Iterable[Path] = (), 
     except FileNotFoundError as error:
         hint = "`make setup` builds the pinned helm and kubectl"
         raise ToolMissingError(f"cannot start {error.filename}", hint=hint) from error
+
+
+def rules_of_today(path: Path | None) -> tuple[Rules, tuple[str, ...]]:
+    """The shipped rules with the documents of `path`, and a line for each rule whose day has passed."""
+    return active(configuration.load(path).rules, datetime.now(UTC).date())
 
 
 def offline_context(

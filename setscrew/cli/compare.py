@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,19 @@ from reconciler.errors import UsageError
 from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
-from reconciler.policy.expiry import active
 from reconciler.policy.model import MaskRule, Rules
 from reconciler.policy.select import any_kind
-from setscrew import configuration
-from setscrew.cli.common import EXISTING, finish, note, offline_context, output_option, print_json, print_yaml, rendered
+from setscrew.cli.common import (
+    EXISTING,
+    finish,
+    note,
+    offline_context,
+    output_option,
+    print_json,
+    print_yaml,
+    rendered,
+    rules_of_today,
+)
 
 _HELM_ENGINE = MaskRule(
     id="helm-engine-metadata",
@@ -105,7 +112,7 @@ def compare(
     result = rendered(desired)
     wanted = result.objects
     extra = [one for file in context_files for one in rendered(file).objects]
-    rules, expired = active(configuration.load(rules_path).rules, datetime.now(UTC).date())
+    rules, expired = rules_of_today(rules_path)
     if renderer == "helm":
         rules = replace(rules, masks=(*rules.masks, _HELM_ENGINE))
     context = offline_context(rules, [*wanted, *extra], key=_KEY, guess=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from reconciler.canonical.volatile import LAST_APPLIED
 from reconciler.compare.mask import MASK, masked
 from reconciler.model.objects import RenderedObject
 from reconciler.model.tree import Tree, dig
-from reconciler.policy.expiry import active
-from setscrew import configuration
 from setscrew.cli.common import (
     EXISTING,
     note,
@@ -27,6 +24,7 @@ from setscrew.cli.common import (
     print_yaml,
     render_options,
     rendered,
+    rules_of_today,
 )
 
 _HIDDEN = ("data", "stringData")
@@ -84,7 +82,7 @@ def canonical(
     results = [rendered(file, namespace, value_files, release) for file in files]
     objects = [one for result in results for one in result.objects]
     extra = [one for file in context_files for one in rendered(file).objects]
-    rules, expired = active(configuration.load(rules_path).rules, datetime.now(UTC).date())
+    rules, expired = rules_of_today(rules_path)
     context = offline_context(rules, [*objects, *extra], namespace=namespace, guess=True)
     forms = [canonicalize(one, context) for one in objects]
     note((*expired, *dict.fromkeys(_without_schema(forms))))

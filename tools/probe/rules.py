@@ -8,12 +8,13 @@ kind (`$kind`) and at the declared fields of the same struct.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
+
+from reconciler.schema.fill import KIND, is_latest
 
 Tree = Any
 Rule = dict[str, Any]
 Condition = dict[str, Any]
-KIND: Final = "$kind"
 NOTHING: Any = None
 COMPUTED: Any = object()
 
@@ -49,10 +50,3 @@ def holds(condition: Condition, kind: str, struct: Mapping[str, Tree]) -> bool:
         return isinstance(value, str) and is_latest(value) is condition["latest"]
     value = kind if field == KIND else struct.get(field)
     return any(value is one or (type(value) is type(one) and value == one) for one in condition["in"])
-
-
-def is_latest(image: str) -> bool:
-    """Does an image reference name the tag `latest`, or neither tag nor digest? A digest beside the tag is not asked."""
-    name, digest, _ = image.rpartition("/")[2].partition("@")
-    _, _, tag = name.partition(":")
-    return tag == "latest" or not (tag or digest)

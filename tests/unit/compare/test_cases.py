@@ -1,8 +1,7 @@
 """The catalogue of differences, case by case: tests/cases/compare/ says what Git and live hold, and what is drift.
 
 Each case is put through `setscrew compare` as a person would. Only child processes are spared, for the sake of a
-thousand starts: what parses YAML answers in this process, and nobody looks for renderers. A case marked `pending` is
-known to fail, and fails the run when it no longer does.
+thousand starts: what parses YAML answers in this process, and nobody looks for renderers.
 """
 
 from __future__ import annotations
@@ -40,20 +39,16 @@ def load(file: Path) -> dict[str, Any]:
 CLASSES = {file.stem: load(file) for file in FILES}
 
 
-def known_to_fail(holder: dict[str, Any]) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xfail(reason=holder["pending"], strict=True)] if "pending" in holder else []
-
-
 def cases() -> Iterator[Any]:
     for name, content in CLASSES.items():
         for case in content.get("cases", ()):
-            yield pytest.param(case, id=f"{name}: {case['title']}", marks=known_to_fail(case))
+            yield pytest.param(case, id=f"{name}: {case['title']}")
 
 
 def held_elsewhere() -> Iterator[Any]:
     for name, content in CLASSES.items():
         for test in content.get("held_by", ()):
-            yield pytest.param(test, id=f"{name}: {test}", marks=known_to_fail(content))
+            yield pytest.param(test, id=f"{name}: {test}")
 
 
 @pytest.fixture(autouse=True)

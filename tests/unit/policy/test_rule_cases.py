@@ -2,7 +2,6 @@
 
 A case says what Git declares and how live differs (`change` is merged into what is declared, `live` stands in its
 place); `server` is merged into the answer of a dry-run. Whatever is in neither `hides` nor `reports` must be the same.
-A case marked `pending` is known to fail, and fails the run when it no longer does.
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ from tests.support.decisions import KEY, builtin_rules, patched
 CASES = Path(__file__).parents[2] / "cases" / "rules"
 FILES = {file.stem: yaml.safe_load(file.read_text()) for file in sorted(CASES.glob("*.yaml"))}
 CRDS = list(yaml.safe_load_all((CASES / "context" / "crds.yaml").read_text()))
-# Cases that need an engine that knows conditions and semantic rules.
-ENGINE = hasattr(comparison, "Hidden")
 PLACE = Provenance("shop", "rev", "a.yaml", 1)
 Case = dict[str, Any]
 
@@ -37,9 +34,7 @@ Case = dict[str, Any]
 def cases() -> Iterator[Any]:
     for name, content in FILES.items():
         for case in content["cases"]:
-            marks = [pytest.mark.skip(reason="needs: engine")] if "needs" in case and not ENGINE else []
-            marks += [pytest.mark.xfail(reason=case["pending"], strict=True)] if "pending" in case else []
-            yield pytest.param(name, case, id=f"{name}: {case['title']}", marks=marks)
+            yield pytest.param(name, case, id=f"{name}: {case['title']}")
 
 
 def compared(case: Case, rules: Rules) -> comparison.Comparison:
@@ -84,8 +79,6 @@ def without(rules: Rules, name: str) -> Rules:
 def test_without_the_rule_some_case_comes_out_otherwise(name: str) -> None:
     all_rules, less = builtin_rules(), without(builtin_rules(), name)
     held = FILES[name]["cases"]
-    if not ENGINE and any("needs" in case for case in held):
-        pytest.skip("needs: engine")
     assert any(outcome(case, all_rules) != outcome(case, less) for case in held)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.schema.fill import is_latest
 from tools.probe.learn import Example, explained, rules_of
 from tools.probe.observe import Observation
-from tools.probe.rules import COMPUTED, filled, is_latest
+from tools.probe.rules import COMPUTED, filled
 from tools.probe.shapes import Shapes
 from tools.probe.table import Learner, mistakes
 
