@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from reconciler import limits
 from reconciler.errors import RenderError, ToolMissingError
@@ -23,6 +24,8 @@ from reconciler.errors import RenderError, ToolMissingError
 _STDERR_BYTES = limits.MIB
 _STDERR_LINES = 12
 _OPEN_FILES = 256
+# The child starts nothing before its limits stand: it waits for a byte on the pipe whose number is $0.
+_GATE = 'read -r go < "/dev/fd/$0" && exec "$@"'
 _USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 # What every child sees. No PATH: renderers start no programs, and a kustomization must find no git.
@@ -80,18 +83,17 @@ def run(
     start.
     """
     bounds = bounds or Limits()
+    if not os.access(argv[0], os.X_OK):
+        raise ToolMissingError(f"cannot run {name}: no such program", where=str(argv[0]))
     output, errors, given = (home / f".{name}.{part}" for part in ("out", "err", "in"))
     given.write_bytes(stdin)
     full = {**BASE_ENVIRONMENT, "HOME": str(home), "TMPDIR": str(home), **(environment or {})}
     with given.open("rb") as source, output.open("wb") as sink, errors.open("wb") as talk:
+        process, gate = _start(argv, cwd=home, env=full, stdin=source, stdout=sink, stderr=talk)
         try:
-            process = subprocess.Popen(
-                argv, cwd=home, env=full, stdin=source, stdout=sink, stderr=talk, start_new_session=True
-            )
-        except OSError as error:
-            raise ToolMissingError(f"cannot run {name}: {error.strerror}", where=str(argv[0])) from error
-        try:
-            _restrain(process.pid, bounds)
+            with contextlib.suppress(BrokenPipeError), gate:  # it may have died; its status tells
+                _restrain(process.pid, bounds)
+                gate.write(b"\n")
             status = process.wait(bounds.wall_seconds)
         except subprocess.TimeoutExpired:
             raise RenderError(f"{name} took more than {bounds.wall_seconds:g} s", code="SS3003") from None
@@ -99,6 +101,21 @@ def run(
             _end(process)
     _judge(name, status, output, errors, bounds)
     return Finished(status, output, _tail(errors, secrets))
+
+
+def _start(argv: Sequence[str], **options: Any) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """The child behind its gate, and the gate: a line written to it lets the child begin."""
+    gate, opener = os.pipe()
+    try:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _GATE, str(gate), *argv], start_new_session=True, pass_fds=(gate,), **options
+        )
+    except OSError:
+        os.close(opener)
+        raise
+    finally:
+        os.close(gate)
+    return process, os.fdopen(opener, "wb")
 
 
 def _restrain(pid: int, bounds: Limits) -> None:
