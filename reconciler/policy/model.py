@@ -13,6 +13,7 @@ Action = Literal["Deny", "Warn", "Audit"]
 Choice = Literal["Deny", "Allow"]
 FailurePolicy = Literal["Ignore", "Fail"]
 Adopt = Literal["Always", "IfNoDiff", "Never"]
+Descendants = Literal["Ignore", "Audit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Policy:
     failure_policy: FailurePolicy = "Ignore"
     undecidable: Choice = "Deny"
     adopt: Adopt = "IfNoDiff"
+    descendants: Descendants = "Ignore"
     trusted_mutators: tuple[str, ...] = ()
     writers: tuple[Writer, ...] = ()
     delegate: tuple[Delegation, ...] = ()

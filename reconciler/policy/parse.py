@@ -76,6 +76,7 @@ def _policy(document: Document, where: str) -> Policy:
         failure_policy=reader.choice("failurePolicy", "Ignore"),
         undecidable=reader.choice("undecidable", "Deny"),
         adopt=reader.choice("adopt", "IfNoDiff"),
+        descendants=reader.choice("descendants", "Ignore"),
         trusted_mutators=reader.strings("trustedMutators"),
         writers=reader.each("writers", _writer),
         delegate=reader.each("delegate", _delegation),

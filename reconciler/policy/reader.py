@@ -19,6 +19,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "failurePolicy": ("Ignore", "Fail"),
     "undecidable": ("Deny", "Allow"),
     "adopt": ("Always", "IfNoDiff", "Never"),
+    "descendants": ("Ignore", "Audit"),
     "verify": ("Content", "None"),
     "onTimeout": ("Deny", "Allow"),
     "when": ("undeclared", "placeholder", "extra", "always", "aggregated"),

@@ -30,6 +30,10 @@ class SourceState:
     signer: str = ""
     release: str = ""
     namespace: str = ""
+    # Commits that were enforced or passed over before this one, newest first, with their subjects; the current first.
+    history: tuple[tuple[str, str], ...] = ()
+    # False: a new source on a cluster with drift is only watched, until `setscrew enforce`.
+    enforced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,14 @@ class Entry:
     object: CanonicalObject
     policy: Policy
     adopted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier revision of its source wanted of an object; `last` is the newest commit that still did."""
+
+    entry: Entry
+    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,9 @@ class SnapshotView(Protocol):
     def find(self, group: str, resource: str, namespace: str, name: str) -> Entry | None:
         """The guarded object of that plural resource, or None."""
 
+    def earlier(self, group: str, resource: str, namespace: str, name: str) -> tuple[Earlier, ...]:
+        """What the last revisions wanted of that object where it differed from now, newest first."""
+
     def by_ref(self, ref: ObjectRef) -> Entry | None:
         """The guarded object of that group, kind, namespace and name, or None."""
 
@@ -111,6 +126,7 @@ class MemorySnapshot:
     sources: Mapping[str, SourceState] = field(default_factory=dict)
     secret_key: bytes = b""
     digest: str = ""
+    before: tuple[Earlier, ...] = ()
     _index: dict[tuple[str, str, str, str], Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +135,11 @@ class MemorySnapshot:
     def find(self, group: str, resource: str, namespace: str, name: str) -> Entry | None:
         """See `SnapshotView.find`."""
         return self._index.get((group, resource, namespace, name))
+
+    def earlier(self, group: str, resource: str, namespace: str, name: str) -> tuple[Earlier, ...]:
+        """See `SnapshotView.earlier`."""
+        wanted = (group, resource, namespace, name)
+        return tuple(one for one in self.before if _key(one.entry.object) == wanted)
 
     def by_ref(self, ref: ObjectRef) -> Entry | None:
         """See `SnapshotView.by_ref`."""

@@ -24,6 +24,7 @@ from reconciler.snapshot.model import Entry
 from setscrew.cli.common import PATH, current_snapshot, note, output_option, print_json
 from setscrew.fields import changed, parse, value_at
 from webhook.decision.decide import decide
+from webhook.decision.look import CURRENT
 from webhook.decision.types import Decision, Identity, Request
 from webhook.server.feed import SnapshotFile
 
@@ -114,7 +115,7 @@ def _explained(entry: Entry, snapshot: SnapshotFile, live: Tree, field_text: str
     if field_text:
         answer["field"] = _field(entry, snapshot, live, parse(field_text, obj.want, obj.types), user)
     else:
-        decision = decide(_request(entry, user, "DELETE", None, obj.want), snapshot, time.time(), refreshed=True)
+        decision = decide(_request(entry, user, "DELETE", None, obj.want), snapshot, time.time(), look=CURRENT)
         answer["delete"] = _answered(decision)
     return answer
 
@@ -123,7 +124,7 @@ def _field(entry: Entry, snapshot: SnapshotFile, live: Tree, path: FieldPath, us
     obj = entry.object
     base = live_form(live, snapshot.secret_key) if isinstance(live, dict) else obj.want
     want, now = value_at(obj.want, path), value_at(base, path)
-    decision = decide(_request(entry, user, "UPDATE", changed(base, path), base), snapshot, time.time(), refreshed=True)
+    decision = decide(_request(entry, user, "UPDATE", changed(base, path), base), snapshot, time.time(), look=CURRENT)
     writer = blame(live["metadata"].get("managedFields"), path, now) if isinstance(live, dict) else None
     return {
         "path": pointer(path, base),

@@ -18,6 +18,7 @@ from reconciler.snapshot.model import MemorySnapshot, SnapshotView, SourceState
 from setscrew import configuration
 from setscrew.cli.common import EXISTING, finish, note, offline_context, print_json, rendered
 from webhook.decision.decide import decide
+from webhook.decision.look import CURRENT, Look
 from webhook.decision.review import decode, encode
 from webhook.server.feed import open_snapshot
 from webhook.server.judge import Judge
@@ -91,8 +92,8 @@ class _Still:
 async def _judged(body: bytes, snapshot: SnapshotView) -> bytes:
     """The server's own way of a review, with more time. Raises ReviewError."""
 
-    async def no_refresh(seconds: float) -> bool:  # noqa: ARG001 - the port's name
-        return False
+    async def no_refresh(seconds: float) -> Look:  # noqa: ARG001 - the port's name
+        return CURRENT
 
     still = _Still(snapshot)
     judge = Judge(still, decide, decode, encode, no_refresh, still, time.time)

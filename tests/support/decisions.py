@@ -25,6 +25,7 @@ from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
 from reconciler.store.schema_data import load_builtin
 from setscrew.configuration import builtin_policies, documents
 from webhook.decision.decide import decide
+from webhook.decision.look import CURRENT, NOT_ASKED
 from webhook.decision.review import decode
 from webhook.decision.types import Decision, Request
 
@@ -187,4 +188,5 @@ def judged(case: Case) -> tuple[Request, Decision]:
         adopted=case.get("adopted", True),
     )
     request = decode(review(case))
-    return request, decide(request, held, 0.0, refreshed=case.get("refreshed", False))
+    look = CURRENT if case.get("refreshed", False) else NOT_ASKED
+    return request, decide(request, held, 0.0, look=look)

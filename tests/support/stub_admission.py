@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import ReviewError
 from reconciler.model.tree import dig
+from reconciler.policy.grant import Grant
 from reconciler.policy.model import Rules
 from reconciler.snapshot.model import MemorySnapshot, SnapshotView
+from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.types import Cause, Decision, Identity, Request
 from webhook.server.app import AdmissionApp
 from webhook.server.main import create_app, settings_of_process
@@ -73,7 +76,14 @@ def encode(uid: str, decision: Decision) -> bytes:
     return json.dumps(decision.response(uid)).encode()
 
 
-def decide(request: Request, snapshot: SnapshotView | None, now: float, *, refreshed: bool = False) -> Decision:
+def decide(
+    request: Request,
+    snapshot: SnapshotView | None,
+    now: float,
+    *,
+    look: Look = NOT_ASKED,
+    grants: Sequence[Grant] = (),
+) -> Decision:
     """See the module."""
     assert snapshot is not None
     assert now > 0
@@ -83,7 +93,7 @@ def decide(request: Request, snapshot: SnapshotView | None, now: float, *, refre
     if verdict == "slow":
         time.sleep(1)
     if verdict == "refresh":
-        return Decision(False, "drift" if refreshed else "extra", MESSAGE, needs_refresh=not refreshed)
+        return Decision(False, "drift" if look.asked else "extra", MESSAGE, needs_refresh=not look.asked)
     if verdict == "deny":
         return Decision(False, "drift", MESSAGE, (CAUSE,), guarded=True)
     return Decision(True, "conforms", audit={"code": "conforms"}, guarded=True)

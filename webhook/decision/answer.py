@@ -1,34 +1,20 @@
-"""Owns what becomes of violations: the policy's action, named writers, adoption, audit notes. Must not find them."""
+"""Owns the form of answers: admissions, and refusals before anyone softens them. Must not find violations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reconciler.limits import DENIAL_CAUSES
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy
 from reconciler.policy.select import strictest
-from reconciler.snapshot.model import Entry, SnapshotView, Taken
+from reconciler.snapshot.model import Earlier, Entry, Taken
 from webhook.decision import message
 from webhook.decision.identity import named_writer
-from webhook.decision.types import Code, Decision, Request
+from webhook.decision.outcome import settle
+from webhook.decision.types import Code, Decision
+from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What every answer needs: the request, the snapshot, whether Git has just been asked, and the object's name."""
-
-    request: Request
-    snapshot: SnapshotView
-    refreshed: bool
-    name: str
-
-    def may_be_ahead(self, policies: Sequence[Policy]) -> bool:
-        """True if a writer of these policies asks, and nobody has looked yet whether a newer revision explains it."""
-        writers = [writer for policy in policies for writer in policy.writers]
-        return not self.refreshed and named_writer(self.request.identity, writers) is not None
 
 
 def allow(code: Code, *, guarded: bool = False) -> Decision:
@@ -36,29 +22,37 @@ def allow(code: Code, *, guarded: bool = False) -> Decision:
     return Decision(allowed=True, code=code, guarded=guarded)
 
 
-def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], *, changed: bool) -> Decision:
-    """Admit a change without violations; make of the others what writers, policy and adoption say."""
-    if not violations:
-        conforms: Code = "conforms" if changed else "unchanged"
-        return Decision(allowed=True, code=conforms, audit=message.audit(verdict, entry, conforms), guarded=True)
+def conforms(verdict: Verdict, entry: Entry, *, changed: bool) -> Decision:
+    """Admit a change without violations."""
+    code: Code = "conforms" if changed else "unchanged"
+    return Decision(allowed=True, code=code, audit=message.audit(verdict, entry, code), guarded=True)
+
+
+def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], older: Earlier | None = None) -> Decision:
+    """Make of violations what writers, policy, grants and adoption say; `older` is the revision that explains them."""
     request = verdict.request
     causes = tuple(message.cause(violation, request, entry) for violation in violations[:DENIAL_CAUSES])
     writer = named_writer(request.identity, entry.policy.writers)
     if writer is not None and writer.verify == "None":
         audit = message.audit(verdict, entry, "writer-recorded", causes)
         return Decision(allowed=True, code="writer-recorded", causes=causes, audit=audit, guarded=True)
-    newest = "Git was asked just now: no newer revision explains this write." if writer and verdict.refreshed else ""
-    code = _code(violations)
+    code = "older-revision" if older is not None else _code(violations)
+    more = message.looked(verdict, entry, older) if writer is not None else ""
     refused = Decision(
         allowed=False,
         code=code,
-        message=message.denial(request, entry, verdict.snapshot, causes, total=len(violations), more=newest),
+        message=message.denial(verdict, entry, causes, total=len(violations), more=more),
         causes=causes,
         audit=message.audit(verdict, entry, code, causes),
-        needs_refresh=verdict.may_be_ahead([entry.policy]),
         guarded=True,
     )
-    return _by_action(refused, entry.policy, adopted=entry.adopted)
+    adopted = entry.adopted
+    return settle(
+        *(verdict, refused, entry.policy, entry.object.ref),
+        adopted=adopted,
+        violations=violations,
+        serving=[entry.policy],
+    )
 
 
 def _code(violations: Sequence[Violation]) -> Code:
@@ -70,41 +64,39 @@ def _code(violations: Sequence[Violation]) -> Code:
 
 def refuse_whole(verdict: Verdict, entry: Entry, code: Code, why: str) -> Decision:
     """Refuse a request as a whole: DELETE, finalize, or what cannot be judged (`undecidable` follows its policy)."""
-    request, policy = verdict.request, entry.policy
+    policy = entry.policy
     audit = message.audit(verdict, entry, code)
     if code == "undecidable":
         if policy.undecidable == "Allow":
             return Decision(allowed=True, code=code, audit=audit, guarded=True)
-        text = message.undecidable(request, entry, why)
+        text = message.undecidable(verdict.request, entry, why)
     else:
-        text = message.refused_whole(request, entry, verdict.snapshot, verb=_VERBS.get(code, code), why=why)
-    refused = Decision(
-        allowed=False,
-        code=code,
-        message=text,
-        audit=audit,
-        # A prune may be ahead of our snapshot; with an impersonated writer only Git itself can tell.
-        needs_refresh=code == "delete" and verdict.may_be_ahead([policy]),
-        guarded=True,
-    )
-    return _by_action(refused, policy, adopted=entry.adopted)
+        text = message.refused_whole(verdict, entry, verb=_VERBS.get(code, code), why=why)
+    refused = Decision(allowed=False, code=code, message=text, audit=audit, guarded=True)
+    # A prune may be ahead of our snapshot; with an impersonated writer only Git itself can tell.
+    serving = [policy] if code == "delete" else []
+    return settle(verdict, refused, policy, entry.object.ref, adopted=entry.adopted, serving=serving)
 
 
 _VERBS: dict[Code, str] = {"delete": "delete", "delete-cascade": "delete", "finalize": "finalize"}
 
 
-def refuse_cascade(verdict: Verdict, inside: Taken, code: Code) -> Decision:
+def refuse_cascade(verdict: Verdict, inside: Taken, code: Code, *, verb: str = "delete") -> Decision:
     """Refuse what would take guarded objects along; the strictest of their policies decides."""
     refused = Decision(
         allowed=False,
         code=code,
-        message=message.cascade(verdict.request, verdict.name, inside, verb=_VERBS[code]),
+        message=message.cascade(verdict.request, verdict.name, inside, verb=verb),
         audit=message.snapshot_audit(verdict, code),
-        needs_refresh=verdict.may_be_ahead([*inside.enforced, *inside.reported]),
         guarded=True,
     )
     policy = strictest(inside.enforced or inside.reported)
-    return _by_action(refused, policy, adopted=bool(inside.enforced)) if policy is not None else refused
+    if policy is None:
+        return refused
+    request = verdict.request
+    ref = ObjectRef(request.group, request.kind, request.namespace, verdict.name)
+    serving = [*inside.enforced, *inside.reported]
+    return settle(verdict, refused, policy, ref, adopted=bool(inside.enforced), serving=serving)
 
 
 def refuse_exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decision:
@@ -114,17 +106,16 @@ def refuse_exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decisi
         code="exclusive",
         message=message.exclusive(verdict.request, ref, policy.name),
         audit=message.snapshot_audit(verdict, "exclusive"),
-        needs_refresh=verdict.may_be_ahead([policy]),
         guarded=True,
     )
-    return _by_action(refused, policy, adopted=True)
+    return settle(verdict, refused, policy, ref, serving=[policy])
 
 
-def _by_action(refused: Decision, policy: Policy, *, adopted: bool) -> Decision:
-    """The refusal itself, or the admission that the policy's action or a missing adoption makes of it."""
-    if adopted and policy.action == "Deny":
-        return refused
-    code: Code = ("warned" if policy.action == "Warn" else "audited") if adopted else "not-adopted"
-    warnings = tuple(refused.message.splitlines()[:4]) if code == "warned" else ()
-    audit = {**refused.audit, "code": code} if refused.audit else {}
-    return Decision(allowed=True, code=code, causes=refused.causes, warnings=warnings, audit=audit, guarded=True)
+def refuse_lever(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decision:
+    """Refuse a change of what steers the guard itself by somebody who is no writer of it."""
+    writer = named_writer(verdict.request.identity, policy.writers)
+    audit = message.snapshot_audit(verdict, "own-lever")
+    if writer is not None and writer.verify == "None":
+        return Decision(allowed=True, code="writer-recorded", audit=audit, guarded=True)
+    refused = Decision(allowed=False, code="own-lever", message=message.lever(verdict, ref), audit=audit, guarded=True)
+    return settle(verdict, refused, policy, ref, serving=[policy])

@@ -6,22 +6,29 @@ changed paths are violations, and what does the policy make of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.equal import same
 from reconciler.compare.place import UNKNOWN
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
+from reconciler.policy.grant import Grant
 from reconciler.policy.select import strictest, takes_in
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision import deletion, scale
-from webhook.decision.answer import Verdict, allow, answer, refuse_cascade, refuse_exclusive, refuse_whole
+from webhook.decision.answer import allow, answer, conforms, refuse_cascade, refuse_exclusive, refuse_whole
 from webhook.decision.content import delegations_for, judge_content
 from webhook.decision.identity import CANONICALIZER, NAMESPACE_CONTROLLER, is_controller, is_one_of
 from webhook.decision.leaves import covered
+from webhook.decision.levers import decide_lever, is_lever
+from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.metadata import judge_metadata
 from webhook.decision.optout import left_to_others
+from webhook.decision.revisions import explaining, in_window
 from webhook.decision.rules import SUBRESOURCES, Handling
 from webhook.decision.types import Decision, Request
+from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
 
 NO_SNAPSHOT = Decision(
@@ -34,14 +41,15 @@ NO_SNAPSHOT = Decision(
 def decide(
     request: Request,
     snapshot: SnapshotView | None,
-    now: float,  # noqa: ARG001 - part of the interface: grants end at a time
+    now: float,
     *,
-    refreshed: bool = False,
+    look: Look = NOT_ASKED,
+    grants: Sequence[Grant] = (),
 ) -> Decision:
     """Answer one request by the decision rule of docs/architecture.md.
 
-    `now` is Unix seconds (grants end). `refreshed` says that the reconciler has just looked at Git, so that a named
-    writer's mismatch is final. With no snapshot nothing can be judged: refused with code `no-snapshot`.
+    `now` is Unix seconds (grants end). `look` says what the reconciler saw in Git on behalf of this request, so that a
+    named writer's mismatch is final. With no snapshot nothing can be judged: refused with code `no-snapshot`.
     """
     if request.identity.username == CANONICALIZER and request.dry_run:
         return allow("canonicalizer")
@@ -50,7 +58,7 @@ def decide(
     handling = SUBRESOURCES.get(request.subresource)
     if handling == "ignore" or request.operation == "CONNECT":
         return allow("not-configuration")
-    verdict = Verdict(request, snapshot, refreshed=refreshed, name=_name(request))
+    verdict = Verdict(request, snapshot, _name(request), now, look, grants)
     entry = snapshot.find(request.group, request.resource, request.namespace, verdict.name)
     if handling == "record":
         return allow("recorded", guarded=entry is not None)
@@ -58,6 +66,8 @@ def decide(
         return _unknown_subresource(verdict, entry)
     if handling == "finalize":
         return _finalize(verdict, entry)
+    if entry is None and is_lever(request):
+        return decide_lever(verdict)
     if request.operation == "DELETE":
         return deletion.decide_delete(verdict, entry)
     return _unguarded(verdict) if entry is None else _change(verdict, entry, handling)
@@ -118,8 +128,7 @@ def _change(verdict: Verdict, entry: Entry, handling: Handling) -> Decision:
         return refuse_whole(verdict, entry, "undecidable", "the request holds no object to compare")
     if handling == "replicas":
         was, now = scale.as_object(entry, request.old), scale.as_object(entry, request.object)
-        violations = scale.judge(entry, snapshot, request.identity, was, now)
-        return answer(verdict, entry, left_to_others(entry, snapshot.rules, violations), changed=not same(was, now))
+        return _answered(verdict, entry, was, now, lambda one: scale.judge(one, snapshot, request.identity, was, now))
     was = UNKNOWN if request.operation == "CREATE" else live_form(request.old, snapshot.secret_key)
     now = live_form(request.object, snapshot.secret_key)
     if handling == "metadata":
@@ -142,6 +151,24 @@ def _in_other_version(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> D
 
 
 def _judged(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> Decision:
+    return _answered(verdict, entry, was, now, lambda one: _violations(verdict, one, was, now))
+
+
+def _answered(
+    verdict: Verdict, entry: Entry, was: Tree, now: Tree, judge: Callable[[Entry], list[Violation]]
+) -> Decision:
+    """Judge against what Git wants; a named writer, once Git has been asked, also against its last revisions."""
+    rules = verdict.snapshot.rules
+    found = left_to_others(entry, rules, judge(entry))
+    if not found:
+        return conforms(verdict, entry, changed=not same({} if was is UNKNOWN else was, now))
+    older = explaining(verdict, entry, lambda one: not left_to_others(one, rules, judge(one)))
+    if older is not None and in_window(verdict, older):
+        return conforms(verdict, older.entry, changed=True)
+    return answer(verdict, entry, found, older)
+
+
+def _violations(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> list[Violation]:
     request, snapshot = verdict.request, verdict.snapshot
     before = {} if was is UNKNOWN else was
     found = [
@@ -151,7 +178,7 @@ def _judged(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> Decision:
     if dig(request.old, "metadata", "deletionTimestamp") not in (ABSENT, None) and is_controller(request.identity):
         # Once an object is going, its controllers must be able to let it go.
         found = [violation for violation in found if violation.path[:2] != ("metadata", "finalizers")]
-    return answer(verdict, entry, left_to_others(entry, snapshot.rules, found), changed=not same(before, now))
+    return found
 
 
 def _metadata(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> list[Violation]:

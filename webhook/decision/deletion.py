@@ -7,10 +7,11 @@ from typing import Final
 from reconciler.model.tree import ABSENT, dig
 from reconciler.policy.model import Policy
 from reconciler.snapshot.model import SHOWN, Entry, Taken
-from webhook.decision.answer import Verdict, allow, refuse_cascade, refuse_whole
+from webhook.decision.answer import allow, refuse_cascade, refuse_whole
 from webhook.decision.content import delegations_for
 from webhook.decision.identity import GARBAGE_COLLECTOR, is_one_of
 from webhook.decision.types import Code, Decision
+from webhook.decision.verdict import Verdict
 
 _CRD: Final = ("apiextensions.k8s.io", "customresourcedefinitions")
 _APISERVICE: Final = ("apiregistration.k8s.io", "apiservices")

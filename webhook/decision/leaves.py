@@ -22,10 +22,11 @@ def changed_leaves(finding: Finding) -> Iterator[Path]:
         yield finding.path
         return
     was = ABSENT if finding.was is UNKNOWN else finding.was
-    yield from _leaves(finding.path, was, finding.now)
+    yield from leaves_between(finding.path, was, finding.now)
 
 
-def _leaves(path: Path, was: Tree, now: Tree) -> Iterator[Path]:
+def leaves_between(path: Path, was: Tree, now: Tree) -> Iterator[Path]:
+    """Paths of the leaves that differ between two values at `path`; the path itself where they are no maps."""
     if same(was, now):
         return
     keys = [*(was if isinstance(was, dict) else ()), *(now if isinstance(now, dict) else ())]
@@ -36,7 +37,7 @@ def _leaves(path: Path, was: Tree, now: Tree) -> Iterator[Path]:
     for key in dict.fromkeys(keys):
         before = was.get(key, ABSENT) if isinstance(was, dict) else ABSENT
         after = now.get(key, ABSENT) if isinstance(now, dict) else ABSENT
-        yield from _leaves((*path, key), before, after)
+        yield from leaves_between((*path, key), before, after)
 
 
 def adds(was: Tree, now: Tree) -> bool:

@@ -5,19 +5,21 @@ Every value passes `reconciler.compare.mask`, so nothing secret or unprintable g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
 
 from reconciler.compare.mask import clean, pair, text
+from reconciler.compare.place import UNKNOWN
 from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
 from reconciler.model.path import pointer, readable
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
-from reconciler.snapshot.model import Entry, SnapshotView, SourceState, Taken
+from reconciler.policy.grant import Grant
+from reconciler.snapshot.model import Earlier, Entry, SourceState, Taken
 from webhook.decision.types import Cause, CauseVerdict, Request
+from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
-
-if TYPE_CHECKING:
-    from webhook.decision.answer import Verdict
 
 _VERDICTS: Final[dict[str, CauseVerdict]] = {
     "held": "held",
@@ -35,6 +37,9 @@ def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
     path = violation.path
     document = entry.object.want if violation.now is ABSENT else request.object
     want, now = pair(violation.want, violation.now, path, (entry.object.want, request.object))
+    _, was = pair(
+        violation.want, ABSENT if violation.was is UNKNOWN else violation.was, path, (entry.object.want, request.old)
+    )
     place, why = clean(readable(path), limit=200), clean(violation.why, limit=300)
     return Cause(
         field=place,
@@ -44,6 +49,7 @@ def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
         now=now,
         message=f"{place}: want {want}, now {now}: {why}",
         why=why,
+        was=was,
     )
 
 
@@ -52,21 +58,13 @@ def verdict(violation: Violation) -> CauseVerdict:
     return _VERDICTS.get(violation.kind, "metadata")
 
 
-def denial(
-    request: Request,
-    entry: Entry,
-    snapshot: SnapshotView,
-    causes: tuple[Cause, ...],
-    *,
-    total: int = 0,
-    more: str = "",
-) -> str:
+def denial(verdict: Verdict, entry: Entry, causes: tuple[Cause, ...], *, total: int = 0, more: str = "") -> str:
     """The whole message of a refused change; at most DENIAL_PATHS paths, and never without its end: what to do.
 
     `total` is the number of violations where `causes` are only the first of them.
     """
-    head = f"{_who(request)} may not change {clean(str(entry.object.ref), limit=200)} away from Git."
-    tail = _tail(entry, snapshot, causes[0].field if len(causes) == 1 else "", more)
+    head = f"{_who(verdict.request)} may not change {clean(str(entry.object.ref), limit=200)} away from Git."
+    tail = _tail(verdict, entry, causes[0] if len(causes) == 1 else None, more)
     room = DENIAL_MESSAGE_CHARS - len(_lines([head, *tail])) - 40
     shown: list[str] = []
     for one in causes[:DENIAL_PATHS]:
@@ -79,10 +77,10 @@ def denial(
     return _lines([head, *shown, *([f"  … and {left} more"] if left else []), *tail])
 
 
-def refused_whole(request: Request, entry: Entry, snapshot: SnapshotView, *, verb: str, why: str) -> str:
+def refused_whole(verdict: Verdict, entry: Entry, *, verb: str, why: str) -> str:
     """The message of a refused DELETE or finalize."""
-    head = f"{_who(request)} may not {verb} {clean(str(entry.object.ref), limit=200)}: {clean(why, limit=300)}."
-    return _lines([head, *_tail(entry, snapshot, "", "")])
+    head = f"{_who(verdict.request)} may not {verb} {clean(str(entry.object.ref), limit=200)}: {clean(why, limit=300)}."
+    return _lines([head, *_tail(verdict, entry, None, "")])
 
 
 def undecidable(request: Request, entry: Entry, why: str) -> str:
@@ -124,6 +122,49 @@ def exclusive(request: Request, ref: ObjectRef, policy: str) -> str:
     )
 
 
+def lever(verdict: Verdict, ref: ObjectRef) -> str:
+    """The message of a refused change of what steers the guard itself."""
+    verb, what = verdict.request.operation.lower(), clean(str(ref), limit=200)
+    return _lines(
+        [
+            f"{_who(verdict.request)} may not {verb} {what}: it steers the guard itself.",
+            "No source declares it, so only the installer of Setscrew may change it.",
+            "What to do: declare it in Git, or act as the installer; `setscrew register --remove` is the off-switch.",
+        ]
+    )
+
+
+def granted(grant: Grant) -> str:
+    """The warning of a write that a grant permits."""
+    end = datetime.fromtimestamp(grant.not_after, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return clean(f"Setscrew: away from Git under grant {grant.id} until {end}; what stays is drift", limit=250)
+
+
+def unverified(ahead: Iterable[str]) -> str:
+    """The warning of a writer's write that nobody could verify in time."""
+    names = ", ".join(sorted(ahead))
+    return clean(f"Setscrew: unverified; source {names} has a newer revision that is still being read", limit=250)
+
+
+def looked(verdict: Verdict, entry: Entry, older: Earlier | None) -> str:
+    """What the look at Git on behalf of a named writer has found; "" where there was none."""
+    look, name = verdict.look, entry.object.provenance.source
+    if older is not None:
+        source = verdict.snapshot.sources.get(name)
+        subjects = dict(source.history) if source else {}
+        subject = f" ({text(subjects[older.last], limit=80)})" if subjects.get(older.last) else ""
+        return f"The write is what revision {older.last[:12]}{subject} wanted, which is older than the enforced one."
+    if not look.asked:
+        return ""
+    if name in look.failed:
+        return f"Git was asked just now and could not be read: {clean(look.failed[name], limit=200)}."
+    if look.ahead and not look.answered:
+        return "Git has a newer revision that could not be read in time; try again in a moment."
+    if not look.answered:
+        return "Git could not be asked in time: the reconciler gave no answer."
+    return "Git was asked just now: no newer revision explains this write."
+
+
 def audit(verdict: Verdict, entry: Entry, code: str, causes: tuple[Cause, ...] = ()) -> dict[str, str]:
     """Audit annotations: code, snapshot, source, revision, paths; never a value."""
     source = verdict.snapshot.sources.get(entry.object.provenance.source)
@@ -163,17 +204,21 @@ def _line(one: Cause) -> str:
     return f"  {one.field}: {detail}"
 
 
-def _tail(entry: Entry, snapshot: SnapshotView, field: str, more: str) -> list[str]:
+def _tail(verdict: Verdict, entry: Entry, one: Cause | None, more: str) -> list[str]:
     ref, provenance = entry.object.ref, entry.object.provenance
-    source = snapshot.sources.get(provenance.source)
+    source = verdict.snapshot.sources.get(provenance.source)
     lines = [f"Declared in {clean(provenance.place, limit=300) or 'the source'} {_at(source)}".rstrip() + "."]
     if entry.object.reason:
         lines.append(clean(f"Its form is {_FORMS[entry.object.confidence]}: {entry.object.reason}.", limit=600))
     if more:
         lines.append(more)
     namespace = f" -n {_quoted(ref.namespace)}" if ref.namespace else ""
-    option = f" --field {_quoted(field)}" if field else ""
+    option = f" --field {_quoted(one.field)}" if one else ""
+    path = f" --path {_quoted(one.pointer)}" if one else ""
     lines.append("What to do: change it in Git; it is enforced as soon as it is pushed.")
+    who = _quoted(clean(verdict.request.identity.username, limit=100))
+    grant = f"setscrew grant create --user {who} --ref {_quoted(str(ref))}{path} --for 1h --reason … --approver …"
+    lines.append(clean(f"In an emergency somebody else may grant it for a time: {grant}", limit=1200))
     lines.append(clean(f"More: setscrew explain {_quoted(ref.short)}{namespace}{option}", limit=600))
     return lines
 

@@ -22,19 +22,23 @@ Code = Literal[
     "extra",
     "finalize",
     "fragment",
+    "granted",
     "internal-error",
     "masked",
     "metadata",
     "no-snapshot",
     "not-adopted",
     "not-configuration",
+    "older-revision",
     "other-version",
+    "own-lever",
     "recorded",
     "system-controller",
     "terminating",
     "unchanged",
     "undecidable",
     "unguarded",
+    "unverified",
     "warned",
     "writer-delete",
     "writer-recorded",
@@ -87,6 +91,7 @@ class Cause:
     now: str
     message: str
     why: str = ""
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,9 @@ class Decision:
     audit: Mapping[str, str] = field(default_factory=dict)
     needs_refresh: bool = False
     guarded: bool = False
+    # The code that the request would have got under action Deny, where it was admitted nevertheless.
+    would: Code | Literal[""] = ""
+    grant: str = ""
 
     def response(self, uid: str) -> dict[str, Any]:
         """The AdmissionReview (admission.k8s.io/v1) that answers request `uid`."""

@@ -26,7 +26,7 @@ from reconciler.schema.pack import load
 from reconciler.schema.semantics import Semantics, semantics_of
 from reconciler.schema.types import TypeNode
 from reconciler.snapshot import rows
-from reconciler.snapshot.model import SHOWN, Entry, SourceState, Taken
+from reconciler.snapshot.model import SHOWN, Earlier, Entry, SourceState, Taken
 
 KEY_FILE = "secret-values.key"
 _KINDS_KEPT = 1024
@@ -64,6 +64,10 @@ class SnapshotFile:
     def find(self, group: str, resource: str, namespace: str, name: str) -> Entry | None:
         """See SnapshotView."""
         return self._entry(rows.FIND, (group, resource, namespace, name))
+
+    def earlier(self, group: str, resource: str, namespace: str, name: str) -> tuple[Earlier, ...]:  # noqa: ARG002
+        """See SnapshotView."""
+        return ()
 
     def by_ref(self, ref: ObjectRef) -> Entry | None:
         """See SnapshotView."""

@@ -9,15 +9,16 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.errors import ReviewError
 from reconciler.limits import REFRESH_MARGIN_SECONDS, REVIEW_THREAD_BYTES, REVIEW_THREADS
 from reconciler.snapshot.model import SnapshotView
+from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.review import TOO_DEEP as TOO_DEEP_CODE
 from webhook.decision.types import Code, Decision, Request
-from webhook.server.ports import Clock, Decide, Decode, Encode, Recorder, Refresh, SnapshotFeed
+from webhook.server.ports import Clock, Decide, Decode, Encode, Grants, Recorder, Refresh, SnapshotFeed
 from webhook.server.record import decision_record, worth_recording
 
 _LOG = logging.getLogger("setscrew.admission")
@@ -62,6 +63,7 @@ class Judge:
     refresh: Refresh
     recorder: Recorder
     clock: Clock
+    grants: Grants = tuple
     threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REVIEW_THREADS))
 
     async def review(self, body: bytes, endpoint: Endpoint | None, deadline: float) -> bytes:
@@ -94,20 +96,21 @@ class Judge:
 
     async def _decision(self, request: Request, big: bool, deadline: float) -> tuple[SnapshotView | None, Decision]:
         snapshot = self.feed.current()
-        decision = await self._guarded(request, snapshot, big, deadline, refreshed=False)
+        decision = await self._guarded(request, snapshot, big, deadline, NOT_ASKED)
         if not decision.needs_refresh:
             return snapshot, decision
-        await self.refresh(deadline - asyncio.get_running_loop().time())
+        since = {name: source.commit for name, source in snapshot.sources.items()} if snapshot else {}
+        look = await self.refresh(deadline - asyncio.get_running_loop().time())
         snapshot = self.feed.current()
         final = deadline + REFRESH_MARGIN_SECONDS / 2
-        return snapshot, await self._guarded(request, snapshot, big, final, refreshed=True)
+        return snapshot, await self._guarded(request, snapshot, big, final, replace(look, since=since))
 
     async def _guarded(
-        self, request: Request, snapshot: SnapshotView | None, big: bool, deadline: float, *, refreshed: bool
+        self, request: Request, snapshot: SnapshotView | None, big: bool, deadline: float, look: Look
     ) -> Decision:
         def judged() -> Decision:
             try:
-                return self.decide(request, snapshot, self.clock(), refreshed=refreshed)
+                return self.decide(request, snapshot, self.clock(), look=look, grants=self.grants())
             except Exception as error:  # noqa: BLE001 - as in `review`, with the uid at hand
                 _LOG.error("review %.64r: the decision failed: %s", request.uid, place(error))
                 return INTERNAL_ERROR

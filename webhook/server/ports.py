@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from reconciler.policy.grant import Grant
 from reconciler.snapshot.model import SnapshotView
+from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.types import Decision, Request
 
 
@@ -22,7 +25,13 @@ class Decide(Protocol):
     """`webhook.decision.decide.decide`."""
 
     def __call__(
-        self, request: Request, snapshot: SnapshotView | None, now: float, *, refreshed: bool = False
+        self,
+        request: Request,
+        snapshot: SnapshotView | None,
+        now: float,
+        *,
+        look: Look = NOT_ASKED,
+        grants: Sequence[Grant] = (),
     ) -> Decision:
         """Judge one request; pure."""
 
@@ -44,8 +53,15 @@ class Encode(Protocol):
 class Refresh(Protocol):
     """Asks the reconciler to look at Git now."""
 
-    async def __call__(self, seconds: float) -> bool:
-        """True when a look that began after this call has ended within `seconds`."""
+    async def __call__(self, seconds: float) -> Look:
+        """What a look that began after this call has seen within `seconds`."""
+
+
+class Grants(Protocol):
+    """The grants of the installation, as far as they are published."""
+
+    def __call__(self) -> Sequence[Grant]:
+        """All that may hold now; `decide()` looks at their times."""
 
 
 class Recorder(Protocol):

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from reconciler.limits import KIB, WEBHOOK_TIMEOUT_SECONDS
+from webhook.decision.look import CURRENT, Look
 
 _LOG = logging.getLogger("setscrew.admission")
 _QUESTION = b'{"op":"refresh"}\n'
@@ -28,17 +29,17 @@ class Refresher:
         self._running: asyncio.Task[None] | None = None
         self._queued: asyncio.Task[None] | None = None
 
-    async def __call__(self, seconds: float) -> bool:
-        """True when a look that began after this call has ended within `seconds`."""
+    async def __call__(self, seconds: float) -> Look:
+        """What a look that began after this call has seen within `seconds`."""
         look = self._next()
         if seconds <= 0:
-            return False
+            return Look(asked=True)
         try:
             await asyncio.wait_for(asyncio.shield(look), seconds)
         except (OSError, TimeoutError, ValueError) as error:
             _LOG.warning("refresh: the reconciler gave no answer: %s", type(error).__name__)
-            return False
-        return True
+            return Look(asked=True)
+        return CURRENT
 
     def _next(self) -> asyncio.Task[None]:
         if self._running is None or self._running.done():

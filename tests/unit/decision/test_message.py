@@ -12,6 +12,7 @@ from reconciler.model.tree import ABSENT
 from tests.support.decisions import judged, snapshot
 from webhook.decision.message import denial
 from webhook.decision.types import Cause, Decision
+from webhook.decision.verdict import Verdict
 
 
 def test_long_paths_and_values_leave_the_end_of_the_message_whole() -> None:
@@ -28,7 +29,7 @@ def test_ten_long_lines_leave_room_for_what_to_do() -> None:
     request, _ = judged({"object": "config"})
     held = snapshot(["config"])
     one = Cause("f" * 200, "/f", "held", "w" * 120, "n" * 120, "")
-    shown = denial(request, held.entries[0], held, (one,) * 12, more="More " * 40)
+    shown = denial(Verdict(request, held, "config"), held.entries[0], (one,) * 12, more="More " * 40)
     assert len(shown) <= DENIAL_MESSAGE_CHARS
     assert shown.splitlines()[-1] == "More: setscrew explain configmap/config -n shop"
     assert "… and " in shown
@@ -44,8 +45,8 @@ def test_why_the_server_has_not_confirmed_the_form_is_told(confidence: Confidenc
     waiting = replace(entry, object=replace(entry.object, confidence=confidence, reason="untrusted-mutator: injector"))
     one = Cause("f", "/f", "extra", "nothing", "x", "")
     line = f"Its form is {words}: untrusted-mutator: injector."
-    assert line in denial(request, waiting, held, (one,)).splitlines()
-    assert "Its form is" not in denial(request, entry, held, (one,))
+    assert line in denial(Verdict(request, held, "config"), waiting, (one,)).splitlines()
+    assert "Its form is" not in denial(Verdict(request, held, "config"), entry, (one,))
 
 
 def test_every_path_has_a_cause_also_where_the_message_has_no_room() -> None:

@@ -1,0 +1,44 @@
+"""Owns the guard's own levers: GitSource, DriftPolicy and DriftGrant that no source declares. Must not judge fields.
+
+Whoever could suspend a source or set a policy to Audit by hand would need no other way around the guard.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.canonical.volatile import live_form
+from reconciler.compare.equal import same
+from reconciler.model.ref import ObjectRef
+from reconciler.model.tree import ABSENT, Tree, dig
+from reconciler.policy.select import policy_for
+from webhook.decision.answer import allow, refuse_lever
+from webhook.decision.types import Decision, Request
+from webhook.decision.verdict import Verdict
+
+GROUP: Final = "setscrew.dev"
+RESOURCES: Final = frozenset({"gitsources", "driftpolicies", "driftgrants"})
+
+
+def is_lever(request: Request) -> bool:
+    """True for a request that touches one of our own kinds."""
+    return request.group == GROUP and request.resource in RESOURCES
+
+
+def decide_lever(verdict: Verdict) -> Decision:
+    """Answer a write to a lever that Git does not declare; its status is no configuration."""
+    request, snapshot = verdict.request, verdict.snapshot
+    if request.subresource:
+        return allow("not-configuration")
+    if dig(request.old, "metadata", "deletionTimestamp") not in (ABSENT, None) and request.operation == "DELETE":
+        return allow("terminating", guarded=True)
+    was, now = (_form(tree, snapshot.secret_key) for tree in (request.old, request.object))
+    if request.operation == "UPDATE" and same(was, now):
+        return allow("unchanged", guarded=True)
+    ref = ObjectRef(request.group, request.kind, "", verdict.name)
+    policy = policy_for(snapshot.rules.policies, ref, "", {})
+    return allow("unguarded") if policy is None else refuse_lever(verdict, ref, policy)
+
+
+def _form(tree: Tree, secret_key: bytes) -> Tree:
+    return live_form(tree, secret_key) if isinstance(tree, dict) else {}

@@ -1,0 +1,71 @@
+"""Owns what becomes of a refusal: adoption, the policy's action, grants, and a writer that may be ahead of us.
+
+Must not find violations or word denials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from reconciler.model.ref import ObjectRef
+from reconciler.policy.model import Policy, Writer
+from webhook.decision import message
+from webhook.decision.granted import granted_by
+from webhook.decision.identity import named_writer
+from webhook.decision.types import Code, Decision
+from webhook.decision.verdict import Verdict
+from webhook.decision.violation import Violation
+
+
+def settle(
+    verdict: Verdict,
+    refused: Decision,
+    policy: Policy,
+    ref: ObjectRef,
+    *,
+    adopted: bool = True,
+    violations: Sequence[Violation] = (),
+    serving: Iterable[Policy] = (),
+) -> Decision:
+    """The refusal itself, or the admission that the policy's action, a grant or a slow look at Git makes of it.
+
+    `serving` are the policies whose writers may be ahead of the snapshot here; empty: nobody could.
+    """
+    if not adopted:
+        return _admitted(refused, "not-adopted")
+    if policy.action == "Warn":
+        return _admitted(refused, "warned", warnings=tuple(refused.message.splitlines()[:4]))
+    if policy.action == "Audit":
+        return _admitted(refused, "audited")
+    grant = granted_by(verdict.grants, verdict.request.identity, ref, violations, verdict.now)
+    if grant is not None:
+        found = _admitted(refused, "granted", warnings=(message.granted(grant),))
+        return replace(found, grant=grant.id, audit={**found.audit, "grant": grant.id})
+    writer = named_writer(verdict.request.identity, (one for policy in serving for one in policy.writers))
+    if writer is None:
+        return refused
+    return _of_writer(verdict, refused, writer)
+
+
+def _of_writer(verdict: Verdict, refused: Decision, writer: Writer) -> Decision:
+    """A named writer may be ahead of us: first Git is asked, and our slowness must not fail a deployment."""
+    if not verdict.look.asked:
+        return replace(refused, needs_refresh=True)
+    late = verdict.look.ahead and not verdict.look.answered
+    if late and writer.on_timeout == "Allow" and refused.code != "older-revision":
+        return _admitted(refused, "unverified", warnings=(message.unverified(verdict.look.ahead),))
+    return refused
+
+
+def _admitted(refused: Decision, code: Code, warnings: tuple[str, ...] = ()) -> Decision:
+    audit = {**refused.audit, "code": code} if refused.audit else {}
+    return Decision(
+        allowed=True,
+        code=code,
+        causes=refused.causes,
+        warnings=warnings,
+        audit=audit,
+        guarded=True,
+        would=refused.code,
+    )
