@@ -89,7 +89,7 @@ def test_without_time_left_nothing_is_awaited() -> None:
         looks = Looks()
         return await asyncio.wait_for(Refresher(looks.ask, looks.then)(-1), 0.1)
 
-    assert not asyncio.run(run())
+    assert not asyncio.run(run()).answered
 
 
 def test_a_look_that_fails_is_no_refresh_and_the_next_is_tried_again() -> None:
