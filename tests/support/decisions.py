@@ -17,20 +17,23 @@ from reconciler.canonical.autoscale import widen
 from reconciler.canonical.engine import Context, canonicalize, confirm
 from reconciler.canonical.form import CanonicalObject
 from reconciler.model.objects import Provenance, RenderedObject
+from reconciler.policy.grant import Grant, Scope
 from reconciler.policy.model import Policy, Rules
 from reconciler.policy.parse import parse_rules
+from reconciler.policy.reader import subject
 from reconciler.policy.select import policy_for
 from reconciler.schema.catalog import Catalog
-from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
+from reconciler.snapshot.model import Earlier, Entry, MemorySnapshot, SourceState
 from reconciler.store.schema_data import load_builtin
 from setscrew.configuration import builtin_policies, documents
 from webhook.decision.decide import decide
-from webhook.decision.look import CURRENT, NOT_ASKED
+from webhook.decision.look import CURRENT, NOT_ASKED, Look
 from webhook.decision.review import decode
 from webhook.decision.types import Decision, Request
 
 CASES: Final = Path(__file__).parent.parent / "cases" / "decision"
 KEY: Final = b"the key of these cases"
+COMMITS: Final = {"newest": "ab" * 20, "between": "b2" * 20, "oldest": "a1" * 20}
 SOURCE: Final = SourceState(
     name="shop",
     url="https://git.example/shop.git",
@@ -38,6 +41,7 @@ SOURCE: Final = SourceState(
     revision="main@sha1:" + "ab" * 20,
     commit="ab" * 20,
     subject="Sell more",
+    history=tuple((commit, f"The {name} commit") for name, commit in COMMITS.items()),
     release="shop-release",
     namespace="shop",
 )
@@ -52,6 +56,7 @@ _SERVICE_ACCOUNTS: Final = {
     "pv-binder": "kube-system:persistent-volume-binder",
     "job": "shop:ci-job",
     "canonicalizer": "setscrew-system:setscrew-canonicalizer",
+    "installer": "setscrew-system:setscrew-installer",
 }
 
 
@@ -188,5 +193,44 @@ def judged(case: Case) -> tuple[Request, Decision]:
         adopted=case.get("adopted", True),
     )
     request = decode(review(case))
-    look = CURRENT if case.get("refreshed", False) else NOT_ASKED
-    return request, decide(request, held, 0.0, look=look)
+    held = replace(held, before=tuple(earlier(case["object"], one) for one in case.get("earlier", ())))
+    grants = [_grant(one) for one in case.get("grants", ())]
+    return request, decide(request, held, case.get("now", 0.0), look=_look(case), grants=grants)
+
+
+def earlier(name: str, said: Mapping[str, Any]) -> Earlier:
+    """What an earlier `commit` (a name of COMMITS) wanted of an object: Git's manifest with a `patch`."""
+    rules = builtin_rules()
+    git, live = manifests(name)
+    place = Provenance(SOURCE.name, SOURCE.revision, f"prod/{name}.yaml", 3)
+    changed, stored = patched(git, said["patch"]), patched(live, said["patch"])
+    form = confirm(canonicalize(RenderedObject(changed, place), context(rules)), stored, (), context(rules))
+    policy = policy_for(rules.policies, form.ref, SOURCE.name, {})
+    assert policy is not None
+    return Earlier(Entry(form, policy), COMMITS[said["commit"]])
+
+
+def _look(case: Case) -> Look:
+    """`refreshed: true` is a look that has found nothing newer; `look` says what one has seen, `since` by name."""
+    if "look" not in case:
+        return CURRENT if case.get("refreshed", False) else NOT_ASKED
+    said = case["look"]
+    return Look(
+        asked=True,
+        answered=said.get("answered", False),
+        ahead=frozenset(said.get("ahead", ())),
+        failed=said.get("failed", {}),
+        since={SOURCE.name: COMMITS[said.get("since", "newest")]},
+    )
+
+
+def _grant(said: Mapping[str, Any]) -> Grant:
+    return Grant(
+        id=said.get("id", "g-1"),
+        subjects=tuple(subject(one, "case") for one in said["to"]),
+        scope=Scope(*(tuple(said.get(name, ())) for name in ("refs", "kinds", "namespaces", "paths"))),
+        reason="a case",
+        not_after=said.get("until", 3600.0),
+        not_before=said.get("from", 0.0),
+        revoked=said.get("revoked", 0.0),
+    )

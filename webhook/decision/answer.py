@@ -46,12 +46,12 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], olde
         audit=message.audit(verdict, entry, code, causes),
         guarded=True,
     )
-    adopted = entry.adopted
     return settle(
         *(verdict, refused, entry.policy, entry.object.ref),
-        adopted=adopted,
+        adopted=entry.adopted,
         violations=violations,
         serving=[entry.policy],
+        source=entry.object.provenance.source,
     )
 
 

@@ -12,7 +12,7 @@ from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy, Writer
 from webhook.decision import message
 from webhook.decision.granted import granted_by
-from webhook.decision.identity import named_writer
+from webhook.decision.identity import has_real_token, named_writer
 from webhook.decision.types import Code, Decision
 from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
@@ -27,10 +27,12 @@ def settle(
     adopted: bool = True,
     violations: Sequence[Violation] = (),
     serving: Iterable[Policy] = (),
+    source: str = "",
 ) -> Decision:
     """The refusal itself, or the admission that the policy's action, a grant or a slow look at Git makes of it.
 
-    `serving` are the policies whose writers may be ahead of the snapshot here; empty: nobody could.
+    `serving` are the policies whose writers may be ahead of the snapshot here; empty: nobody could. `source` is the one
+    that declares the object, "" where any may come to declare it.
     """
     if not adopted:
         return _admitted(refused, "not-adopted")
@@ -45,16 +47,21 @@ def settle(
     writer = named_writer(verdict.request.identity, (one for policy in serving for one in policy.writers))
     if writer is None:
         return refused
-    return _of_writer(verdict, refused, writer)
+    return _of_writer(verdict, refused, writer, source)
 
 
-def _of_writer(verdict: Verdict, refused: Decision, writer: Writer) -> Decision:
-    """A named writer may be ahead of us: first Git is asked, and our slowness must not fail a deployment."""
-    if not verdict.look.asked:
+def _of_writer(verdict: Verdict, refused: Decision, writer: Writer, source: str) -> Decision:
+    """A named writer may be ahead of us: first Git is asked, and our slowness must not fail a deployment.
+
+    Where nobody can verify the content in time, the identity must be beyond doubt: impersonation is not.
+    """
+    look = verdict.look
+    if not look.asked:
         return replace(refused, needs_refresh=True)
-    late = verdict.look.ahead and not verdict.look.answered
-    if late and writer.on_timeout == "Allow" and refused.code != "older-revision":
-        return _admitted(refused, "unverified", warnings=(message.unverified(verdict.look.ahead),))
+    ahead = look.ahead & {source} if source else look.ahead
+    late = ahead and not look.answered and refused.code != "older-revision"
+    if late and writer.on_timeout == "Allow" and has_real_token(verdict.request.identity):
+        return _admitted(refused, "unverified", warnings=(message.unverified(ahead),))
     return refused
 
 
