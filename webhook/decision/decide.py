@@ -19,9 +19,10 @@ from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision import deletion, scale
 from webhook.decision.answer import allow, answer, conforms, refuse_cascade, refuse_exclusive, refuse_whole
 from webhook.decision.content import delegations_for, judge_content
+from webhook.decision.definitions import decide_definition
 from webhook.decision.identity import CANONICALIZER, NAMESPACE_CONTROLLER, is_controller, is_one_of
 from webhook.decision.leaves import covered
-from webhook.decision.levers import decide_lever, is_lever
+from webhook.decision.levers import decide_lever, lever_kind
 from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.metadata import judge_metadata
 from webhook.decision.optout import left_to_others
@@ -66,11 +67,13 @@ def decide(
         return _unknown_subresource(verdict, entry)
     if handling == "finalize":
         return _finalize(verdict, entry)
-    if entry is None and is_lever(request):
-        return decide_lever(verdict)
+    if entry is None and (lever := lever_kind(verdict)):
+        return decide_lever(verdict, lever)
     if request.operation == "DELETE":
         return deletion.decide_delete(verdict, entry)
-    return _unguarded(verdict) if entry is None else _change(verdict, entry, handling)
+    if entry is None:
+        return decide_definition(verdict) or _unguarded(verdict)
+    return _change(verdict, entry, handling)
 
 
 def _name(request: Request) -> str:

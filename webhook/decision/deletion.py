@@ -13,7 +13,7 @@ from webhook.decision.identity import GARBAGE_COLLECTOR, is_one_of
 from webhook.decision.types import Code, Decision
 from webhook.decision.verdict import Verdict
 
-_CRD: Final = ("apiextensions.k8s.io", "customresourcedefinitions")
+DEFINITIONS: Final = ("apiextensions.k8s.io", "customresourcedefinitions")
 _APISERVICE: Final = ("apiregistration.k8s.io", "apiservices")
 NAMESPACES: Final = ("", "namespaces")
 
@@ -40,7 +40,7 @@ def taken_along(verdict: Verdict) -> Taken:
     place, name = (request.group, request.resource), verdict.name
     if place == NAMESPACES:
         return snapshot.inside_namespace(name)
-    if place == _CRD:
+    if place == DEFINITIONS:
         plural, _, group = name.partition(".")
         return snapshot.of_resource(group, plural)
     if place == _APISERVICE:

@@ -1,6 +1,7 @@
 """Owns the guard's own levers: GitSource, DriftPolicy and DriftGrant that no source declares. Must not judge fields.
 
-Whoever could suspend a source or set a policy to Audit by hand would need no other way around the guard.
+Whoever could suspend a source or set a policy to Audit by hand would need no other way around the guard; nor would
+whoever could take their definitions away.
 """
 
 from __future__ import annotations
@@ -13,19 +14,28 @@ from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.policy.select import policy_for
 from webhook.decision.answer import allow, refuse_lever
-from webhook.decision.types import Decision, Request
+from webhook.decision.definitions import no_longer_served
+from webhook.decision.deletion import DEFINITIONS
+from webhook.decision.types import Decision
 from webhook.decision.verdict import Verdict
 
 GROUP: Final = "setscrew.dev"
-RESOURCES: Final = frozenset({"gitsources", "driftpolicies", "driftgrants"})
+KINDS: Final = {"driftgrants": "DriftGrant", "driftpolicies": "DriftPolicy", "gitsources": "GitSource"}
 
 
-def is_lever(request: Request) -> bool:
-    """True for a request that touches one of our own kinds."""
-    return request.group == GROUP and request.resource in RESOURCES
+def lever_kind(verdict: Verdict) -> str:
+    """Which of our own kinds a request touches, in itself or by ending its definition; "" for none."""
+    request = verdict.request
+    if request.group == GROUP:
+        return KINDS.get(request.resource, "")
+    if (request.group, request.resource) != DEFINITIONS:
+        return ""
+    plural, _, group = verdict.name.partition(".")
+    ends = request.operation == "DELETE" or no_longer_served(request)
+    return KINDS.get(plural, "") if ends and group == GROUP else ""
 
 
-def decide_lever(verdict: Verdict) -> Decision:
+def decide_lever(verdict: Verdict, kind: str) -> Decision:
     """Answer a write to a lever that Git does not declare; its status is no configuration."""
     request, snapshot = verdict.request, verdict.snapshot
     if request.subresource:
@@ -35,8 +45,8 @@ def decide_lever(verdict: Verdict) -> Decision:
     was, now = (_form(tree, snapshot.secret_key) for tree in (request.old, request.object))
     if request.operation == "UPDATE" and same(was, now):
         return allow("unchanged", guarded=True)
+    policy = policy_for(snapshot.rules.policies, ObjectRef(GROUP, kind, "", verdict.name), "", {})
     ref = ObjectRef(request.group, request.kind, "", verdict.name)
-    policy = policy_for(snapshot.rules.policies, ref, "", {})
     return allow("unguarded") if policy is None else refuse_lever(verdict, ref, policy)
 
 

@@ -3,7 +3,8 @@
 One entry per group and version (and failure policy), the version in its path: with `matchPolicy: Equivalent` the API
 server converts a request to the version that the entry names, and the entry judges what Git declares in that version.
 Entries of one kind never overlap. CONNECT is in no rule: exec, attach and proxy do not change configuration. Every
-field is written out with the API server's default, so that a document read back equals the one sent.
+field is written out with the API server's default, so that a document read back equals the one sent. The guard's own
+kinds are always in it: rules for a group that is not served harm nobody.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from reconciler.model.ref import KindInfo
 from reconciler.policy.model import FailurePolicy, Policy
 from webhook.registration.client import Client
 from webhook.registration.conditions import METADATA_CHANGED, not_canonicalizer
-from webhook.registration.kinds import CONFIGURING, always_ignores, built_in, never_registered
+from webhook.registration.kinds import CONFIGURING, OWN, always_ignores, built_in, never_registered
 
 NAME: Final = "setscrew"
 SUFFIX: Final = "guard.setscrew.dev"
@@ -91,13 +92,14 @@ def build(
 
 
 def _failure_by_kind(guarded: Iterable[Guarded]) -> dict[KindInfo, FailurePolicy]:
-    """A rule cannot tell objects apart, so the strictest policy of a kind holds for all of it."""
+    """A rule cannot tell objects apart, so the strictest policy of a kind holds for all; our own are always there."""
     kinds: dict[KindInfo, FailurePolicy] = {}
     for kind, policy in guarded:
         if not never_registered(kind):
             strict = policy.failure_policy == "Fail" and not always_ignores(kind)
             kinds[kind] = "Fail" if strict or kinds.get(kind) == "Fail" else "Ignore"
-    return kinds
+    declared = {(kind.group, kind.resource) for kind in kinds}
+    return kinds | {kind: "Fail" for kind in OWN if (kind.group, kind.resource) not in declared}
 
 
 def _subresources(kind: KindInfo, present: Mapping[str, Collection[str]]) -> set[str]:
@@ -120,7 +122,7 @@ def _plan_kind(plan: _Plan, kind: KindInfo, failure: FailurePolicy, subresources
 
 
 def _plan_containers(plan: _Plan, kinds: Mapping[KindInfo, FailurePolicy]) -> None:
-    """What takes guarded objects with it when it is deleted, guarded itself or not."""
+    """What takes guarded objects with it when it is deleted (or, a definition, changed), guarded itself or not."""
     held_by = {
         _NAMESPACES: [failure for kind, failure in kinds.items() if kind.namespaced],
         _DEFINITIONS: [failure for kind, failure in kinds.items() if not built_in(kind)],
@@ -132,6 +134,10 @@ def _plan_containers(plan: _Plan, kinds: Mapping[KindInfo, FailurePolicy]) -> No
             failure: FailurePolicy = "Fail" if "Fail" in failures else "Ignore"
             entry = plan[_Entry(container.group, container.version, "", failure)]
             entry[_Rule("Cluster", ("DELETE",))].add(container.resource)
+    if (_DEFINITIONS.group, _DEFINITIONS.resource) not in registered:
+        # A network plugin brings its definitions up to date before any Pod starts, the guard's own among them.
+        soft = plan[_Entry(_DEFINITIONS.group, _DEFINITIONS.version, "", "Ignore")]
+        soft[_Rule("Cluster", ("UPDATE",))].add(_DEFINITIONS.resource)
 
 
 def _webhook(entry: _Entry, rules: Mapping[_Rule, set[str]], context: _Context) -> dict[str, Any]:

@@ -58,6 +58,16 @@ _NEVER_GROUPS: Final = frozenset({"admissionregistration.k8s.io", "authenticatio
 # With `Fail` a node could not join, or no Pod start, while all replicas are down, the guard's own Pods among them.
 _SOFT: Final = frozenset({("", "nodes"), ("", "pods")})
 
+# The guard's own levers: guarded also where no source declares one, and failing closed as policies/own.yaml says.
+OWN: Final = tuple(
+    KindInfo("setscrew.dev", "v1alpha1", kind, resource, namespaced=False)
+    for kind, resource in (
+        ("DriftGrant", "driftgrants"),
+        ("DriftPolicy", "driftpolicies"),
+        ("GitSource", "gitsources"),
+    )
+)
+
 # Subresources besides `scale` and `status` that write configuration.
 CONFIGURING: Final = {
     ("", "pods"): ("ephemeralcontainers", "resize"),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import itertools
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reconciler.model.ref import KindInfo
 from reconciler.policy.model import Policy
+from tests.support.decisions import builtin_rules
+from webhook.decision.levers import GROUP, KINDS
 from webhook.registration.client import ServiceClient, UrlClient
 from webhook.registration.configuration import SYSTEM_NAMESPACES, Guarded, build
-from webhook.registration.kinds import never_registered
+from webhook.registration.kinds import OWN, never_registered
 
 SOFT, HARD = Policy("default"), Policy("gpu", failure_policy="Fail")
 DEPLOYMENT = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True, subresources=("scale", "status"))
@@ -52,8 +55,56 @@ ALL = ("CREATE", "UPDATE", "DELETE")
 UPDATE = ("UPDATE",)
 
 
+# What every registration holds: our own kinds, and the definitions without which they would not be.
+ALWAYS = {
+    *(("setscrew.dev-v1alpha1-fail", "setscrew.dev", kind.resource, ALL, "Cluster") for kind in OWN),
+    ("apiextensions.k8s.io-v1", "apiextensions.k8s.io", "customresourcedefinitions", UPDATE, "Cluster"),
+    ("apiextensions.k8s.io-v1-fail", "apiextensions.k8s.io", "customresourcedefinitions", ("DELETE",), "Cluster"),
+    ("apiregistration.k8s.io-v1-fail", "apiregistration.k8s.io", "apiservices", ("DELETE",), "Cluster"),
+}
+
+
+def test_the_guards_own_kinds_are_registered_also_where_nothing_is_guarded() -> None:
+    assert rules(configuration()) == ALWAYS
+
+
+def test_they_are_the_levers_of_the_decision_rule_and_fail_as_their_policy_says() -> None:
+    assert {kind.resource: kind.kind for kind in OWN} == KINDS
+    assert {kind.group for kind in OWN} == {GROUP}
+    (policy,) = (policy for policy in builtin_rules().policies if policy.name == "own-levers")
+    assert policy.failure_policy == "Fail"
+
+
+def test_a_lever_that_git_declares_is_registered_once_and_as_its_policy_says() -> None:
+    (lever,) = (kind for kind in OWN if kind.kind == "GitSource")
+    found = {
+        rule for rule in rules(configuration((replace(lever, subresources=("status",)), SOFT))) if rule[1] == GROUP
+    }
+    assert found == {
+        ("setscrew.dev-v1alpha1", "setscrew.dev", "gitsources", ALL, "Cluster"),
+        *(
+            ("setscrew.dev-v1alpha1-fail", "setscrew.dev", kind.resource, ALL, "Cluster")
+            for kind in OWN
+            if kind != lever
+        ),
+    }
+
+
+def test_definitions_stay_open_to_changes_while_the_guard_is_down() -> None:
+    changed = [rule for rule in rules(configuration((WIDGET, HARD))) if rule[2] == "customresourcedefinitions"]
+    assert sorted(changed) == sorted(rule for rule in ALWAYS if rule[2] == "customresourcedefinitions")
+
+
+def test_a_guarded_definition_is_registered_once() -> None:
+    crd = KindInfo(
+        "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+    )
+    found = [rule for rule in rules(configuration((crd, SOFT))) if rule[2] == crd.resource]
+    assert found == [("apiextensions.k8s.io-v1", "apiextensions.k8s.io", "customresourcedefinitions", ALL, "Cluster")]
+
+
 def test_a_guarded_kind_registers_its_writes_its_scale_and_the_metadata_of_its_status() -> None:
-    assert rules(configuration((DEPLOYMENT, SOFT))) == {
+    assert rules(configuration((DEPLOYMENT, SOFT))) == ALWAYS | {
         ("apps-v1", "apps", "deployments", ALL, "Namespaced"),
         ("apps-v1", "apps", "deployments/scale", UPDATE, "Namespaced"),
         ("apps-v1-status", "apps", "deployments/status", UPDATE, "Namespaced"),
@@ -65,7 +116,7 @@ def test_subresources_may_come_from_discovery() -> None:
     bare = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True)
     present = {"apps/v1": ["deployments", "deployments/scale", "statefulsets/scale"], "v1": ["deployments/status"]}
     found = rules(configuration((bare, SOFT), resources_present=present))
-    assert {rule[2] for rule in found} == {"deployments", "deployments/scale", "namespaces"}
+    assert {rule[2] for rule in found - ALWAYS} == {"deployments", "deployments/scale", "namespaces"}
 
 
 def test_only_configuring_subresources_of_pods_are_registered_and_system_pods_left_alone() -> None:
@@ -92,23 +143,15 @@ def test_only_pods_are_selected_by_namespace() -> None:
 
 
 def test_custom_resources_bring_their_definitions_and_services_but_no_status() -> None:
-    assert rules(configuration((WIDGET, HARD))) == {
+    assert rules(configuration((WIDGET, HARD))) == ALWAYS | {
         ("example.com-v1-fail", "example.com", "widgets", ALL, "Namespaced"),
         ("example.com-v1-fail", "example.com", "widgets/scale", UPDATE, "Namespaced"),
         ("core-v1-fail", "", "namespaces", ("DELETE",), "Cluster"),
-        (
-            "apiextensions.k8s.io-v1-fail",
-            "apiextensions.k8s.io",
-            "customresourcedefinitions",
-            ("DELETE",),
-            "Cluster",
-        ),
-        ("apiregistration.k8s.io-v1-fail", "apiregistration.k8s.io", "apiservices", ("DELETE",), "Cluster"),
     }
 
 
 def test_cluster_scoped_kinds_of_the_api_server_bring_nothing_else() -> None:
-    assert rules(configuration((DEVICE_CLASS, HARD))) == {
+    assert rules(configuration((DEVICE_CLASS, HARD))) == ALWAYS | {
         ("resource.k8s.io-v1-fail", "resource.k8s.io", "deviceclasses", ALL, "Cluster")
     }
 
@@ -124,7 +167,7 @@ def test_a_guarded_namespace_is_registered_once() -> None:
 def test_the_strictest_policy_of_a_kind_holds_for_all_of_it() -> None:
     document = configuration((DEPLOYMENT, SOFT), (DEPLOYMENT, HARD), (DEPLOYMENT, SOFT), (CONFIG_MAP, SOFT))
     failures = {name: webhook["failurePolicy"] for name, webhook in entries(document).items()}
-    assert failures == {
+    assert {name: failures[name] for name in failures if name.startswith(("apps", "core"))} == {
         "apps-v1-fail": "Fail",
         "apps-v1-status-fail": "Fail",
         "core-v1": "Ignore",
@@ -134,8 +177,8 @@ def test_the_strictest_policy_of_a_kind_holds_for_all_of_it() -> None:
 
 @pytest.mark.parametrize("kind", [NODE, POD])
 def test_what_a_cluster_needs_to_start_never_fails_closed(kind: KindInfo) -> None:
-    document = configuration((kind, HARD))
-    assert {webhook["failurePolicy"] for webhook in document["webhooks"]} == {"Ignore"}
+    found = entries(configuration((kind, HARD)))
+    assert {webhook["failurePolicy"] for name, webhook in found.items() if name.startswith("core")} == {"Ignore"}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +198,7 @@ def test_what_a_cluster_needs_to_start_never_fails_closed(kind: KindInfo) -> Non
 )
 def test_what_stops_a_cluster_is_never_registered(group: str, resource: str) -> None:
     kind = KindInfo(group, "v1", "Any", resource, namespaced=True, subresources=("status",))
-    assert configuration((kind, HARD))["webhooks"] == []
+    assert rules(configuration((kind, HARD))) == ALWAYS
     assert never_registered(kind)
 
 
@@ -203,7 +246,7 @@ def test_each_entry_names_its_version_in_its_path() -> None:
 
 def test_in_a_cluster_a_service_is_called() -> None:
     document = build([(CONFIG_MAP, SOFT)], ServiceClient("setscrew-system", "setscrew"), b"PEM", USER)
-    assert document["webhooks"][0]["clientConfig"]["service"] == {
+    assert entries(document)["core-v1"]["clientConfig"]["service"] == {
         "namespace": "setscrew-system",
         "name": "setscrew",
         "path": "/validate/core/v1",
