@@ -43,9 +43,9 @@ def item_key(item: Tree, node: TypeNode) -> ItemKey | None:
     """The key of one item; None where it has none: no map, a key missing without default, a key that is no scalar."""
     if not isinstance(item, dict) or not node.keys:
         return None
-    pairs = []
+    pairs, defaults = [], node.defaults
     for name in node.keys:
-        value = item.get(name, node.defaults.get(name))
+        value = item[name] if name in item else defaults.get(name)
         if value is None or isinstance(value, _CONTAINERS):
             return None
         pairs.append((name, value))

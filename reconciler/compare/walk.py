@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reconciler.canonical.form import Mask
 from reconciler.canonical.items import Items, effective, item_key, keyed
+from reconciler.compare.aligned import apart_at, keys_of
 from reconciler.compare.equal import Blank, apart, blank, equal, equal_scalar, fits, same
 from reconciler.compare.masking import MaskNode
 from reconciler.compare.place import UNKNOWN, Finding, Place, Verdict
@@ -131,7 +132,7 @@ def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Fin
     before = was if isinstance(was, list) else []
     node = place.node
     if node.list_type == "map" and node.keys:
-        sides = [keyed(side, node) for side in (want, before, after)]
+        sides = [keyed(side, node) for side in _differing(place, want, was, now) or (want, before, after)]
         if all(side is not None for side in sides):
             yield from _keyed_lists(place, [side or {} for side in sides], was)
             return
@@ -144,6 +145,30 @@ def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Fin
         yield from _sets(place, want, was, after)
     elif not equal(want, after, node, place.reading, place.path):
         yield from _ordered_lists(place, want, was, now)
+
+
+def _differing(
+    place: Place, want: list[Tree], was: Tree, now: Tree
+) -> tuple[list[Tree], list[Tree], list[Tree]] | None:
+    """Want, was and now without the items that need no walk, where keys and order tell which; else None."""
+    judged = want if was is UNKNOWN else was
+    if was is not UNKNOWN and place.whole:
+        return None
+    found = apart_at(judged, now, place.node)
+    if found is None:
+        return None
+    keys, places = found
+    if was is UNKNOWN:
+        return [want[at] for at in places], [], [now[at] for at in places]
+    wanted = keys_of(want, place.node)
+    if wanted is None:
+        return None
+    left = {keys[at] for at in places}
+    return (
+        [item for key, item in zip(wanted, want, strict=True) if key in left],
+        [was[at] for at in places],
+        [now[at] for at in places],
+    )
 
 
 def _keyed_lists(place: Place, sides: list[Items], was: Tree) -> Iterator[Finding]:
