@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from reconciler.errors import ReviewError, UsageError
-from reconciler.limits import GIT_SECONDS, REVIEW_BODY_BYTES
+from reconciler.limits import GIT_SECONDS, REVIEW_WIRE_BYTES
 from reconciler.loop.assemble import assemble
 from reconciler.snapshot.model import MemorySnapshot, SnapshotView, SourceState
 from setscrew import configuration
@@ -62,7 +62,7 @@ def review(
         snapshot = open_snapshot(snapshot_file, key_file)
     elif desired is not None:
         snapshot = _from_desired(desired, policy_dir, context_files, namespace)
-    body = sys.stdin.buffer.read(REVIEW_BODY_BYTES + 1)
+    body = sys.stdin.buffer.read(REVIEW_WIRE_BYTES + 1)
     try:
         answer = json.loads(asyncio.run(_judged(body, snapshot)))
     except ReviewError as error:

@@ -96,7 +96,7 @@ class AdmissionApp:
                     body = await read_body(scope, receive, share)
                 return Reply(200, await self._judge.review(body, endpoint, deadline))
         except ReviewError as error:
-            return problem(error.status, error.message, close=error.status in {413, 415})
+            return problem(error.status, error.message, code=error.code, close=error.status in {413, 415})
         except NoSnapshotError:
             return unavailable(_NO_SNAPSHOT)
         except OverloadedError as error:

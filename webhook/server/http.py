@@ -1,4 +1,4 @@
-"""Owns HTTP for the admission server: bodies in, replies out, over bare ASGI. Must not know reviews or decisions."""
+"""Owns HTTP for the admission server: bodies in, replies out, over bare ASGI. Must not read reviews nor decide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Any, Self
 
 from reconciler.errors import ReviewError
-from reconciler.limits import REVIEW_BODY_BYTES, REVIEW_HELD_BYTES, REVIEW_THREAD_BYTES
+from reconciler.limits import REVIEW_HELD_BYTES, REVIEW_THREAD_BYTES, REVIEW_WIRE_BYTES
+from webhook.decision.review import NOT_JSON, TOO_LARGE
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -86,9 +87,13 @@ class BodyShare:
         self.give_back()
 
 
-def problem(status: int, detail: str, *, close: bool = False, headers: tuple[Header, ...] = ()) -> Reply:
-    """RFC 9457 problem+json on one line."""
+def problem(
+    status: int, detail: str, *, code: str = "", close: bool = False, headers: tuple[Header, ...] = ()
+) -> Reply:
+    """RFC 9457 problem+json on one line; `code` is that of docs/reference/errors.md."""
     document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if code:
+        document["code"] = code
     body = json.dumps(document, separators=(", ", ": ")).encode() + b"\n"
     return Reply(status, body, b"application/problem+json", headers, close)
 
@@ -128,7 +133,7 @@ def check_json(scope: Scope) -> None:
     """Raises ReviewError 415 unless the body says that it is JSON."""
     content_type = header(scope, b"content-type") or b""
     if content_type.split(b";", 1)[0].strip().lower() != b"application/json":
-        raise ReviewError("the content type must be application/json", status=415)
+        raise ReviewError("the content type must be application/json", status=415, code=NOT_JSON)
 
 
 async def read_body(scope: Scope, receive: Receive, share: BodyShare) -> bytes:
@@ -138,7 +143,7 @@ async def read_body(scope: Scope, receive: Receive, share: BodyShare) -> bytes:
     then, unkept, since a client that is still sending does not look for an answer.
     """
     declared = header(scope, b"content-length") or b"0"
-    if declared.isdigit() and int(declared) > REVIEW_BODY_BYTES:
+    if declared.isdigit() and int(declared) > REVIEW_WIRE_BYTES:
         raise _too_big()
     parts: list[bytes] = []
     size, dropped = 0, False
@@ -148,7 +153,7 @@ async def read_body(scope: Scope, receive: Receive, share: BodyShare) -> bytes:
             raise ClientGoneError
         part = message.get("body", b"")
         size += len(part)
-        if size > REVIEW_BODY_BYTES:
+        if size > REVIEW_WIRE_BYTES:
             raise _too_big()
         if not dropped:
             parts.append(part)
@@ -171,4 +176,4 @@ def _held(share: BodyShare, size: int) -> bool:
 
 
 def _too_big() -> ReviewError:
-    return ReviewError(f"the body is larger than {REVIEW_BODY_BYTES} bytes", status=413)
+    return ReviewError(f"the body is larger than {REVIEW_WIRE_BYTES} bytes", status=413, code=TOO_LARGE)

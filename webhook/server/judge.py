@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from reconciler.compare.mask import clean
 from reconciler.errors import ReviewError
 from reconciler.limits import REFRESH_MARGIN_SECONDS, REVIEW_THREAD_BYTES, REVIEW_THREADS
 from reconciler.snapshot.model import SnapshotView
 from webhook.decision.look import NOT_ASKED, Look
+from webhook.decision.review import MALFORMED, WRONG_PATH
 from webhook.decision.review import TOO_DEEP as TOO_DEEP_CODE
 from webhook.decision.types import Code, Decision, Request
 from webhook.server.ports import Clock, Decide, Decode, Encode, Grants, Recorder, Refresh, SnapshotFeed
@@ -82,9 +84,7 @@ class Judge:
         except TimeoutError as error:
             return self._refusal(body, LATE, error)
         except ReviewError as error:
-            if error.code != TOO_DEEP_CODE:
-                raise
-            return self._refusal(body, TOO_DEEP, error)
+            return self._refusal(body, _unreadable(error), error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a verdict, never a stack trace
             return self._refusal(body, INTERNAL_ERROR, error)
         self._record(request, snapshot, decision, began)
@@ -136,7 +136,7 @@ class Judge:
         """The denial of a review that could not be read or judged; raises ReviewError where it has no uid."""
         found = _UID.match(body[:1024])
         if not found:
-            raise ReviewError("the review cannot be read", status=400) from None
+            raise error if isinstance(error, ReviewError) else ReviewError("the review cannot be read") from None
         uid = found[1].decode("ascii")
         _LOG.error("review %s: %s: %s", uid, decision.code, place(error))
         return self.encode(uid, decision)
@@ -168,6 +168,15 @@ def place(error: BaseException) -> str:
     return f"{type(error).__name__} in {where}"
 
 
+def _unreadable(error: ReviewError) -> Decision:
+    """The denial of a review that could not be read. Raises `error` where no requester can bring it about."""
+    if error.code == TOO_DEEP_CODE:
+        return TOO_DEEP
+    if error.code == MALFORMED:
+        return _unjudged("undecidable", f"cannot read this review: {clean(error.message, limit=300)}")
+    raise error
+
+
 def _check_endpoint(request: Request, endpoint: Endpoint | None) -> None:
     if endpoint and (request.group, request.version) != (endpoint.group, endpoint.version):
-        raise ReviewError("the review is of another group and version than the path", status=400)
+        raise ReviewError("the review is of another group and version than the path", code=WRONG_PATH)

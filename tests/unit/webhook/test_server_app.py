@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.limits import REVIEW_BODY_BYTES, REVIEW_THREAD_BYTES
+from reconciler.limits import REVIEW_THREAD_BYTES, REVIEW_WIRE_BYTES
 from tests.support import stub_admission as stub
 from tests.support.admission import a_review
 from webhook.decision.types import Decision
@@ -174,7 +174,7 @@ def test_a_declared_length_above_the_limit_is_413_before_anything_is_read() -> N
     async def send(message: Any) -> None:
         sent.append(message)
 
-    length = (b"content-length", str(REVIEW_BODY_BYTES + 1).encode())
+    length = (b"content-length", str(REVIEW_WIRE_BYTES + 1).encode())
     scope = {"type": "http", "method": "POST", "path": "/validate", "headers": [JSON, length], "query_string": b""}
     asyncio.run(AdmissionApp(judge())(scope, receive, send))
     assert sent[0]["status"] == 413
@@ -182,7 +182,7 @@ def test_a_declared_length_above_the_limit_is_413_before_anything_is_read() -> N
 
 
 def test_a_chunked_body_is_cut_at_the_limit_and_not_read_on() -> None:
-    part = b" " * (REVIEW_BODY_BYTES // 4)
+    part = b" " * (REVIEW_WIRE_BYTES // 4)
     parts = [part] * 8
     taken: list[int] = []
 
