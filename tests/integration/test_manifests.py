@@ -13,6 +13,7 @@ from setscrew.controlplane import ControlPlane
 pytestmark = pytest.mark.integration
 
 BASE = Path(__file__).parents[2] / "manifests" / "base"
+CRDS = BASE.parent / "crds"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 def test_the_base_renders_every_object_of_its_files(rendered: list[dict[str, Any]]) -> None:
-    files = [path for path in BASE.glob("*.yaml") if path.name != "kustomization.yaml"]
+    files = [path for path in (*BASE.glob("*.yaml"), *CRDS.glob("*.yaml")) if path.name != "kustomization.yaml"]
     written = [item for path in files for item in yaml.safe_load_all(path.read_text())]
     identity = {(item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]) for item in written}
     assert {
