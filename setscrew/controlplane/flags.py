@@ -31,6 +31,7 @@ class Options:
     audit_policy: Path | None = None
     api_server_args: Sequence[str] = ()
     controller_manager_args: Sequence[str] = ()
+    one_controller_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def api_server(site: Site) -> list[str]:
 
 
 def controller_manager(site: Site) -> list[str]:
-    """Every controller that works without nodes and a cloud, each under its own service account."""
+    """Every controller that works without nodes and a cloud, each under its own service account unless told not to."""
+    own_accounts = not site.options.one_controller_identity
     pki, config = site.pki, site.workdir.users / "controller-manager.kubeconfig"
     return [
         str(site.tools.kube_controller_manager),
@@ -117,7 +119,7 @@ def controller_manager(site: Site) -> list[str]:
         f"--cluster-signing-cert-file={pki.certificate('ca')}",
         f"--cluster-signing-key-file={pki.key('ca')}",
         f"--service-account-private-key-file={pki.key('service-accounts')}",
-        "--use-service-account-credentials",
+        f"--use-service-account-credentials={str(own_accounts).lower()}",
         f"--controllers={','.join(CONTROLLERS)}",
         "--leader-elect=false",  # one of one
         "--kube-api-qps=200",  # the default of 20 makes the deletion of namespaces wait, which tests do all the time

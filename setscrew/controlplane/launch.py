@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, Callable[[Site], list[str]]]] = {
 }
 COMPONENTS: Final = tuple(COMMANDS)
 _OPERATOR: Final = "setscrew-operator"
+_CONTROLLERS: Final = "system:kube-controller-manager"
 
 
 class PortTakenError(ControlPlaneError):
@@ -55,6 +56,8 @@ class Launch:
             launch.run("etcd")
             launch.run("kube-apiserver")
             launch.wait_ready("kube-apiserver")
+            if options.one_controller_identity:
+                launch.bind_controllers()
             launch.run("kube-controller-manager")
             launch.wait_ready("kube-controller-manager")
         except BaseException:
@@ -106,6 +109,16 @@ class Launch:
                 raise self._failure(f"{name} is not ready after {READY_SECONDS} s")
             time.sleep(POLL_SECONDS)
 
+    def bind_controllers(self) -> None:
+        """Give the controllers' common identity their rights: by itself RBAC binds their service accounts only."""
+        group = "rbac.authorization.k8s.io"
+        binding = {
+            "metadata": {"name": "setscrew-controllers"},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": _CONTROLLERS}],
+        }
+        self.api.create_if_absent(f"/apis/{group}/v1/clusterrolebindings", binding)
+
     def tails(self, lines: int = LOG_TAIL_LINES) -> dict[str, str]:
         """The end of each component's log."""
         return {name: logs.tail(self.site.workdir.log(name), lines) for name in COMPONENTS}
@@ -125,9 +138,8 @@ class Launch:
 
 
 def _write_accounts(site: Site, now: datetime) -> None:
-    user = "system:kube-controller-manager"
     ca, server = site.pki.users.pair.certificate, f"https://127.0.0.1:{site.ports.api_server}"
-    content = kubeconfig.with_certificate(server, ca, user, site.pki.user(user, (), now))
+    content = kubeconfig.with_certificate(server, ca, _CONTROLLERS, site.pki.user(_CONTROLLERS, (), now))
     write_private(site.workdir.users / "controller-manager.kubeconfig", content)
     site.pki.keep(_OPERATOR, site.pki.user(_OPERATOR, ("system:masters",), now))
 

@@ -48,14 +48,19 @@ class ControlPlane:
         audit_policy: Path | None = None,
         api_server_args: Sequence[str] = (),
         controller_manager_args: Sequence[str] = (),
+        one_controller_identity: bool = False,
     ) -> ControlPlane:
         """Start one and return when it is ready: it answers, and its controllers work.
 
-        `tools` defaults to `binaries.ensure(CONTROL_PLANE)`, which may build for minutes. Raises `ControlPlaneError`
+        `tools` defaults to `binaries.ensure(CONTROL_PLANE)`, which may build for minutes. With
+        `one_controller_identity` all controllers act as `system:kube-controller-manager`. Raises `ControlPlaneError`
         with the end of every log if it does not get ready.
         """
         workdir.sweep()
-        options = Options(feature_gates, runtime_config, audit_policy, api_server_args, controller_manager_args)
+        options = Options(
+            *(feature_gates, runtime_config, audit_policy, api_server_args, controller_manager_args),
+            one_controller_identity=one_controller_identity,
+        )
         chosen = tools or binaries.ensure(binaries.CONTROL_PLANE)
         for _ in range(START_ATTEMPTS - 1):
             with suppress(PortTakenError):

@@ -40,13 +40,17 @@ _PATIENCE_SECONDS: Final = 60.0
 
 @dataclass(slots=True)
 class Stage:
-    """Use as a context manager. `sources` are GitSource specs by name; their URL is the stage's own repository."""
+    """Use as a context manager. `sources` are GitSource specs by name; their URL is the stage's own repository.
+
+    `plane_options` are further arguments of `ControlPlane.start`.
+    """
 
     sources: Mapping[str, Mapping[str, Any]]
     fill: Callable[[Path], None]
     scan_seconds: float = 2.0
     tools: Tools | None = None
     audit_policy: Path | None = None
+    plane_options: Mapping[str, Any] = field(default_factory=dict)
     plane: ControlPlane = field(init=False)
     repository: Repository = field(init=False)
     directory: Path = field(init=False)
@@ -71,7 +75,8 @@ class Stage:
 
     def _set_up(self) -> None:
         self.tools = self.tools or ensure([*CONTROL_PLANE, "helm"])
-        self.plane = self._stack.enter_context(ControlPlane.start(self.tools, audit_policy=self.audit_policy))
+        plane = ControlPlane.start(self.tools, audit_policy=self.audit_policy, **self.plane_options)
+        self.plane = self._stack.enter_context(plane)
         # Inside the control plane's own directory, which goes with it even where this process is killed.
         self.directory = self.plane.directory / "stage"
         self.directory.mkdir()
