@@ -49,6 +49,18 @@ GIT_SECONDS: Final = 60
 # What git prints, and any one file that a fetch writes: a few KiB of tree objects can name a billion files.
 GIT_OUTPUT_BYTES: Final = 64 * MIB
 GIT_PACK_BYTES: Final = 1024 * MIB
+# Commits of one source that are remembered, the current one among them; a moving source is fetched so deep.
+REVISIONS_KEPT: Final = 10
+# Of the commits that one push has brought beside its newest, so many of the newest are rendered: a writer waits.
+REVISIONS_RENDERED: Final = 3
+# Earlier forms of objects in one snapshot, those of the newest revisions first.
+EARLIER_FORMS: Final = 10_000
+# The answer to a waiting writer: each line, why one source could not be read, and how many sources say so.
+LOOK_LINE_BYTES: Final = MIB
+LOOK_REASON_CHARS: Final = 300
+LOOK_REASONS: Final = 20
+# How long a waiting writer waits for server forms while others are being asked for.
+QUICK_FORMS_SECONDS: Final = 1.0
 
 # The server engine: dry-runs a second, and how many at a time.
 DRY_RUNS_PER_SECOND: Final = 50
@@ -95,6 +107,12 @@ DRAIN_SECONDS: Final = 2.0
 DECISION_QUEUE: Final = 1_000
 DECISION_GROUPS: Final = 32
 DECISION_NAME_CHARS: Final = 512
+DECISION_EXTRAS: Final = 16
+# A record that is larger than a line may be is cut to so many characters a text and items a list: that always fits.
+DECISION_CUT_CHARS: Final = 64
+DECISION_CUT_ITEMS: Final = 8
+# Records that one transaction of the state store takes.
+DECISION_BATCH: Final = 500
 
 # Certificates of the admission listener: renewed at two thirds of their life, valid a little before they are made.
 CA_DAYS: Final = 365
@@ -136,3 +154,5 @@ SERVER_SETTLE_SECONDS: Final = 3
 # Forms that are asked for before the snapshot is published anew, and how many of them a waiting writer waits for.
 FORMS_AT_ONCE: Final = 250
 FORMS_QUICKLY: Final = 25
+# New objects that are looked at in the cluster before the snapshot with them is published; more wait for a scan.
+SIGHTS_QUICKLY: Final = 250

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from reconciler import limits
 from reconciler.errors import SourceError
 from reconciler.source.command import run
-from reconciler.source.objects import describe
+from reconciler.source.objects import describe, first_parents
 from reconciler.source.spec import GitSource
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -25,6 +25,7 @@ class Revision:
     """One commit of a source: its id, the ref it was found by, and what people know it by.
 
     `mirror` is the bare repository that holds it ("" for a plain directory, whose digest then stands in `commit`).
+    `log` is the commit and what its branch was before, newest first, with subjects, as far as the mirror goes.
     """
 
     source: str
@@ -33,6 +34,7 @@ class Revision:
     subject: str = ""
     author: str = ""
     mirror: str = ""
+    log: tuple[tuple[str, str], ...] = ()
 
     @property
     def text(self) -> str:
@@ -65,22 +67,25 @@ def remote_head(source: GitSource, *, allow_local: bool = False) -> str:
 def fetch(source: GitSource, mirror_dir: Path, *, allow_local: bool = False) -> Revision:
     """Fetch the configured ref into the bare mirror `<mirror_dir>/<source>.git` and resolve it to a commit.
 
-    Depth 1, no tags, no submodules, no hooks. Raises SourceError; the mirror then still holds the last commit.
+    Depth 1 at first, later so deep that commits between two looks are there, too; no tags, no submodules, no hooks.
+    Raises SourceError; the mirror then still holds the last commit.
     """
     where = _check(source, allow_local=allow_local)
     mirror = _mirror(source, mirror_dir)
     kept = f"refs/setscrew/{source.name}"
+    deep = limits.REVISIONS_KEPT if (mirror / kept).is_file() else 1
     # Nobody else writes here, so a lock is one that a killed fetch has left, and would end every later one.
     for lock in ("shallow.lock", f"{kept}.lock"):
         (mirror / lock).unlink(missing_ok=True)
-    depth = ["--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
+    depth = ["--quiet", f"--depth={deep}", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
     wanted = ["--end-of-options", source.url, f"+{source.ref.full}:{kept}"]
     command = ["fetch", *depth, *wanted]
     run(mirror, command, allow_local=allow_local, file_bytes=limits.GIT_PACK_BYTES, where=where)
     peeled = run(mirror, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{kept}^{{commit}}"])
     commit = peeled.decode("ascii").strip()
     facts = describe(mirror, commit)
-    return Revision(source.name, commit, str(source.ref), facts.subject, facts.author, str(mirror))
+    log = first_parents(mirror, commit, limits.REVISIONS_KEPT)
+    return Revision(source.name, commit, str(source.ref), facts.subject, facts.author, str(mirror), log)
 
 
 def _mirror(source: GitSource, mirror_dir: Path) -> Path:

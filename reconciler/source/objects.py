@@ -50,6 +50,14 @@ def describe(mirror: Path, commit: str) -> Facts:
     return Facts(_one_line(subject), _one_line(author))
 
 
+def first_parents(mirror: Path, commit: str, count: int) -> tuple[tuple[str, str], ...]:
+    """`commit` and what its branch was before, newest first: up to `count` (commit, subject) that the mirror holds."""
+    options = ["--first-parent", "--no-show-signature", f"--max-count={count}", "--format=%H %s"]
+    output = run(mirror, ["log", *options, "--end-of-options", commit]).decode("utf-8", "replace")
+    rows = (row.partition(" ") for row in output.split("\n") if row)
+    return tuple((found, _one_line(subject)) for found, _, subject in rows)
+
+
 def entries(mirror: Path, commit: str) -> Iterator[Entry]:
     """All files, links and submodules of `commit`. Raises SourceError."""
     listing = run(mirror, ["ls-tree", "-r", "-l", "-z", "--full-tree", "--end-of-options", commit])
