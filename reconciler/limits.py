@@ -110,7 +110,7 @@ DECISION_NAME_CHARS: Final = 512
 DECISION_EXTRAS: Final = 16
 # A record that is larger than a line may be is cut to so many characters a text and items a list: that always fits.
 DECISION_CUT_CHARS: Final = 64
-DECISION_CUT_ITEMS: Final = 8
+DECISION_CUT_ITEMS: Final = 5
 # Records that one transaction of the state store takes.
 DECISION_BATCH: Final = 500
 

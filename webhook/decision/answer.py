@@ -83,14 +83,14 @@ _VERBS: dict[Code, str] = {"delete": "delete", "delete-cascade": "delete", "fina
 
 def refuse_cascade(verdict: Verdict, inside: Taken, code: Code, *, verb: str = "delete") -> Decision:
     """Refuse what would take guarded objects along; the strictest of their policies decides."""
+    policy = strictest(inside.enforced or inside.reported)
     refused = Decision(
         allowed=False,
         code=code,
         message=message.cascade(verdict.request, verdict.name, inside, verb=verb),
-        audit=message.snapshot_audit(verdict, code),
+        audit=message.snapshot_audit(verdict, code, policy),
         guarded=True,
     )
-    policy = strictest(inside.enforced or inside.reported)
     if policy is None:
         return refused
     request = verdict.request
@@ -105,7 +105,7 @@ def refuse_exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decisi
         allowed=False,
         code="exclusive",
         message=message.exclusive(verdict.request, ref, policy.name),
-        audit=message.snapshot_audit(verdict, "exclusive"),
+        audit=message.snapshot_audit(verdict, "exclusive", policy),
         guarded=True,
     )
     return settle(verdict, refused, policy, ref, serving=[policy])
@@ -114,7 +114,7 @@ def refuse_exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decisi
 def refuse_lever(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decision:
     """Refuse a change of what steers the guard itself by somebody who is no writer of it."""
     writer = named_writer(verdict.request.identity, policy.writers)
-    audit = message.snapshot_audit(verdict, "own-lever")
+    audit = message.snapshot_audit(verdict, "own-lever", policy)
     if writer is not None and writer.verify == "None":
         return Decision(allowed=True, code="writer-recorded", audit=audit, guarded=True)
     refused = Decision(allowed=False, code="own-lever", message=message.lever(verdict, ref), audit=audit, guarded=True)

@@ -16,6 +16,7 @@ from reconciler.model.path import pointer, readable
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
 from reconciler.policy.grant import Grant
+from reconciler.policy.model import Policy
 from reconciler.snapshot.model import Earlier, Entry, SourceState, Taken
 from webhook.decision.types import Cause, CauseVerdict, Request
 from webhook.decision.verdict import Verdict
@@ -166,9 +167,9 @@ def looked(verdict: Verdict, entry: Entry, older: Earlier | None) -> str:
 
 
 def audit(verdict: Verdict, entry: Entry, code: str, causes: tuple[Cause, ...] = ()) -> dict[str, str]:
-    """Audit annotations: code, snapshot, source, revision, paths; never a value."""
+    """Audit annotations: code, snapshot, policy, source, revision, paths; never a value."""
     source = verdict.snapshot.sources.get(entry.object.provenance.source)
-    annotations = snapshot_audit(verdict, code)
+    annotations = snapshot_audit(verdict, code, entry.policy)
     if source is not None:
         annotations |= {"source": source.name, "revision": clean(source.revision, limit=100)}
     if causes:
@@ -176,9 +177,10 @@ def audit(verdict: Verdict, entry: Entry, code: str, causes: tuple[Cause, ...] =
     return annotations
 
 
-def snapshot_audit(verdict: Verdict, code: str) -> dict[str, str]:
-    """Audit annotations where there is no one guarded object."""
-    return {"code": code, "snapshot": verdict.snapshot.digest[:16]}
+def snapshot_audit(verdict: Verdict, code: str, policy: Policy | None = None) -> dict[str, str]:
+    """Audit annotations where there is no one guarded object; `policy` is the one that decides."""
+    annotations = {"code": code, "snapshot": verdict.snapshot.digest[:16]}
+    return annotations if policy is None else {**annotations, "policy": policy.name}
 
 
 def _who(request: Request) -> str:

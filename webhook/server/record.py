@@ -5,12 +5,26 @@ A record names paths and the printable, masked values of a denial, never the obj
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
-from reconciler.limits import DECISION_GROUPS, DECISION_NAME_CHARS, DENIAL_PATHS
-from reconciler.model.tree import dig
-from webhook.decision.types import Cause, Decision, Request
+from reconciler.compare.mask import MASK
+from reconciler.limits import (
+    DECISION_CUT_CHARS,
+    DECISION_CUT_ITEMS,
+    DECISION_EXTRAS,
+    DECISION_GROUPS,
+    DECISION_NAME_CHARS,
+    DENIAL_PATHS,
+)
+from reconciler.model.tree import Tree, dig
+from webhook.decision.types import Cause, Decision, Identity, Request
+
+# Some authenticators put what proves an identity beside it. Ids of credentials are no secrets, and lead to their owner.
+_PROOF: Final = re.compile(r"assertion|token|secret|passw|private", re.IGNORECASE)
 
 
 def decision_record(
@@ -20,8 +34,7 @@ def decision_record(
     return {
         "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "uid": _short(request.uid),
-        "user": _short(request.identity.username),
-        "groups": [_short(group) for group in request.identity.groups[:DECISION_GROUPS]],
+        **_who(request.identity),
         "operation": request.operation,
         "group": _short(request.group),
         "version": _short(request.version),
@@ -32,21 +45,56 @@ def decision_record(
         "subresource": _short(request.subresource),
         "code": decision.code,
         "allowed": decision.allowed,
+        "would": decision.would,
+        "grant": _short(decision.grant),
+        "policy": _short(decision.audit.get("policy", "")),
+        "source": _short(decision.audit.get("source", "")),
+        "revision": _short(decision.audit.get("revision", "")),
         "snapshot": snapshot_digest,
         "paths": [_path(cause) for cause in decision.causes[:DENIAL_PATHS]],
+        "morePaths": max(0, len(decision.causes) - DENIAL_PATHS),
         "resourceVersion": _metadata(request, "resourceVersion"),
         "latency": round(latency, 6),
     }
 
 
 def worth_recording(request: Request, decision: Decision) -> bool:
-    """True for decisions about guarded objects; a dry run leaves no trace."""
-    return decision.guarded and not request.dry_run
+    """True for decisions about guarded objects, and for every refusal; a dry run leaves no trace."""
+    return (decision.guarded or not decision.allowed) and not request.dry_run
+
+
+def cut(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with all its texts and lists cut, so that it surely fits where the whole one does not."""
+    return {key: _cut(value) for key, value in record.items()}
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:DECISION_CUT_CHARS]
+    if isinstance(value, list):
+        return [_cut(item) for item in value[:DECISION_CUT_ITEMS]]
+    if isinstance(value, dict):
+        return {_cut(key): _cut(item) for key, item in islice(value.items(), DECISION_CUT_ITEMS)}
+    return value
+
+
+def _who(identity: Identity) -> dict[str, object]:
+    groups = [_short(group) for group in identity.groups[:DECISION_GROUPS]]
+    left = len(identity.groups) - DECISION_GROUPS
+    return {
+        "user": _short(identity.username),
+        "userUid": _short(identity.uid),
+        "groups": [*groups, f"… {left} more"] if left > 0 else groups,
+        "extra": {
+            _short(key): [MASK if _PROOF.search(key) else _short(value) for value in values[:DECISION_EXTRAS]]
+            for key, values in islice(identity.extra.items(), DECISION_EXTRAS)
+        },
+    }
 
 
 def _metadata(request: Request, field: str) -> str:
     for tree in (request.object, request.old):
-        value: Any = dig(tree, "metadata", field)
+        value: Tree = dig(tree, "metadata", field)
         if isinstance(value, str) and value:
             return _short(value)
     return ""
@@ -57,6 +105,7 @@ def _path(cause: Cause) -> dict[str, str]:
         "path": _short(cause.pointer),
         "verdict": cause.verdict,
         "want": _short(cause.want),
+        "was": _short(cause.was),
         "now": _short(cause.now),
     }
 

@@ -1,12 +1,14 @@
 """Owns the way of decision records to the reconciler: datagrams over a Unix socket, losses counted.
 
-Must never make a review wait or fail: the audit trail is worth less than the cluster's writes.
+Must never make a review wait or fail: the audit trail is worth less than the cluster's writes. Each record has a
+number, lost ones too, so whoever reads the trail sees where some are missing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import socket
 from collections import deque
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from reconciler.limits import DECISION_LINE_BYTES, DECISION_QUEUE
+from webhook.server.record import cut
 
 _LOG = logging.getLogger("setscrew.admission")
 _BUSY_SECONDS = 0.02
@@ -21,28 +24,42 @@ _GONE_SECONDS = 0.5
 
 
 class DatagramRecorder:
-    """A bounded queue before a datagram socket. `lost` counts records that nobody will see."""
+    """A bounded queue before a datagram socket. `lost` counts records that nobody will see.
+
+    Make one in each process: `worker` names it in its records, and `number` counts them from 1.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self._queue: deque[bytes] = deque()
         self._filled = asyncio.Event()
         self._encoder = msgspec.json.Encoder()
+        self.worker = secrets.token_hex(8)
+        self.number = 0
         self.lost = 0
 
     def put(self, record: dict[str, object]) -> None:
         """Queue one record; the newest is lost where the queue is full, so that what led to it stays."""
-        try:
-            line = self._encoder.encode(record) + b"\n"
-        except (msgspec.MsgspecError, ValueError, TypeError):
-            line = b" " * (DECISION_LINE_BYTES + 1)
-        if len(line) > DECISION_LINE_BYTES or len(self._queue) >= DECISION_QUEUE:
-            self.lost += 1
-            if self.lost == 1 or self.lost % DECISION_QUEUE == 0:
-                _LOG.warning("decision log: %d records lost so far", self.lost)
+        self.number += 1
+        line = b"" if len(self._queue) >= DECISION_QUEUE else self._line(record) or self._line(_shortened(record))
+        if not line:
+            self._lose(1)
             return
         self._queue.append(line)
         self._filled.set()
+
+    def _line(self, record: dict[str, object]) -> bytes:
+        """One datagram, or nothing where it would be too large, or is no JSON."""
+        try:
+            line = self._encoder.encode({**record, "worker": self.worker, "number": self.number}) + b"\n"
+        except (msgspec.MsgspecError, ValueError, TypeError):
+            return b""
+        return line if len(line) <= DECISION_LINE_BYTES else b""
+
+    def _lose(self, count: int) -> None:
+        before, self.lost = self.lost, self.lost + count
+        if count and (not before or self.lost // DECISION_QUEUE > before // DECISION_QUEUE):
+            _LOG.warning("decision log: %d records lost so far", self.lost)
 
     async def run(self) -> None:
         """Send what is queued, until cancelled; waits where the receiver is busy or away."""
@@ -57,7 +74,7 @@ class DatagramRecorder:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.settimeout(0)
             self._flush(channel)
-        self.lost += len(self._queue)
+        self._lose(len(self._queue))
         self._queue.clear()
 
     def _flush(self, channel: socket.socket) -> float:
@@ -71,3 +88,8 @@ class DatagramRecorder:
             self._queue.popleft()
         self._filled.clear()
         return 0.0
+
+
+def _shortened(record: dict[str, object]) -> dict[str, object]:
+    """Whoever can make a record large (groups, extras) must not be able to leave none."""
+    return {**cut(record), "cut": True}

@@ -76,6 +76,7 @@ def test_audit_annotations_name_paths_and_no_values() -> None:
     assert decision.audit == {
         "code": "drift",
         "snapshot": "d" * 16,
+        "policy": "default",
         "source": "shop",
         "revision": "main@sha1:" + "ab" * 20,
         "paths": "/data/mode",

@@ -8,9 +8,14 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.limits import DECISION_LINE_BYTES, DECISION_QUEUE, DENIAL_PATHS
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.limits import DECISION_GROUPS, DECISION_LINE_BYTES, DECISION_QUEUE, DENIAL_PATHS
 from tests.support.stub_admission import CAUSE
 from webhook.decision.types import Decision, Identity, Request
+from webhook.server.judge import INTERNAL_ERROR
 from webhook.server.record import decision_record, worth_recording
 from webhook.server.recorder import DatagramRecorder
 
@@ -21,12 +26,13 @@ REQUEST = Request(
     resource="deployments",
     kind="Deployment",
     operation="UPDATE",
-    identity=Identity("alice", ("developers",)),
+    identity=Identity("alice", ("developers",), "id-7", {"authentication.kubernetes.io/credential-id": ("JTI=4f",)}),
     namespace="shop",
     name="web",
     object={"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"replicas": 3}},
 )
-DENIED = Decision(False, "drift", "no", (CAUSE,), guarded=True)
+AUDIT = {"code": "drift", "policy": "default", "source": "shop", "revision": "main@sha1:ab", "paths": "/spec/replicas"}
+DENIED = Decision(False, "drift", "no", (replace(CAUSE, was="1"),), audit=AUDIT, guarded=True)
 
 
 def test_a_record_names_who_what_which_and_why() -> None:
@@ -34,7 +40,9 @@ def test_a_record_names_who_what_which_and_why() -> None:
         "time": "2023-11-14T22:13:20.250Z",
         "uid": "u1",
         "user": "alice",
+        "userUid": "id-7",
         "groups": ["developers"],
+        "extra": {"authentication.kubernetes.io/credential-id": ["JTI=4f"]},
         "operation": "UPDATE",
         "group": "apps",
         "version": "v1",
@@ -45,11 +53,37 @@ def test_a_record_names_who_what_which_and_why() -> None:
         "subresource": "",
         "code": "drift",
         "allowed": False,
+        "would": "",
+        "grant": "",
+        "policy": "default",
+        "source": "shop",
+        "revision": "main@sha1:ab",
         "snapshot": "abc",
-        "paths": [{"path": "/spec/replicas", "verdict": "held", "want": "2", "now": "3"}],
+        "paths": [{"path": "/spec/replicas", "verdict": "held", "want": "2", "was": "1", "now": "3"}],
+        "morePaths": 0,
         "resourceVersion": "7",
         "latency": 0.001235,
     }
+
+
+def test_what_was_admitted_says_what_it_would_have_been_and_by_whose_leave() -> None:
+    granted = replace(DENIED, allowed=True, code="granted", would="drift", grant="g-1")
+    record = decision_record(REQUEST, granted, "", 0.0, 0.0)
+    assert (record["code"], record["would"], record["grant"]) == ("granted", "drift", "g-1")
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("iam.gke.io/user-assertion", "***"),
+        ("example.com/access-token", "***"),
+        ("authentication.kubernetes.io/pod-name", "value"),
+        ("accessKeyId", "value"),
+    ],
+)
+def test_what_proves_an_identity_is_not_recorded(key: str, shown: str) -> None:
+    request = replace(REQUEST, identity=Identity("alice", extra={key: ("value",)}))
+    assert decision_record(request, DENIED, "", 0.0, 0.0)["extra"] == {key: [shown]}
 
 
 def test_a_collection_delete_takes_its_name_from_the_old_object() -> None:
@@ -58,21 +92,44 @@ def test_a_collection_delete_takes_its_name_from_the_old_object() -> None:
     assert (record["name"], record["resourceVersion"]) == ("api", "9")
 
 
+HUGE = Identity("a" * 100_000, tuple("g" * 100_000 for _ in range(1_000)), "u" * 100_000, {"e" * 999: ("x",) * 99})
+
+
 def test_hostile_sizes_stay_within_one_datagram() -> None:
-    identity = Identity("a" * 100_000, tuple("g" * 100_000 for _ in range(1_000)))
-    request = replace(REQUEST, identity=identity, uid="u" * 100_000, object="no mapping")
+    request = replace(REQUEST, identity=HUGE, uid="u" * 100_000, object="no mapping")
     decision = replace(DENIED, causes=(replace(CAUSE, now="\\" * 100_000, pointer="/" * 100_000),) * 1_000)
     record = decision_record(request, decision, "", 0.0, 0.0)
-    paths = record["paths"]
+    paths, groups = record["paths"], record["groups"]
     assert isinstance(paths, list)
-    assert len(paths) == DENIAL_PATHS
+    assert isinstance(groups, list)
+    assert (len(paths), record["morePaths"]) == (DENIAL_PATHS, 1_000 - DENIAL_PATHS)
+    assert (len(groups), groups[-1]) == (DECISION_GROUPS + 1, f"… {1_000 - DECISION_GROUPS} more")
     assert len(json.dumps(record)) < DECISION_LINE_BYTES
 
 
-def test_only_guarded_objects_and_no_dry_runs_are_recorded() -> None:
-    assert worth_recording(REQUEST, DENIED)
-    assert not worth_recording(REQUEST, replace(DENIED, guarded=False))
+def test_only_guarded_objects_and_refusals_are_recorded_and_no_dry_runs() -> None:
+    passed = replace(DENIED, allowed=True)
+    assert worth_recording(REQUEST, passed)
+    assert not worth_recording(REQUEST, replace(passed, guarded=False))
+    assert worth_recording(REQUEST, INTERNAL_ERROR)
     assert not worth_recording(replace(REQUEST, dry_run=True), DENIED)
+    assert not worth_recording(replace(REQUEST, dry_run=True), INTERNAL_ERROR)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.characters(codec="utf-8"), st.integers(0, 100))
+def test_nobody_is_left_out_of_the_record_for_being_verbose(sign: str, extras: int) -> None:
+    """Groups and extras of an impersonated user are whatever the impersonator likes."""
+    long = sign * 1_000
+    identity = Identity(long, (long,) * 100, long, {f"{number}{long}": (long,) * 99 for number in range(extras)})
+    causes = (replace(CAUSE, now=long, was=long, want=long, pointer=long),) * 100
+    request = replace(REQUEST, identity=identity, uid=long, name=long, namespace=long, kind=long, resource=long)
+    recorder = DatagramRecorder(Path("nowhere"))
+    recorder.put(decision_record(request, replace(DENIED, causes=causes), "d" * 64, 0.0, 0.0))
+    assert recorder.lost == 0
+    record = json.loads(recorder._queue[0])
+    assert (record["code"], record["time"], record["snapshot"]) == ("drift", "1970-01-01T00:00:00.000Z", "d" * 64)
+    assert record["user"].startswith(sign)
 
 
 def receiver(path: Path) -> socket.socket:
@@ -91,8 +148,10 @@ def test_each_record_is_one_line_in_one_datagram(tmp_path: Path) -> None:
                 recorder.put({"n": number})
             lines = [await asyncio.to_thread(channel.recv, DECISION_LINE_BYTES) for _ in range(50)]
             sender.cancel()
-            assert lines == [b'{"n":%d}\n' % number for number in range(50)]
-            assert recorder.lost == 0
+            records = [json.loads(line) for line in lines]
+            assert all(line.endswith(b"}\n") for line in lines)
+            assert [(one["n"], one["number"]) for one in records] == [(number, number + 1) for number in range(50)]
+            assert ({one["worker"] for one in records}, recorder.lost) == ({recorder.worker}, 0)
 
     asyncio.run(run())
 
@@ -104,20 +163,29 @@ def test_records_wait_for_a_receiver_that_comes_late(tmp_path: Path) -> None:
         recorder.put({"n": 1})
         await asyncio.sleep(0.05)
         with receiver(tmp_path / "d") as channel:
-            line = await asyncio.to_thread(channel.recv, 100)
+            line = await asyncio.to_thread(channel.recv, 1_000)
         sender.cancel()
         return line
 
-    assert asyncio.run(run()) == b'{"n":1}\n'
+    assert json.loads(asyncio.run(run()))["n"] == 1
 
 
 def test_what_finds_no_room_is_counted_and_nothing_raises(tmp_path: Path) -> None:
     recorder = DatagramRecorder(tmp_path / "nobody")
     for number in range(DECISION_QUEUE + 3):
         recorder.put({"n": number})
-    recorder.put({"big": "x" * DECISION_LINE_BYTES})
-    recorder.put({"odd": "\ud800"})
-    recorder.put({"odd": object()})
-    assert recorder.lost == 6
+    assert recorder.lost == 3
     recorder.flush()
-    assert recorder.lost == DECISION_QUEUE + 6
+    assert recorder.lost == DECISION_QUEUE + 3
+
+
+def test_a_record_that_is_lost_has_its_number_all_the_same(tmp_path: Path) -> None:
+    recorder = DatagramRecorder(tmp_path / "nobody")
+    for odd in ({"n": 1}, {"odd": "\ud800"}, {"odd": object()}, {f"{n}": "x" * 64 for n in range(2_000)}, {"n": 2}):
+        recorder.put(odd)
+    assert recorder.lost == 3
+    assert [json.loads(line)["number"] for line in recorder._queue] == [1, 5]
+
+
+def test_two_workers_do_not_share_a_name(tmp_path: Path) -> None:
+    assert DatagramRecorder(tmp_path / "d").worker != DatagramRecorder(tmp_path / "d").worker
