@@ -37,7 +37,10 @@ from webhook.tls.files import ensure
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `setscrew run` and `setscrew reconcile` are told. `webhook_url` "": nothing is registered."""
+    """What `setscrew run` and `setscrew reconcile` are told. `webhook_url` "": nothing is registered.
+
+    `enforce`: sources that are new or watched are enforced from the start, whatever differs.
+    """
 
     state_dir: Path
     config_dir: Path
@@ -48,6 +51,7 @@ class Options:
     allow_local: bool = False
     scan_seconds: float = 30.0
     dry_runs: Rate = DEFAULT
+    enforce: bool = False
 
 
 def run(options: Options) -> None:
@@ -78,6 +82,7 @@ def make(options: Options) -> Clockwork:
         published=_registrar(options, state_dir, client),
         say=say,
         current=_last(state_dir),
+        enforce=options.enforce,
     )
     if dry_runs is None:
         say(

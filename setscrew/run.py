@@ -52,6 +52,7 @@ class _Child:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    once: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     settled: bool = False
@@ -61,7 +62,7 @@ class _Child:
     def start(self) -> None:
         self.started, self.next_start = time.monotonic(), 0.0
         self.process = subprocess.Popen(
-            self.command,
+            [*self.command, *self.once],
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             preexec_fn=ends_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
@@ -74,6 +75,8 @@ class _Child:
         """It has lived long enough to have found all it needs; what kills it later will pass."""
         if self.runs() and time.monotonic() - self.started > _SETTLED_SECONDS:
             self.settled, self.deaths = True, 0
+            # Said at the start, and done: what was switched since then must survive a death.
+            self.once = ()
 
 
 @dataclass(slots=True)
@@ -184,7 +187,7 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]
     return [
         _Child("admission server", [*python, "webhook.server"], admission.environment()),
         _Child("API server", api, {}),
-        _Child("reconciler", reconcile, {}),
+        _Child("reconciler", reconcile, {}, once=["--enforce"] if options.enforce else []),
     ]
 
 

@@ -113,11 +113,16 @@ def _declare(
         form, key = replace(before.form, provenance=one.provenance), before.key
     else:
         form, key = canonicalize(settled, context), _key(settled)
-    labels = child(form.want["metadata"], "labels")
-    policy = policy_for(rules.policies, form.ref, one.provenance.source, labels if isinstance(labels, dict) else {})
+    policy = policy_of(form, rules)
     if policy is None:
         return None, f"{form.ref}: no DriftPolicy matches, so it is not guarded"
     return Declared(settled, kind, form, policy, key, written), ""
+
+
+def policy_of(form: CanonicalObject, rules: Rules) -> Policy | None:
+    """The policy of a declared object, by its source and by its labels as Git declares them; None: unguarded."""
+    labels = child(form.want["metadata"], "labels")
+    return policy_for(rules.policies, form.ref, form.provenance.source, labels if isinstance(labels, dict) else {})
 
 
 def _key(settled: RenderedObject) -> str:

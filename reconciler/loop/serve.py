@@ -11,12 +11,12 @@ import socketserver
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from reconciler.errors import SetscrewError
 from reconciler.limits import KIB
@@ -53,6 +53,15 @@ class Clockwork:
         self._step(lambda: self.reconciler.confirm(datetime.now(UTC), quickly=True))
         self._wake.set()
         return self.reconciler.digest
+
+    def switch(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Change the mode of `sources` (none: all) to `enforced` or not; the modes before and after, or an error."""
+        try:
+            modes = self.reconciler.switch(map(str, question.get("sources") or ()), enforced=bool(question["enforced"]))
+        except SetscrewError as error:
+            return {"error": error.message, "hint": error.hint, "code": error.code}
+        self._wake.set()
+        return {"modes": modes, "digest": self.reconciler.digest}
 
     def run(self) -> None:
         """Serve sockets and passes until stopped."""
@@ -103,9 +112,12 @@ class Clockwork:
             def handle(self) -> None:
                 with suppress(OSError, ValueError, TypeError, AttributeError):
                     question = json.loads(self.rfile.readline(_DATAGRAM_BYTES))
-                    name = question.get("source")
-                    digest = clockwork.refresh([str(name)] if name else [])
-                    self.wfile.write(json.dumps({"digest": digest}).encode() + b"\n")
+                    if "enforced" in question:
+                        answer = clockwork.switch(question)
+                    else:
+                        name = question.get("source")
+                        answer = {"digest": clockwork.refresh([str(name)] if name else [])}
+                    self.wfile.write(json.dumps(answer).encode() + b"\n")
 
         server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
         server.daemon_threads = True

@@ -54,7 +54,7 @@ class DriftChange:
 
 @dataclass(frozen=True, slots=True)
 class DriftSource:
-    """Where Git declares the object; `url` holds no credentials."""
+    """Where Git declares the object; `url` holds no credentials. `enforced` False: nothing of it is refused yet."""
 
     name: str = ""
     url: str = ""
@@ -63,6 +63,7 @@ class DriftSource:
     line: int = 0
     revision: str = ""
     commit: str = ""
+    enforced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class DriftItem:
 
     `id` is stable for the object, `fingerprint` for this very difference. `reason` says why a state is unknown or a
     form only offline; `patch` is RFC 6902, live to desired, empty where it would hold a masked value. `hidden` counts
-    the differing fields that each named rule hides, by the rule's id.
+    the differing fields that each named rule hides, by the rule's id. `adopted` False: it was there before Git declared
+    it, and is not enforced yet. `uid` is the live object's, "" where there is none; it is not printed.
     """
 
     id: str
@@ -100,6 +102,8 @@ class DriftItem:
     confidence: str = "offline"
     patch: tuple[Mapping[str, Any], ...] = ()
     hidden: Mapping[str, int] = field(default_factory=dict)
+    adopted: bool = True
+    uid: str = ""
     cluster: str = DEFAULT_CLUSTER
 
     @property
@@ -127,6 +131,7 @@ class DriftItem:
             "confidence": self.confidence,
             "patch": [dict(step) for step in self.patch],
             "hidden": dict(self.hidden),
+            "adopted": self.adopted,
         }
 
 

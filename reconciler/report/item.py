@@ -76,6 +76,8 @@ def drift_item(
         confidence=obj.confidence,
         patch=_safe_patch(patch, obj.ref, changes),
         hidden=dict(sorted(Counter(one.rule for one in comparison.hidden).items())) if there and comparison else {},
+        adopted=entry.adopted,
+        uid=_uid(live),
         cluster=cluster,
     )
 
@@ -123,6 +125,11 @@ def public_url(url: str) -> str:
     except ValueError:
         return ""
     return urlunsplit((parts.scheme, host, parts.path, "", "")) if parts.scheme else url.rpartition("@")[2]
+
+
+def _uid(live: Tree) -> str:
+    found = dig(live, "metadata", "uid")
+    return found if isinstance(found, str) else ""
 
 
 def _state(there: bool, comparison: Comparison | None) -> DriftState:
@@ -200,6 +207,7 @@ def _source(entry: Entry, source: SourceState | None) -> DriftSource:
         line=origin.line,
         revision=origin.revision or state.revision,
         commit=state.commit,
+        enforced=state.enforced,
     )
 
 

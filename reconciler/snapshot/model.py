@@ -6,7 +6,7 @@ Must not do I/O: `reconciler.store.snapshot_file` writes it, `webhook.server.fee
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from reconciler.canonical.form import CanonicalObject
@@ -34,6 +34,10 @@ class SourceState:
     history: tuple[tuple[str, str], ...] = ()
     # False: a new source on a cluster with drift is only watched, until `setscrew enforce`.
     enforced: bool = True
+
+    def same_as(self, other: SourceState) -> bool:
+        """True if both declare the same: how it came to that, and how far it is enforced, do not count."""
+        return replace(self, history=(), enforced=True) == replace(other, history=(), enforced=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,29 @@ SOURCES: Final = Table(
     Column("objects", Integer, nullable=False),
 )
 
+# Kept also when a source is configured no longer: what was enforced once is no new source.
+MODES: Final = Table(
+    "modes",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("enforced", Boolean, nullable=False),
+    Column("since", String, nullable=False),
+)
+
+ADOPTIONS: Final = Table(
+    "adoptions",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("api_group", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("namespace", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("adopted", Boolean, nullable=False),
+    Column("uid", String, nullable=False),
+)
+
 DELIVERIES: Final = Table(
     "deliveries",
     METADATA,
@@ -66,6 +89,8 @@ DELIVERIES: Final = Table(
     Column("time", String, nullable=False),
 )
 
+# Only `body` is evidence; columns are what is filtered by, and must say what it says. `allowed` is 0 or 1, and nothing for
+# a gap. Rows are numbered without a hole from 1, and `hash` chains each to all before it (reconciler.store.chain).
 DECISIONS: Final = Table(
     "decisions",
     METADATA,

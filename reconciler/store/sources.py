@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import delete, insert, select
 
 from reconciler.report.item import public_url
 from reconciler.report.printable import printable
-from reconciler.store.schema import SOURCES
+from reconciler.store.schema import MODES, SOURCES
 from reconciler.store.state import State
 
 SourceCondition = Literal[
@@ -58,7 +58,12 @@ def keep_sources(state: State, names: Iterable[str]) -> None:
 
 
 def read_sources(state: State) -> list[dict[str, Any]]:
-    """All sources as JSON objects, by name."""
-    query = select(SOURCES).where(SOURCES.c.cluster == state.cluster).order_by(SOURCES.c.name)
+    """All sources as JSON objects, by name. `mode` is "new" until a source was compared with the cluster once."""
+    mine = (MODES.c.cluster == SOURCES.c.cluster) & (MODES.c.name == SOURCES.c.name)
+    query = select(SOURCES, MODES.c.enforced.label("mode")).join(MODES, mine, isouter=True)
+    query = query.where(SOURCES.c.cluster == state.cluster).order_by(SOURCES.c.name)
     with state.read() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+        return [{**row, "mode": _MODES[row["mode"]]} for row in connection.execute(query).mappings()]
+
+
+_MODES: Final = {None: "new", True: "enforced", False: "watched"}

@@ -54,6 +54,7 @@ def _options(command: F) -> F:
             help="How many of these requests run at a time.",
         ),
         click.option("--allow-local-sources", is_flag=True, help="Let file:// repositories in: demo and tests."),
+        click.option("--enforce", is_flag=True, help="Enforce every source at once, also where the cluster differs."),
     )
     for option in reversed(options):
         command = option(command)
@@ -74,6 +75,7 @@ def run(
     dry_runs_per_second: float,
     dry_runs_at_once: int,
     allow_local_sources: bool,
+    enforce: bool,
     listen_admission: str,
     listen_api: str,
     no_register: bool,
@@ -82,6 +84,9 @@ def run(
 
     Registers itself with the API server, follows Git, refuses changes away from it, and reports drift. Ctrl-C ends all
     three; the registration stays (`setscrew register --remove` takes it away).
+
+    A source that is new here is compared with the cluster first: where nothing differs it is enforced, else it is only
+    watched, and the log says so, until `setscrew enforce SOURCE`. With --enforce nothing is asked.
 
     \b
     setscrew run --state ./state --config ./config --kubeconfig reconciler.kubeconfig \\
@@ -101,6 +106,7 @@ def run(
         allow_local=allow_local_sources,
         scan_seconds=scan_interval,
         dry_runs=Rate(dry_runs_per_second, dry_runs_at_once),
+        enforce=enforce,
     )
     finish(run_all(options, Listen(admission, api)))
 
@@ -121,6 +127,7 @@ def reconcile(
     dry_runs_per_second: float,
     dry_runs_at_once: int,
     allow_local_sources: bool,
+    enforce: bool,
     webhook_url: str,
     helm: Path | None,
     kubectl: Path | None,
@@ -140,6 +147,7 @@ def reconcile(
             allow_local=allow_local_sources,
             scan_seconds=scan_interval,
             dry_runs=Rate(dry_runs_per_second, dry_runs_at_once),
+            enforce=enforce,
         )
     )
 

@@ -50,6 +50,7 @@ class Stage:
     scan_seconds: float = 2.0
     tools: Tools | None = None
     audit_policy: Path | None = None
+    enforce: bool = True
     plane_options: Mapping[str, Any] = field(default_factory=dict)
     plane: ControlPlane = field(init=False)
     repository: Repository = field(init=False)
@@ -127,6 +128,7 @@ class Stage:
         ]
         command += ["--allow-local-sources", "--scan-interval", str(self.scan_seconds)]
         command += [] if register else ["--no-register"]
+        command += ["--enforce"] if self.enforce else []
         with self._log.open("ab") as log:
             environment = {**os.environ, "PATH": f"{self._tool_path()}{os.pathsep}{os.environ.get('PATH', '')}"}
             self._process = subprocess.Popen(
