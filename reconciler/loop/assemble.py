@@ -16,7 +16,7 @@ from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import child
 from reconciler.policy.model import Policy, Rules, ScalerRule
-from reconciler.policy.select import policy_for
+from reconciler.policy.select import any_kind, policy_for
 from reconciler.snapshot.model import Entry
 
 _BYTES = msgspec.json.Encoder(order="deterministic").encode
@@ -107,6 +107,8 @@ def _declare(
         settled, kind = located(one, context)
     except UnknownKindError as error:
         return None, str(error)
+    if any_kind(rules.never_guarded, settled.ref.group, settled.ref.kind):
+        return None, f"{settled.ref}: objects of this kind are never guarded (neverGuarded), so it is left out"
     written = hashlib.sha256(_BYTES([settled.tree, settled.generated])).digest()
     before = known.get(settled.ref)
     if before is not None and before.written == written:

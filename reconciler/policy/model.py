@@ -116,8 +116,9 @@ class MaskRule:
 class SteeringRule:
     """Label or annotation keys that steer tools and controllers; `key` may end in `*`.
 
-    `removable`: anyone may remove it where Git does not declare it. `writers` may set it. `value`: a value that anyone
-    may write, because the source's own tool would ("{release}" and "{namespace}" are the source's).
+    `removable`: anyone may remove it where Git does not declare it. `writers` may set it, with `initial` only to that
+    value, and only where there is none. `value`: a value that anyone may write, because the source's own tool would
+    ("{release}" and "{namespace}" are the source's).
     """
 
     key: str
@@ -127,6 +128,7 @@ class SteeringRule:
     writers: tuple[Subject, ...] = ()
 
 
+    initial: str = ""
 @dataclass(frozen=True, slots=True)
 class OptOut:
     """An annotation (or label) that, declared in Git with that value, hands the object's content to others."""

@@ -97,6 +97,7 @@ def _steering(data: Any, where: str) -> SteeringRule:
         writers=reader.each("writers", subject),
     )
     reader.done()
+        initial=reader.get("initial", str, ""),
     return rule
 
 

@@ -26,6 +26,7 @@ from reconciler.schema.catalog import Catalog
 from reconciler.snapshot.model import Earlier, Entry, MemorySnapshot, SourceState
 from reconciler.store.schema_data import load_builtin
 from setscrew.configuration import builtin_policies, documents
+from tests.support.identities import identity
 from webhook.decision.decide import decide
 from webhook.decision.look import CURRENT, NOT_ASKED, Look
 from webhook.decision.review import decode
@@ -46,30 +47,6 @@ SOURCE: Final = SourceState(
     namespace="shop",
 )
 Case = Mapping[str, Any]
-
-_SERVICE_ACCOUNTS: Final = {
-    "hpa": "kube-system:horizontal-pod-autoscaler",
-    "namespace-controller": "kube-system:namespace-controller",
-    "garbage-collector": "kube-system:generic-garbage-collector",
-    "flux": "flux-system:kustomize-controller",
-    "argo": "argocd:argocd-application-controller",
-    "pv-binder": "kube-system:persistent-volume-binder",
-    "job": "shop:ci-job",
-    "canonicalizer": "setscrew-system:setscrew-canonicalizer",
-    "installer": "setscrew-system:setscrew-installer",
-}
-
-
-def identity(name: str) -> dict[str, Any]:
-    """`userInfo`: a person, a name of the table with a real token, or one "impersonated" (no uid, no extra)."""
-    account = _SERVICE_ACCOUNTS.get(name.removeprefix("impersonated "))
-    if account is None:
-        groups = ["system:masters", "system:authenticated"] if name == "root" else ["system:authenticated"]
-        return {"username": name, "groups": groups}
-    user: dict[str, Any] = {"username": f"system:serviceaccount:{account}", "groups": ["system:serviceaccounts"]}
-    if not name.startswith("impersonated "):
-        user |= {"uid": "9", "extra": {"authentication.kubernetes.io/credential-id": ["JTI=1"]}}
-    return user
 
 
 @cache
@@ -158,9 +135,10 @@ def review(case: Case) -> bytes:
         old, new = ({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": spec} for spec in case["scale"])
     kind = context(builtin_rules()).catalog.kind(*_gvk(live))
     assert kind is not None
+    own = {"group": kind.group, "version": kind.version, "kind": kind.kind}
     request: dict[str, Any] = {
         "uid": "u-1",
-        "kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "kind": {"group": "autoscaling", "version": "v1", "kind": "Scale"} if subresource == "scale" else own,
         "resource": {"group": kind.group, "version": kind.version, "resource": kind.resource},
         "subResource": subresource,
         "name": live["metadata"]["name"],

@@ -12,8 +12,9 @@ from reconciler.compare.comparison import findings
 from reconciler.compare.equal import Blank, blank
 from reconciler.compare.place import UNKNOWN, Finding
 from reconciler.model.path import Path
+from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree
-from reconciler.policy.model import Delegation, Rules
+from reconciler.policy.model import Delegation, Policy, Rules
 from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry
 from webhook.decision.identity import is_controller, is_one_of, named_writer
@@ -26,7 +27,7 @@ def judge_content(
     entry: Entry, rules: Rules, identity: Identity, operation: Operation, was: Tree, now: Tree
 ) -> list[Violation]:
     """Violations of the held metadata and all content between `was` (UNKNOWN on CREATE) and `now`."""
-    delegations = delegations_for(entry, rules, identity, operation)
+    delegations = delegations_for(entry.policy, entry.object.ref, rules, identity, operation)
     return [
         from_finding(finding)
         for finding in findings(entry.object, was, now)
@@ -34,12 +35,13 @@ def judge_content(
     ]
 
 
-def delegations_for(entry: Entry, rules: Rules, identity: Identity, operation: Operation) -> list[Delegation]:
+def delegations_for(
+    policy: Policy, ref: ObjectRef, rules: Rules, identity: Identity, operation: Operation
+) -> list[Delegation]:
     """Delegations that hold for this identity, kind and operation."""
-    ref = entry.object.ref
     return [
         delegation
-        for delegation in (*entry.policy.delegate, *rules.delegations)
+        for delegation in (*policy.delegate, *rules.delegations)
         if operation in (delegation.operations or ("UPDATE",))
         and any_kind(delegation.kinds, ref.group, ref.kind)
         and is_one_of(identity, delegation.to)

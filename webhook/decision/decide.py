@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.equal import same
 from reconciler.compare.place import UNKNOWN
-from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.policy.grant import Grant
-from reconciler.policy.select import strictest, takes_in
+from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision import deletion, scale
-from webhook.decision.answer import allow, answer, conforms, refuse_cascade, refuse_exclusive, refuse_whole
+from webhook.decision.answer import allow, answer, conforms, refuse_cascade, refuse_whole
 from webhook.decision.content import delegations_for, judge_content
 from webhook.decision.definitions import decide_definition
 from webhook.decision.identity import CANONICALIZER, NAMESPACE_CONTROLLER, is_controller, is_one_of
@@ -29,6 +28,7 @@ from webhook.decision.optout import left_to_others
 from webhook.decision.revisions import explaining, in_window
 from webhook.decision.rules import SUBRESOURCES, Handling
 from webhook.decision.types import Decision, Request
+from webhook.decision.undeclared import content, decide_undeclared
 from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
 
@@ -59,6 +59,8 @@ def decide(
     handling = SUBRESOURCES.get(request.subresource)
     if handling == "ignore" or request.operation == "CONNECT":
         return allow("not-configuration")
+    if any_kind(snapshot.rules.never_guarded, request.group, request.kind):
+        return allow("unguarded")
     verdict = Verdict(request, snapshot, _name(request), now, look, grants)
     entry = snapshot.find(request.group, request.resource, request.namespace, verdict.name)
     if handling == "record":
@@ -72,7 +74,7 @@ def decide(
     if request.operation == "DELETE":
         return deletion.decide_delete(verdict, entry)
     if entry is None:
-        return decide_definition(verdict) or _unguarded(verdict)
+        return decide_definition(verdict) or decide_undeclared(verdict, handling)
     return _change(verdict, entry, handling)
 
 
@@ -108,21 +110,6 @@ def _finalize(verdict: Verdict, entry: Entry | None) -> Decision:
     return refuse_cascade(verdict, inside, "finalize")
 
 
-def _unguarded(verdict: Verdict) -> Decision:
-    """An object that Git does not declare: free, unless its kind is exclusive."""
-    request = verdict.request
-    ref = ObjectRef(request.group, request.kind, request.namespace, verdict.name)
-    policies = () if request.subresource else verdict.snapshot.exclusive_policies(request.group, request.kind)
-    policy = strictest(policy for policy in policies if takes_in(policy, ref))
-    if policy is None or (request.operation == "UPDATE" and same(_content(request.old), _content(request.object))):
-        return allow("unguarded")
-    return refuse_exclusive(verdict, ref, policy)
-
-
-def _content(tree: Tree) -> Tree:
-    return {k: v for k, v in tree.items() if k not in ("metadata", "status")} if isinstance(tree, dict) else {}
-
-
 def _change(verdict: Verdict, entry: Entry, handling: Handling) -> Decision:
     request, snapshot = verdict.request, verdict.snapshot
     if entry.policy.fragment and request.operation == "CREATE":
@@ -145,7 +132,7 @@ def _change(verdict: Verdict, entry: Entry, handling: Handling) -> Decision:
 def _in_other_version(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> Decision:
     """Content has another shape here. The entry registered for the version of Git judges it, where there is one."""
     request = verdict.request
-    if was is not UNKNOWN and same(_content(was), _content(now)):
+    if was is not UNKNOWN and same(content(was), content(now)):
         return _judged(verdict, entry, was, now)
     if verdict.snapshot.declares_version(request.group, request.version, request.kind):
         return allow("other-version", guarded=True)
@@ -188,6 +175,7 @@ def _metadata(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> list[Viol
     """Violations in undeclared metadata that no delegation names."""
     request, snapshot = verdict.request, verdict.snapshot
     found = judge_metadata(entry, snapshot, request.identity, was, now)
-    delegations = delegations_for(entry, snapshot.rules, request.identity, request.operation)
+    policy, ref = entry.policy, entry.object.ref
+    delegations = delegations_for(policy, ref, snapshot.rules, request.identity, request.operation)
     patterns = [path for delegation in delegations for path in delegation.paths]
     return [violation for violation in found if not covered(violation.path, patterns)]

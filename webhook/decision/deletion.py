@@ -51,7 +51,7 @@ def taken_along(verdict: Verdict) -> Taken:
 
 def _permitted(verdict: Verdict, entry: Entry, inside: Taken) -> Code | None:
     identity = verdict.request.identity
-    if delegations_for(entry, verdict.snapshot.rules, identity, "DELETE"):
+    if delegations_for(entry.policy, entry.object.ref, verdict.snapshot.rules, identity, "DELETE"):
         return "system-controller"
     if is_one_of(identity, GARBAGE_COLLECTOR) and dig(entry.object.want, "metadata", "ownerReferences") is not ABSENT:
         return "system-controller"

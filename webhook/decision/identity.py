@@ -1,6 +1,7 @@
-"""Owns who a request comes from: subjects, real tokens. Must not know objects.
+"""Owns who a request comes from: subjects, real credentials. Must not know objects.
 
-A *delegation* to a service account holds only for a real token: it carries a uid, plain impersonation does not.
+A *delegation* to a name of the cluster's own holds only for real credentials: the token of a service account carries a
+uid, a client certificate of the control plane or a node the id of the credential; plain impersonation has neither.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from reconciler.policy.controllers import CONTROLLER_MANAGER, CONTROLLERS
 from reconciler.policy.model import Subject, Writer
 from webhook.decision.types import Identity
 
@@ -15,6 +17,7 @@ CANONICALIZER: Final = "system:serviceaccount:setscrew-system:setscrew-canonical
 GARBAGE_COLLECTOR: Final = (Subject(service_account="kube-system/generic-garbage-collector"),)
 NAMESPACE_CONTROLLER: Final = (Subject(service_account="kube-system/namespace-controller"),)
 _PREFIX: Final = "system:serviceaccount:"
+_CREDENTIAL: Final = "authentication.kubernetes.io/credential-id"
 
 
 def is_service_account(identity: Identity) -> bool:
@@ -30,7 +33,15 @@ def has_real_token(identity: Identity) -> bool:
 def is_controller(identity: Identity) -> bool:
     """True for machinery: a service account's own token, or a component of the control plane."""
     name = identity.username
-    return has_real_token(identity) or name == "system:apiserver" or name.startswith("system:kube-")
+    control_plane = name == "system:apiserver" or name.startswith("system:kube-")
+    return has_real_token(identity) or (control_plane and _is_authentic(identity))
+
+
+def _is_authentic(identity: Identity) -> bool:
+    """False for names of the cluster's own that somebody else has taken on; people have no such names."""
+    if not identity.username.startswith("system:"):
+        return True
+    return bool(identity.uid) or (not is_service_account(identity) and bool(identity.extra.get(_CREDENTIAL)))
 
 
 def named_writer(identity: Identity, writers: Iterable[Writer]) -> Writer | None:
@@ -42,14 +53,20 @@ def named_writer(identity: Identity, writers: Iterable[Writer]) -> Writer | None
 
 
 def is_one_of(identity: Identity, subjects: Iterable[Subject], *, token: bool = True) -> bool:
-    """True if a subject names this identity; service accounts need a real token unless `token` is False."""
-    return any(_is(identity, subject, token=token) for subject in subjects)
+    """True if a subject names this identity; names of the cluster's own need real credentials unless `token` is False.
+
+    A controller of kube-controller-manager may also come as the user of the whole.
+    """
+    if token and not _is_authentic(identity):
+        return False
+    return any(_is(identity, subject) for subject in subjects)
 
 
-def _is(identity: Identity, subject: Subject, *, token: bool) -> bool:
+def _is(identity: Identity, subject: Subject) -> bool:
     if subject.service_account:
-        name = _PREFIX + subject.service_account.replace("/", ":")
-        return identity.username == name and (not token or bool(identity.uid))
+        own = _PREFIX + subject.service_account.replace("/", ":")
+        whole = subject.service_account in CONTROLLERS and identity.username == CONTROLLER_MANAGER
+        return identity.username == own or whole
     if subject.user:
         return identity.username == subject.user
     return subject.group in identity.groups

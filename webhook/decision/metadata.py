@@ -57,13 +57,15 @@ def _key(
             yield Violation(path, "metadata", f"a later apply would go by it, and {wrong}", ABSENT, old, new)
         return
     rule = steering_rule(snapshot, key)
-    if rule is None or (new is ABSENT and rule.removable) or _may_steer(rule, entry, snapshot, identity, new):
+    if rule is None or (new is ABSENT and rule.removable) or _may_steer(rule, entry, snapshot, identity, old, new):
         return
     yield Violation(path, "metadata", f"it {rule.reason}", ABSENT, old, new)
 
 
-def _may_steer(rule: SteeringRule, entry: Entry, snapshot: SnapshotView, identity: Identity, new: Tree) -> bool:
-    if is_one_of(identity, rule.writers):
+def _may_steer(
+    rule: SteeringRule, entry: Entry, snapshot: SnapshotView, identity: Identity, old: Tree, new: Tree
+) -> bool:
+    if is_one_of(identity, rule.writers) and (not rule.initial or (old is ABSENT and new == rule.initial)):
         return True
     source = snapshot.sources.get(entry.object.provenance.source)
     if not rule.value or source is None or not source.release:
@@ -124,7 +126,7 @@ def _applied_metadata(entry: Entry, snapshot: SnapshotView, identity: Identity, 
         declared = dig(entry.object.want, "metadata", field)
         for key, value in _pairs(dig(applied, "metadata", field)):
             rule = steering_rule(snapshot, key)
-            mine = rule is not None and _may_steer(rule, entry, snapshot, identity, value)
+            mine = rule is not None and _may_steer(rule, entry, snapshot, identity, ABSENT, value)
             said = value is not None and not is_bookkeeping(key)
             if said and not mine and not strict_equal(child(declared, key), value):
                 return f"metadata.{field}[{key}] is not in Git with that value"

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.model.path import ItemKey
 from reconciler.model.tree import ABSENT
+from reconciler.policy.controllers import CONTROLLERS
 from reconciler.policy.model import Policy, Subject, Writer
 from reconciler.snapshot.model import Entry
 from tests.support.decisions import KEY, builtin_rules, canonical, review, snapshot
@@ -99,9 +100,29 @@ def test_users_and_groups_are_named_exactly() -> None:
 
 
 def test_machinery_is_told_from_people() -> None:
-    assert all(is_controller(one) for one in (Identity(SA, uid="1"), Identity("system:apiserver")))
-    assert is_controller(Identity("system:kube-controller-manager"))
+    certificate = {"authentication.kubernetes.io/credential-id": ("X509SHA256=5feceb66",)}
+    assert is_controller(Identity(SA, uid="1"))
+    assert is_controller(Identity("system:apiserver", uid="1"))
+    assert is_controller(Identity("system:kube-controller-manager", extra=certificate))
     assert not any(is_controller(one) for one in (Identity(SA), Identity("alice", uid="1"), Identity("system:admin")))
+
+
+def test_names_of_the_control_plane_count_only_with_credentials() -> None:
+    certificate = {"authentication.kubernetes.io/credential-id": ("X509SHA256=5feceb66",)}
+    names = ("system:apiserver", "system:kube-controller-manager", "system:kube-scheduler")
+    assert not any(is_controller(Identity(name)) for name in names)
+    assert not any(is_one_of(Identity(name), [Subject(user=name)]) for name in names)
+    assert all(is_one_of(Identity(name, extra=certificate), [Subject(user=name)]) for name in names)
+    assert not is_controller(Identity(SA, extra=certificate))
+
+
+def test_the_controller_manager_stands_for_its_controllers_and_for_no_other_account() -> None:
+    certificate = {"authentication.kubernetes.io/credential-id": ("X509SHA256=5feceb66",)}
+    whole = Identity("system:kube-controller-manager", extra=certificate)
+    assert all(is_one_of(whole, [Subject(service_account=name)]) for name in CONTROLLERS)
+    assert not is_one_of(whole, [Subject(service_account="kube-system/cluster-autoscaler")])
+    assert not is_one_of(whole, [Subject(service_account="shop/namespace-controller")])
+    assert not is_one_of(Identity(whole.username), [Subject(service_account="kube-system/namespace-controller")])
 
 
 def test_the_first_writer_that_is_named_counts() -> None:

@@ -49,6 +49,15 @@ def test_without_a_policy_nothing_is_guarded_and_it_is_said() -> None:
     assert found.problems == ("ConfigMap shop/a: no DriftPolicy matches, so it is not guarded",)
 
 
+def test_a_kind_that_is_never_guarded_is_left_out_and_it_is_said() -> None:
+    rules = replace(RULES, never_guarded=("Endpoints", "coordination.k8s.io/*"))
+    found = assemble([(context(rules), [rendered("a"), rendered("b", kind="Endpoints")])], rules)
+    assert [ref.kind for ref in found.objects] == ["ConfigMap"]
+    assert found.problems == (
+        "Endpoints shop/b: objects of this kind are never guarded (neverGuarded), so it is left out",
+    )
+
+
 def test_the_key_changes_with_the_manifest_and_with_nothing_else() -> None:
     def key(one: RenderedObject) -> str:
         return next(iter(assemble([(context(), [one])], RULES).objects.values())).key
