@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from reconciler.errors import InternalError, RenderError, SetscrewError, UsageError
 from reconciler.model.objects import RenderedObject
 from reconciler.render.renderer import render
-from reconciler.render.spec import NO_CLUSTER, Capabilities, RenderSpec, RenderTools, parse_render
+from reconciler.render.spec import NO_CLUSTER, Capabilities, RenderResult, RenderSpec, RenderTools, parse_render
 from reconciler.report.item import public_url
 from reconciler.snapshot.model import SourceState
 from reconciler.source import git
@@ -24,13 +25,21 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """What a source declared when it last could be read; `told` is what its chart was told about the cluster."""
+    """What a source declared when it last could be read; `told` is what its chart was told about the cluster.
+
+    `log` is its commit and what its branch was before, newest first, with subjects, as far as the mirror goes.
+    """
 
     state: SourceState
     spec: RenderSpec
     objects: tuple[RenderedObject, ...]
     notes: tuple[str, ...] = ()
     told: Capabilities | None = None
+    log: tuple[tuple[str, str], ...] = ()
+
+
+def _unheard(name: str, commit: str) -> None:
+    """Nobody asks."""
 
 
 @dataclass(slots=True)
@@ -47,29 +56,49 @@ class Sources:
     cluster: Capabilities = NO_CLUSTER
     good: dict[str, Good] = field(default_factory=dict)
     status: dict[str, SourceStatus] = field(default_factory=dict)
+    _reading: dict[str, threading.Lock] = field(init=False)
 
-    def refresh(self, names: Iterable[str] = ()) -> bool:
-        """Look at Git for the named sources (none: all); True if any has new content. Failures go into `status`."""
+    def __post_init__(self) -> None:
+        self._reading = {source.name: threading.Lock() for source in self.configured}
+
+    def refresh(self, names: Iterable[str] = (), seen: Callable[[str, str], None] = _unheard) -> bool:
+        """Look at Git for the named sources (none: all); True if any has new content. Failures go into `status`.
+
+        `seen` is told the commit of each remote as soon as it is known. Several threads may call this.
+        """
         wanted = set(names)
         changed = False
         for source in self.configured:
             if not source.suspend and (not wanted or source.name in wanted):
-                changed |= self._refresh(source)
+                changed |= self._refresh(source, seen)
         return changed
+
+    def at(self, name: str, commit: str) -> tuple[RenderedObject, ...]:
+        """What a commit declared that the mirror holds beside the newest; nothing where it cannot be rendered."""
+        source = next(one for one in self.configured if one.name == name)
+        revision = git.Revision(name, commit, str(source.ref), mirror=str(self.mirrors / f"{name}.git"))
+        spec = replace(self.good[name].spec, revision=revision.text)
+        try:
+            return self._rendered(source, revision, spec).objects
+        except SetscrewError:
+            return ()
 
     @property
     def unread(self) -> tuple[str, ...]:
         """Sources that this process has not read yet: what they declared before still holds."""
         return tuple(source.name for source in self.configured if source.name not in self.good)
 
-    def _refresh(self, source: GitSource) -> bool:
+    def _refresh(self, source: GitSource, seen: Callable[[str, str], None]) -> bool:
         before, head = self.good.get(source.name), ""
         try:
             head = git.remote_head(source, allow_local=self.allow_local)
-            if before is not None and before.state.commit == head and before.told in {None, self.cluster}:
-                self._note(source, before)
-                return False
-            self.good[source.name] = self._read(source)
+            seen(source.name, head)
+            with self._reading[source.name]:
+                before = self.good.get(source.name)
+                if before is not None and before.state.commit == head and before.told in {None, self.cluster}:
+                    self._note(source, before)
+                    return False
+                self.good[source.name] = self._read(source)
         except SetscrewError as error:
             self._note_failure(source, before, head, error)
             return False
@@ -95,10 +124,7 @@ class Sources:
     def _read(self, source: GitSource) -> Good:
         revision = git.fetch(source, self.mirrors, allow_local=self.allow_local)
         spec = parse_render(source.render, source=source.name, revision=revision.text).on(self.cluster)
-        with tempfile.TemporaryDirectory(prefix="setscrew-source-") as directory:
-            root = Path(directory) / "tree"
-            materialise(revision, source.path, root)
-            result = render(root / source.path, spec, self.tools, root=root)
+        result = self._rendered(source, revision, spec)
         state = SourceState(
             name=source.name,
             url=public_url(source.url),
@@ -109,7 +135,14 @@ class Sources:
             release=result.release,
             namespace=spec.namespace or "default",
         )
-        return Good(state, spec, result.objects, result.notes, self.cluster if result.kind == "helm" else None)
+        told = self.cluster if result.kind == "helm" else None
+        return Good(state, spec, result.objects, result.notes, told, revision.log)
+
+    def _rendered(self, source: GitSource, revision: git.Revision, spec: RenderSpec) -> RenderResult:
+        with tempfile.TemporaryDirectory(prefix="setscrew-source-") as directory:
+            root = Path(directory) / "tree"
+            materialise(revision, source.path, root)
+            return render(root / source.path, spec, self.tools, root=root)
 
     def _note(self, source: GitSource, good: Good) -> None:
         revision = good.state.revision

@@ -21,24 +21,32 @@ from reconciler.schema.semantics import Semantics
 from reconciler.schema.types import TypeNode
 from reconciler.snapshot.model import Entry, SourceState
 
-FORMAT: Final = "3"
-SCHEMA: Final = """
+FORMAT: Final = "4"
+_ENTRY: Final = """
+  grp TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+  kind TEXT NOT NULL, version TEXT NOT NULL, policy INTEGER NOT NULL, types INTEGER NOT NULL, adopted INTEGER NOT NULL,
+  header BLOB NOT NULL, want BLOB NOT NULL"""
+SCHEMA: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE types (id INTEGER PRIMARY KEY, tree BLOB NOT NULL);
 CREATE TABLE policies (id INTEGER PRIMARY KEY, policy BLOB NOT NULL);
-CREATE TABLE objects (
-  grp TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
-  kind TEXT NOT NULL, version TEXT NOT NULL, policy INTEGER NOT NULL, types INTEGER NOT NULL, adopted INTEGER NOT NULL,
-  header BLOB NOT NULL, want BLOB NOT NULL,
+CREATE TABLE objects ({_ENTRY},
   PRIMARY KEY (grp, resource, namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE earlier ({_ENTRY}, last TEXT NOT NULL, place INTEGER NOT NULL,
+  PRIMARY KEY (grp, resource, namespace, name, place)
 ) WITHOUT ROWID;
 CREATE INDEX by_namespace ON objects (namespace, grp, kind, name);
 """
 INSERT: Final = "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_EARLIER: Final = "INSERT INTO earlier VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 COLUMNS: Final = "grp, resource, namespace, name, kind, version, policy, types, adopted, header, want"
 FIND: Final = f"SELECT {COLUMNS} FROM objects WHERE grp = ? AND resource = ? AND namespace = ? AND name = ?"  # noqa: S608 - constants
 BY_REF: Final = f"SELECT {COLUMNS} FROM objects WHERE grp = ? AND kind = ? AND namespace = ? AND name = ?"  # noqa: S608
 ALL: Final = f"SELECT {COLUMNS} FROM objects ORDER BY grp, resource, namespace, name"  # noqa: S608
+EARLIER: Final = f"""SELECT {COLUMNS}, last FROM earlier
+  WHERE grp = ? AND resource = ? AND namespace = ? AND name = ? ORDER BY place"""  # noqa: S608
+ALL_EARLIER: Final = f"SELECT {COLUMNS}, last FROM earlier ORDER BY place"  # noqa: S608
 # What would go along with a namespace, or with a resource (its group and name): some refs, and all policies.
 IN_NAMESPACE: Final = "namespace = ? AND namespace <> ''"
 OF_RESOURCE: Final = "grp = ? AND resource = ?"
@@ -64,7 +72,7 @@ class Header(msgspec.Struct, omit_defaults=True, array_like=True):
 
 
 class Row(NamedTuple):
-    """One row of `objects`."""
+    """One row of `objects`, and the first columns of one of `earlier`."""
 
     grp: str
     resource: str

@@ -19,7 +19,7 @@ from reconciler.policy.model import Policy
 from reconciler.schema.pack import dump
 from reconciler.schema.types import TypeNode
 from reconciler.snapshot import rows
-from reconciler.snapshot.model import MemorySnapshot
+from reconciler.snapshot.model import Entry, MemorySnapshot
 
 POINTER: Final = "current.json"
 KEPT: Final = 5
@@ -75,12 +75,18 @@ def _fill_objects(snapshot: MemorySnapshot, database: sqlite3.Connection) -> Non
     policies: dict[Policy, int] = {}
     types: dict[bytes, int] = {}
     known: dict[int, int] = {}
-    for entry in sorted(snapshot.entries, key=lambda entry: (entry.object.ref, entry.object.kind.resource)):
+
+    def row(entry: Entry) -> rows.Row:
         policy = policies.setdefault(entry.policy, len(policies))
         node: TypeNode = entry.object.types
         if id(node) not in known:
             known[id(node)] = types.setdefault(rows.encode(dump(node)), len(types))
-        database.execute(rows.INSERT, rows.to_row(entry, policy, known[id(node)]))
+        return rows.to_row(entry, policy, known[id(node)])
+
+    for entry in sorted(snapshot.entries, key=lambda entry: (entry.object.ref, entry.object.kind.resource)):
+        database.execute(rows.INSERT, row(entry))
+    for place, one in enumerate(snapshot.before):
+        database.execute(rows.INSERT_EARLIER, (*row(one.entry), one.last, place))
     database.executemany("INSERT INTO policies VALUES (?, ?)", [(i, rows.encode(p)) for p, i in policies.items()])
     database.executemany("INSERT INTO types VALUES (?, ?)", [(i, tree) for tree, i in types.items()])
 

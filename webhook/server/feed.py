@@ -65,9 +65,9 @@ class SnapshotFile:
         """See SnapshotView."""
         return self._entry(rows.FIND, (group, resource, namespace, name))
 
-    def earlier(self, group: str, resource: str, namespace: str, name: str) -> tuple[Earlier, ...]:  # noqa: ARG002
+    def earlier(self, group: str, resource: str, namespace: str, name: str) -> tuple[Earlier, ...]:
         """See SnapshotView."""
-        return ()
+        return self._earlier(rows.EARLIER, (group, resource, namespace, name))
 
     def by_ref(self, ref: ObjectRef) -> Entry | None:
         """See SnapshotView."""
@@ -93,6 +93,13 @@ class SnapshotFile:
         """All entries in the order of their keys."""
         for row in self._all(rows.ALL):
             yield self._decoded(rows.Row(*row))
+
+    def before(self) -> tuple[Earlier, ...]:
+        """All that is kept of earlier revisions, newest first."""
+        return self._earlier(rows.ALL_EARLIER)
+
+    def _earlier(self, sql: str, key: tuple[str, ...] = ()) -> tuple[Earlier, ...]:
+        return tuple(Earlier(self._decoded(rows.Row(*row[:-1])), row[-1]) for row in self._all(sql, key))
 
     def _entry(self, sql: str, key: tuple[str, ...]) -> Entry | None:
         row = self._database().execute(sql, key).fetchone()
