@@ -21,9 +21,11 @@ from reconciler.limits import FORMS_AT_ONCE, FORMS_QUICKLY, QUICK_FORMS_SECONDS
 from reconciler.loop.assemble import Assembly, Declared, assemble
 from reconciler.loop.catalogs import Catalogs
 from reconciler.loop.forms import Forms
-from reconciler.loop.scan import scan, summed
+from reconciler.loop.revisions import history, passed_over, recalled
+from reconciler.loop.scan import look, scan, summed
 from reconciler.loop.server_state import Server, ServerState
-from reconciler.loop.sources import Sources
+from reconciler.loop.sources import Good, Sources
+from reconciler.loop.standing import Mode, Standing
 from reconciler.loop.trust import UNTRUSTED, View, accused, basis, mutating
 from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
