@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import DDL, Boolean, Column, Index, Integer, MetaData, String, Table, Text, event
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 METADATA: Final = MetaData()
 
 META: Final = Table(
@@ -89,27 +89,45 @@ DELIVERIES: Final = Table(
     Column("time", String, nullable=False),
 )
 
-# Only `body` is evidence; columns are what is filtered by, and must say what it says. `allowed` is 0 or 1, and nothing for
-# a gap. Rows are numbered without a hole from 1, and `hash` chains each to all before it (reconciler.store.chain).
+# Only `body` is evidence; columns are what is filtered by, and must say what it says. `allowed` is 0 or 1, NULL for a
+# gap. Rows are numbered without a hole from 1, and `hash` chains each to all before it (reconciler.store.chain).
 DECISIONS: Final = Table(
     "decisions",
     METADATA,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("cluster", String, nullable=False),
+    Column("cluster", String, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("time", String, nullable=False),
-    Column("allowed", Boolean, nullable=False),
+    Column("allowed", Integer),
     Column("code", String, nullable=False),
+    Column("would", String, nullable=False),
     Column("user", String, nullable=False),
-    Column("operation", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("namespace", String, nullable=False),
     Column("name", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("worker", String, nullable=False),
+    Column("number", Integer, nullable=False),
     Column("body", Text, nullable=False),
-    sqlite_autoincrement=True,
+    Column("hash", String, nullable=False),
+)
+
+# Times have columns of their own only as far as queries need them; `asked` is the spec as it was asked for.
+GRANTS: Final = Table(
+    "grants",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("not_after", String, nullable=False),
+    Column("revoked", String, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 Index("deliveries_by_time", DELIVERIES.c.cluster, DELIVERIES.c.time)
 Index("decisions_by_object", DECISIONS.c.cluster, DECISIONS.c.namespace, DECISIONS.c.name)
+Index("decisions_by_time", DECISIONS.c.cluster, DECISIONS.c.time)
+Index("decisions_by_worker", DECISIONS.c.cluster, DECISIONS.c.worker, DECISIONS.c.number)
 
 # Records of decisions are evidence: the database itself refuses to alter one.
 APPEND_ONLY: Final = tuple(
@@ -117,3 +135,12 @@ APPEND_ONLY: Final = tuple(
     "BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END"
     for verb in ("update", "delete")
 )
+
+# Who was allowed what is evidence as well: a grant is made, and may be revoked once.
+for _name, _when in {
+    "grants_no_delete": "BEFORE DELETE ON grants",
+    "grants_revoked_once": "BEFORE UPDATE ON grants WHEN OLD.revoked <> '' OR NEW.revoked = '' OR NEW.id <> OLD.id",
+}.items():
+    _statement = f"CREATE TRIGGER {_name} {_when} BEGIN SELECT RAISE(ABORT, 'grants are kept as they were'); END"
+    _trigger = DDL(_statement)  # type: ignore[no-untyped-call] # SQLAlchemy's own
+    event.listen(GRANTS, "after_create", _trigger.execute_if(dialect="sqlite"))

@@ -8,12 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.errors import StoreError
 from reconciler.limits import DELIVERIES_KEPT, REPORT_PAGE
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import DriftItem, DriftSource, finding_id
 from reconciler.store import deliveries
-from reconciler.store.decisions import read_decisions, record, record_all
 from reconciler.store.deliveries import note_delivery, seen_delivery
 from reconciler.store.findings import (
     Pass,
@@ -171,61 +169,3 @@ def test_a_flood_of_deliveries_is_bounded(state: State, monkeypatch: pytest.Monk
     for number in range(6):
         note_delivery(state, "gh", str(number), "accepted", NOW + timedelta(seconds=number))
     assert [seen_delivery(state, "gh", str(number)) for number in range(6)] == [False] * 3 + [True] * 3
-
-
-def decision(**more: object) -> bytes:
-    base = {
-        "time": "2030-01-01T00:00:00.000Z",
-        "user": "mallory",
-        "operation": "UPDATE",
-        "kind": "Deployment",
-        "namespace": "shop",
-        "name": "web",
-        "code": "held",
-        "allowed": False,
-    }
-    return json.dumps(base | more).encode()
-
-
-def test_decisions_come_back_newest_first_and_filtered(state: State) -> None:
-    record(state, decision())
-    record_all(state, [decision(name="api", code="same", allowed=True), decision(user="eve")])
-    found, total = read_decisions(state, {}, 2)
-    assert ([one["user"] for one in found], total) == (["eve", "mallory"], 3)
-    assert [one["name"] for one in read_decisions(state, {"code": "same"})[0]] == ["api"]
-    assert read_decisions(state, {"kind": "deployment", "user": "eve"})[1] == 1
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"{}",
-        b'{"allowed": "yes", "code": "x", "time": "t"}',
-        b'{"allowed": true, "code": 3, "time": "t"}',
-        b'{"allowed": true, "code": "x"}',
-        b"[" * 60_000,
-        b'{"allowed": true, "code": "x", "time": "t", "pad": "' + b"x" * 70_000 + b'"}',
-        b"\xff\xfe",
-    ],
-    ids=["empty", "cut", "a list", "nothing", "a word", "a number", "no time", "deep", "long", "not text"],
-)
-def test_a_line_that_is_no_decision_is_refused_and_stores_nothing(state: State, line: bytes) -> None:
-    with pytest.raises(StoreError):
-        record_all(state, [decision(), line])
-    assert read_decisions(state)[1] == 0
-
-
-def test_the_database_refuses_to_alter_a_decision(state: State) -> None:
-    record(state, decision())
-    for statement in ("UPDATE decisions SET user = 'x'", "DELETE FROM decisions"):
-        with pytest.raises(StoreError, match="append-only"), state.write() as connection:
-            connection.exec_driver_sql(statement)
-    assert read_decisions(state)[0][0]["user"] == "mallory"
-
-
-def test_control_characters_of_a_user_name_are_escaped(state: State) -> None:
-    record(state, decision(user="mal\x1b[31mlory"))
-    assert read_decisions(state)[0][0]["user"] == "mal\\x1b[31mlory"
