@@ -132,12 +132,13 @@ DRY_RUN_TRIES: Final = 4
 DRY_RUN_FIRST_WAIT_SECONDS: Final = 0.25
 DRY_RUN_LONGEST_WAIT_SECONDS: Final = 10.0
 
-# Grants: how long one may last, how many may hold at a time, how long their words may be, the published file.
+# Grants: how long one lasts, its words, one grant as it is stored; how many hold at a time, and the file of them all.
 GRANT_HOURS: Final = 8
+GRANT_ENTRIES: Final = 100
+GRANT_TEXT_CHARS: Final = 1024
+GRANT_BYTES: Final = 64 * KIB
 GRANTS_IN_FORCE: Final = 200
-GRANT_SCOPE_ENTRIES: Final = 50
-GRANT_TEXT_CHARS: Final = 500
-GRANTS_FILE_BYTES: Final = 32 * MIB
+GRANTS_FILE_BYTES: Final = 16 * MIB
 
 # The API listener. A client that is silent this long in the middle of a request is let go.
 API_THREADS: Final = 16
@@ -156,3 +157,5 @@ FORMS_AT_ONCE: Final = 250
 FORMS_QUICKLY: Final = 25
 # New objects that are looked at in the cluster before the snapshot with them is published; more wait for a scan.
 SIGHTS_QUICKLY: Final = 250
+# How long `setscrew enforce` waits for the reconciler, which may be busy with a look at Git.
+SWITCH_SECONDS: Final = 90

@@ -34,7 +34,7 @@ class ApiAddress:
 def write_address(state_dir: Path, url: str) -> None:
     """Tell commands where the API server is. Raises StoreError."""
     body = json.dumps({"url": url, "tokenFile": str((state_dir / TOKEN_FILE).absolute())})
-    _write_private(state_dir / API_FILE, body + "\n")
+    write_private(state_dir / API_FILE, body + "\n")
 
 
 def read_address(state_dir: Path) -> ApiAddress:
@@ -54,7 +54,7 @@ def ensure_token(state_dir: Path) -> bytes:
     """The token of this state directory, made at first use (mode 0600). Raises StoreError or UsageError."""
     path = state_dir / TOKEN_FILE
     if not path.exists():
-        _write_private(path, secrets.token_urlsafe(32) + "\n")
+        write_private(path, secrets.token_urlsafe(32) + "\n")
     return read_token(path)
 
 
@@ -105,11 +105,17 @@ def _with_secret(spec: ReceiverSpec) -> Receiver:
     return Receiver(spec.name, spec.provider, spec.sources, (checked_secret(secret, spec.name),))
 
 
-def _write_private(path: Path, text: str) -> None:
-    # Complete or not at all, and never for a moment with another mode.
+def write_private(path: Path, text: str) -> None:
+    """A file of mode 0600, complete or not at all. It belongs to the directory's owner also where root writes it.
+
+    Raises StoreError.
+    """
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if os.geteuid() == 0:
+                owner = path.parent.stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.write(text)
         Path(name).replace(path)
     except OSError as error:

@@ -19,16 +19,17 @@ from reconciler.policy.parse import RULE_KINDS, parse_rules
 from reconciler.source.spec import GitSource, parse_source
 
 POLICY_KINDS: Final = ("DriftPolicy", *RULE_KINDS)
-KINDS: Final = (*POLICY_KINDS, "GitSource", "Receiver")
+KINDS: Final = (*POLICY_KINDS, "GitSource", "Receiver", "DriftGrant")
 Document = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What to guard and how."""
+    """What to guard and how. `grants` are DriftGrant documents: only a clock can tell what they grant."""
 
     rules: Rules
     sources: tuple[GitSource, ...] = ()
+    grants: tuple[Document, ...] = ()
 
 
 def load(directory: Path | None) -> Configuration:
@@ -38,7 +39,8 @@ def load(directory: Path | None) -> Configuration:
     names = [source.name for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"GitSource {min(twice)!r} is defined twice", where=str(directory))
-    return Configuration(parse_rules([*documents(builtin_policies()), *own]), sources)
+    grants = tuple((place, document) for place, document in own if document.get("kind") == "DriftGrant")
+    return Configuration(parse_rules([*documents(builtin_policies()), *own]), sources, grants)
 
 
 def _source(place: str, document: Mapping[str, Any]) -> GitSource:

@@ -25,7 +25,7 @@ from reconciler.render.spec import RenderTools
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.schema_data import load_builtin
 from reconciler.store.state import open_state, sqlite_url
-from setscrew import configuration, statedir
+from setscrew import configuration, grants, statedir
 from setscrew.api_files import STATE_FILE
 from webhook.decision.identity import CANONICALIZER
 from webhook.registration.apply import register, registered_now
@@ -69,6 +69,8 @@ def make(options: Options) -> Clockwork:
     client = ApiClient.load(options.kubeconfig) if options.kubeconfig else None
     dry_runs = ApiClient.load(options.canonicalizer_kubeconfig) if options.canonicalizer_kubeconfig else None
     builtin = load_builtin()
+    state = open_state(sqlite_url(state_dir / STATE_FILE))
+    grants.take_configured(state, state_dir, config.grants, config.rules.grants, datetime.now(UTC).timestamp(), say)
     reconciler = Reconciler(
         sources=Sources(config.sources, options.tools, state_dir / "mirrors", allow_local=options.allow_local),
         forms=Forms(dry_runs, client, options.dry_runs),
@@ -76,7 +78,7 @@ def make(options: Options) -> Clockwork:
         builtin=builtin,
         secret_key=statedir.secret_key(state_dir),
         snapshots=state_dir / "snapshots",
-        state=open_state(sqlite_url(state_dir / STATE_FILE)),
+        state=state,
         client=client,
         discovery=Discovery(client, builtin) if client is not None else None,
         published=_registrar(options, state_dir, client),
@@ -101,7 +103,8 @@ def _last(state_dir: Path) -> MemorySnapshot | None:
         if feed.problem:
             say(f"the last snapshot cannot be used, so all is read anew: {feed.problem}")
         return None
-    return MemorySnapshot(tuple(last.entries()), last.rules, dict(last.sources), last.secret_key, last.digest)
+    parts = (last.rules, dict(last.sources), last.secret_key, last.digest, last.before())
+    return MemorySnapshot(tuple(last.entries()), *parts)
 
 
 def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> Callable[[MemorySnapshot], None]:

@@ -97,6 +97,12 @@ def field_name(element: Element) -> str:
     return f"i:{element}" if isinstance(element, int) else f"f:{element}"
 
 
+def pattern(path: Path) -> str:
+    """`path` as patterns of policies and grants name it, in whatever document: items by keys, `k:{"name":"app"}`."""
+    names = (field_name(one) if isinstance(one, ItemKey) else str(one) for one in path)
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+
+
 def unescaped(token: str) -> str:
     """One token of an RFC 6901 pointer as the name it stands for: `a~1b` is `a/b`."""
     return token.replace("~1", "/").replace("~0", "~")

@@ -39,7 +39,8 @@ class Scope:
 class Grant:
     """One grant. Times are Unix seconds: it holds from `not_before` to `not_after`, and not from `revoked` on (0: not).
 
-    `approver` and `created_by` are names of people, as told by whoever made it.
+    `created` is when it was made. `approver`, `created_by` and `revoked_by` are names of people, as told by whoever
+    made it; `revoked_for` says why.
     """
 
     id: str
@@ -51,6 +52,9 @@ class Grant:
     approver: str = ""
     created_by: str = ""
     revoked: float = 0.0
+    created: float = 0.0
+    revoked_by: str = ""
+    revoked_for: str = ""
 
     def holds(self, now: float) -> bool:
         """True at a moment within its time."""

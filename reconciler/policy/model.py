@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
+
+from reconciler.limits import GRANT_HOURS
 
 Action = Literal["Deny", "Warn", "Audit"]
 Choice = Literal["Deny", "Allow"]
@@ -112,13 +114,19 @@ class MaskRule:
     expires: date | None = None
 
 
+# What the value of a mark may be made of: the source's release and its namespace, the adopter, the marked object.
+MARKS: Final = frozenset(
+    {"release", "namespace", "adopter", "adopterNamespace", "group", "kind", "objectNamespace", "objectName"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SteeringRule:
     """Label or annotation keys that steer tools and controllers; `key` may end in `*`.
 
     `removable`: anyone may remove it where Git does not declare it. `writers` may set it, with `initial` only to that
-    value, and only where there is none. `value`: a value that anyone may write, because the source's own tool would
-    ("{release}" and "{namespace}" are the source's).
+    value, and only where there is none. `value`: a value that anyone may write, because the source's own tool would:
+    with `adopter` where an object of that kind applies the source, else where Helm does. It may hold names of MARKS.
     """
 
     key: str
@@ -126,9 +134,10 @@ class SteeringRule:
     removable: bool = True
     value: str = ""
     writers: tuple[Subject, ...] = ()
-
-
     initial: str = ""
+    adopter: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class OptOut:
     """An annotation (or label) that, declared in Git with that value, hands the object's content to others."""
@@ -207,6 +216,14 @@ class CodeRule:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantRules:
+    """What a grant may be: how long at most, and whether somebody may approve a grant for himself."""
+
+    most_hours: int = GRANT_HOURS
+    self_approval: Choice = "Deny"
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """All policy data of one installation: built-in files of policies/ plus the user's documents."""
 
@@ -221,6 +238,7 @@ class Rules:
     semantics: tuple[SemanticRule, ...] = ()
     scalers: tuple[ScalerRule, ...] = ()
     code: tuple[CodeRule, ...] = ()
+    grants: GrantRules = GrantRules()
 
     def reasons(self) -> dict[str, str]:
         """Why each named rule is there, by its id; of several of one id, the first says it."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
+from string import Formatter
 from typing import Any, Final
 
 from reconciler.errors import UsageError
+from reconciler.limits import GRANT_HOURS
 from reconciler.policy import named
-from reconciler.policy.model import Delegation, Match, OptOut, Policy, Rules, SteeringRule, Writer
+from reconciler.policy.model import MARKS, Delegation, GrantRules, Match, OptOut, Policy, Rules, SteeringRule, Writer
 from reconciler.policy.reader import Reader, subject
 
 Document = Mapping[str, Any]
 
 RULE_KINDS: Final = (
     *("MaskRules", "SteeringRules", "ListRules", "Delegations", "SemanticRules", "ScalerRules", "CodeRules"),
+    "GrantRules",
 )
 
 
@@ -95,9 +98,16 @@ def _steering(data: Any, where: str) -> SteeringRule:
         removable=reader.get("removable", bool, True),
         value=reader.get("value", str, ""),
         writers=reader.each("writers", subject),
+        initial=reader.get("initial", str, ""),
+        adopter=reader.get("adopter", str, ""),
     )
     reader.done()
-        initial=reader.get("initial", str, ""),
+    try:
+        unknown = {name for _, name, _, _ in Formatter().parse(rule.value) if name is not None} - MARKS
+    except ValueError as error:
+        raise reader.wrong(f"value: {error}") from error
+    if unknown:
+        raise reader.wrong(f"value: {min(unknown)!r} is none of {', '.join(sorted(MARKS))}")
     return rule
 
 
@@ -106,6 +116,14 @@ def _opt_out(data: Any, where: str) -> OptOut:
     rule = OptOut(reader.get("key", str, ""), reader.get("value", str, ""), reader.get("reason", str, ""))
     reader.done()
     return rule
+
+
+def _grant_rules(reader: Reader, before: GrantRules) -> GrantRules:
+    """What a document leaves out stays as the documents before it say."""
+    hours = reader.get("mostHours", int, before.most_hours)
+    if not 1 <= hours <= GRANT_HOURS:
+        raise reader.wrong(f"mostHours: {hours} is not from 1 to {GRANT_HOURS}")
+    return GrantRules(hours, reader.choice("selfApproval", before.self_approval))
 
 
 def parse_rules(documents: Iterable[tuple[str, Document]]) -> Rules:
@@ -142,6 +160,8 @@ def _add(rules: Rules, kind: str, reader: Reader) -> Rules:
         return replace(rules, scalers=rules.scalers + reader.each("rules", named.scaler))
     if kind == "CodeRules":
         return replace(rules, code=rules.code + reader.each("rules", named.code))
+    if kind == "GrantRules":
+        return replace(rules, grants=_grant_rules(reader, rules.grants))
     if kind == "SteeringRules":
         steering = rules.steering + reader.each("rules", _steering)
         free = rules.free_template_keys + reader.strings("freeTemplateKeys")

@@ -18,6 +18,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "undeclared": ("Deny", "Allow"),
     "failurePolicy": ("Ignore", "Fail"),
     "undecidable": ("Deny", "Allow"),
+    "selfApproval": ("Deny", "Allow"),
     "adopt": ("Always", "IfNoDiff", "Never"),
     "descendants": ("Ignore", "Audit"),
     "verify": ("Content", "None"),
@@ -74,9 +75,10 @@ class Reader:
         paths = self.strings(key)
         if not paths:
             raise self.wrong(f"{key}: a rule names at least one")
-        return tuple(self._compiled(key, path) for path in paths)
+        return tuple(self.pattern(key, path) for path in paths)
 
-    def _compiled(self, key: str, path: str) -> str:
+    def pattern(self, key: str, path: str) -> str:
+        """A pointer or restricted JSONPath of the list `key`, as a pattern."""
         try:
             return compiled(path)
         except ValueError as error:

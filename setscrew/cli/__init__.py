@@ -25,7 +25,9 @@ _COMMANDS: Final = {
     "demo": ("setscrew.cli.demo", "demo"),
     "diff": ("setscrew.cli.diff", "diff"),
     "drift": ("setscrew.cli.drift", "drift"),
+    "enforce": ("setscrew.cli.enforce", "enforce"),
     "explain": ("setscrew.cli.explain", "explain"),
+    "grant": ("setscrew.cli.grant", "grant"),
     "reconcile": ("setscrew.cli.run", "reconcile"),
     "register": ("setscrew.cli.register", "register"),
     "render": ("setscrew.cli.forms", "render"),
@@ -118,6 +120,7 @@ def main() -> None:
     See it work:          setscrew demo
     Before a push:        setscrew render PATH, setscrew diff PATH, setscrew review --desired DIR < review.json
     On a cluster:         setscrew run, setscrew drift, setscrew explain deployment/web -n shop
+    In an emergency:      setscrew grant create (docs/how-to/break-glass.md)
     The off-switch:       setscrew register --remove
 
     Exit status: 0 same or allowed, 1 drift or denied, more is an error. Codes of errors: docs/reference/errors.md

@@ -52,6 +52,7 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], olde
         violations=violations,
         serving=[entry.policy],
         source=entry.object.provenance.source,
+        want=entry.object.want,
     )
 
 

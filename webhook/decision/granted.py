@@ -6,13 +6,14 @@ one that ends first is named (a looser one beside it opens nothing).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from reconciler.compare.place import UNKNOWN
-from reconciler.model.path import Path
+from reconciler.model.path import Element, ItemKey, Path, follow, pointer
 from reconciler.model.ref import ObjectRef
-from reconciler.model.tree import ABSENT
+from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.grant import Grant
+from reconciler.policy.granting import spellings
 from webhook.decision.identity import is_one_of
 from webhook.decision.leaves import covered, leaves_between
 from webhook.decision.types import Identity
@@ -20,24 +21,63 @@ from webhook.decision.violation import Violation
 
 
 def granted_by(
-    grants: Sequence[Grant], identity: Identity, ref: ObjectRef, violations: Sequence[Violation], now: float
+    grants: Sequence[Grant],
+    identity: Identity,
+    ref: ObjectRef,
+    violations: Sequence[Violation],
+    now: float,
+    documents: Sequence[Tree] = (),
 ) -> Grant | None:
-    """The grant under which `identity` may do it at `now` (Unix seconds), or None. No violations: a whole operation."""
-    named = [
-        grant
-        for grant in grants
-        if grant.holds(now) and is_one_of(identity, grant.subjects) and grant.scope.takes_in(ref)
-    ]
-    if not named or not all(_permits(grant, violations) for grant in named):
+    """The grant under which `identity` may do it at `now` (Unix seconds), or None. No violations: a whole operation.
+
+    `documents`: the object as Git wants it, as it was, as it is asked for; an index in a path counts in all of them.
+    """
+    named = [grant for grant in grants if grant.holds(now) and _names(grant, identity) and grant.scope.takes_in(ref)]
+    if not named or not all(_permits(grant, violations, documents) for grant in named):
         return None
     return min(named, key=lambda grant: (grant.not_after, grant.id))
 
 
-def _permits(grant: Grant, violations: Sequence[Violation]) -> bool:
+def by_index(path: Path, documents: Iterable[Tree]) -> Path:
+    """`path` with the index of each item in place of its keys; `path` itself where the documents do not agree on one.
+
+    Otherwise somebody could move another item to the granted place before he changes it.
+    """
+    found: list[Element] = []
+    nodes = list(documents)
+    for element in path:
+        at: Element | None = element
+        if isinstance(element, ItemKey):
+            at = _agreed(element, [node for node in nodes if isinstance(node, list)])
+        if at is None:
+            return path
+        found.append(at)
+        nodes = [follow((element,), node) for node in nodes]
+    return tuple(found)
+
+
+def _agreed(item: ItemKey, lists: Sequence[list[Tree]]) -> int | None:
+    """The index that the item has in each list that holds it, and that no other item has in the rest of them."""
+    places = {pointer((item,), one) for one in lists if follow((item,), one) is not None}
+    if len(places) != 1:
+        return None
+    index = int(places.pop().removeprefix("/"))
+    taken = any(len(one) > index and follow((item,), one) is None for one in lists)
+    return None if taken else index
+
+
+def _names(grant: Grant, identity: Identity) -> bool:
+    """Who approved a grant does not use it by way of a group; by name he is in it only where the rules allow that."""
+    approved = identity.username.casefold() in spellings(grant.approver)
+    return is_one_of(identity, (one for one in grant.subjects if not (approved and one.group)))
+
+
+def _permits(grant: Grant, violations: Sequence[Violation], documents: Sequence[Tree]) -> bool:
     paths = grant.scope.paths
     if not paths:
         return True
-    return bool(violations) and all(covered(leaf, paths) for one in violations for leaf in _leaves(one))
+    leaves = [leaf for one in violations for leaf in _leaves(one)]
+    return bool(leaves) and all(covered(leaf, paths) or covered(by_index(leaf, documents), paths) for leaf in leaves)
 
 
 def _leaves(one: Violation) -> list[Path]:

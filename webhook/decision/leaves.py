@@ -11,6 +11,7 @@ from reconciler.compare.equal import same
 from reconciler.compare.place import UNKNOWN, Finding
 from reconciler.model.path import Element, ItemKey, Path, split_pattern
 from reconciler.model.tree import ABSENT, Tree
+from reconciler.policy.pattern import item_values
 
 
 def changed_leaves(finding: Finding) -> Iterator[Path]:
@@ -62,7 +63,10 @@ def shrinks(was: Tree, now: Tree) -> bool:
 
 
 def covered(path: Path, patterns: Iterable[str]) -> bool:
-    """True if a pointer pattern covers `path`: `*` is one element, a final `**` (or a prefix) everything below."""
+    """True if a pointer pattern covers `path`: `*` is one element, a final `**` (or a prefix) everything below.
+
+    `name*` is an element that begins so.
+    """
     return any(_covers(split_pattern(pattern), path) for pattern in patterns)
 
 
@@ -76,5 +80,7 @@ def _fits(part: str, element: Element) -> bool:
     if part == "*":
         return True
     if isinstance(element, ItemKey):
-        return any(part == value for _, value in element.pairs)
-    return part == str(element)
+        asked = item_values(part)
+        return any(part == value for _, value in element.pairs) if asked is None else asked.items() <= set(element.pairs)
+    name = str(element)
+    return part == name or (part.endswith("*") and name.startswith(part[:-1]))

@@ -12,12 +12,13 @@ from typing import Final
 from reconciler.compare.mask import clean, pair, text
 from reconciler.compare.place import UNKNOWN
 from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
-from reconciler.model.path import pointer, readable
+from reconciler.model.path import pattern, pointer, readable
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
 from reconciler.policy.grant import Grant
 from reconciler.policy.model import Policy
 from reconciler.snapshot.model import Earlier, Entry, SourceState, Taken
+from webhook.decision.granted import by_index
 from webhook.decision.types import Cause, CauseVerdict, Request
 from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
@@ -51,6 +52,7 @@ def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
         message=f"{place}: want {want}, now {now}: {why}",
         why=why,
         was=was,
+        pattern=pattern(by_index(path, (entry.object.want, request.old, request.object))),
     )
 
 
@@ -216,7 +218,7 @@ def _tail(verdict: Verdict, entry: Entry, one: Cause | None, more: str) -> list[
         lines.append(more)
     namespace = f" -n {_quoted(ref.namespace)}" if ref.namespace else ""
     option = f" --field {_quoted(one.field)}" if one else ""
-    path = f" --path {_quoted(one.pointer)}" if one else ""
+    path = f" --path {_quoted(one.pattern)}" if one else ""
     lines.append("What to do: change it in Git; it is enforced as soon as it is pushed.")
     who = _quoted(clean(verdict.request.identity.username, limit=100))
     grant = f"setscrew grant create --user {who} --ref {_quoted(str(ref))}{path} --for 1h --reason … --approver …"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from reconciler.model.ref import ObjectRef
+from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.model import Policy, Writer
 from webhook.decision import message
 from webhook.decision.granted import granted_by
@@ -28,11 +29,13 @@ def settle(
     violations: Sequence[Violation] = (),
     serving: Iterable[Policy] = (),
     source: str = "",
+    want: Tree = ABSENT,
 ) -> Decision:
     """The refusal itself, or the admission that the policy's action, a grant or a slow look at Git makes of it.
 
     `serving` are the policies whose writers may be ahead of the snapshot here; empty: nobody could. `source` is the one
-    that declares the object, "" where any may come to declare it.
+    that declares the object, "" where any may come to declare it. `want` is the object as Git wants it, where there are
+    violations.
     """
     if not adopted:
         return _admitted(refused, "not-adopted")
@@ -40,7 +43,8 @@ def settle(
         return _admitted(refused, "warned", warnings=tuple(refused.message.splitlines()[:4]))
     if policy.action == "Audit":
         return _admitted(refused, "audited")
-    grant = granted_by(verdict.grants, verdict.request.identity, ref, violations, verdict.now)
+    documents = (want, verdict.request.old, verdict.request.object)
+    grant = granted_by(verdict.grants, verdict.request.identity, ref, violations, verdict.now, documents)
     if grant is not None:
         found = _admitted(refused, "granted", warnings=(message.granted(grant),))
         return replace(found, grant=grant.id, audit={**found.audit, "grant": grant.id})

@@ -81,7 +81,7 @@ class Request:
 class Cause:
     """One path of a violation. `pointer` is for programs, `field` for people; values are printable and masked.
 
-    `why` is the clause that says what holds the path.
+    `why` is the clause that says what holds the path, `pattern` the path as a grant's scope names it.
     """
 
     field: str
@@ -92,6 +92,7 @@ class Cause:
     message: str
     why: str = ""
     was: str = ""
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)

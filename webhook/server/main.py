@@ -10,9 +10,12 @@ import logging
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from reconciler.limits import SNAPSHOT_POLL_SECONDS
+from reconciler.policy import grant_file
 from webhook.server.app import AdmissionApp
+from webhook.server.grants import GrantFeed
 from webhook.server.judge import Judge, place
 from webhook.server.ports import Decide, Decode, Encode, SnapshotFeed
 from webhook.server.recorder import DatagramRecorder
@@ -29,8 +32,14 @@ def create_app(
     # One thread for all polls, so that they never overlap; a new snapshot's digest takes too long for the loop.
     poller = ThreadPoolExecutor(1, "snapshot")
 
+    grants = GrantFeed(settings.state_dir / grant_file.NAME)
+
+    def look() -> None:
+        grants.poll()
+        feed.poll()
+
     async def poll() -> None:
-        await asyncio.get_running_loop().run_in_executor(poller, feed.poll)
+        await asyncio.get_running_loop().run_in_executor(poller, look)
 
     async def poll_always() -> None:
         while True:
@@ -40,11 +49,9 @@ def create_app(
                 _LOG.error("the snapshot could not be read: %s", place(error))
             await asyncio.sleep(SNAPSHOT_POLL_SECONDS)
 
-    async def ask() -> None:
-        await ask_reconciler(settings.refresh_socket)
-
+    refresh = Refresher(partial(ask_reconciler, settings.refresh_socket), poll)
     recorder = DatagramRecorder(settings.decisions_socket)
-    judge = Judge(feed, decide, decode, encode, Refresher(ask, poll), recorder, time.time)  # noqa: TID251
+    judge = Judge(feed, decide, decode, encode, refresh, recorder, time.time, grants.current)  # noqa: TID251
     return AdmissionApp(judge, (poll_always, recorder.run), recorder.flush)
 
 

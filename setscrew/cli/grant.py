@@ -1,0 +1,223 @@
+"""Owns the commands below `grant`: break-glass. Must not decide what may be granted, nor need Git or a cluster."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.errors import UsageError
+from reconciler.limits import GRANT_TEXT_CHARS
+from reconciler.model.ref import ObjectRef
+from reconciler.policy.grant import Grant
+from reconciler.policy.granting import KIND, as_document, state, username
+from reconciler.report.printable import one_line
+from reconciler.store.grants import read_grants
+from reconciler.store.state import State
+from setscrew import configuration, grants
+from setscrew.cli.common import PATH, note, output_option, print_json, print_yaml
+from webhook.server.feed import Feed, SnapshotFile
+
+_COMMAND_LINE = "command line"
+_PATTERN = re.compile(r"[*?\[]")
+_NARROW = 160
+_state_option = click.option(
+    "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
+)
+
+
+@click.group()
+def grant() -> None:
+    r"""Break-glass: let somebody change what Git manages, for a time, with a reason.
+
+    \b
+    setscrew grant create --user dana --ref 'Deployment.apps shop/web' --path /spec/replicas --for 1h \\
+        --reason 'the queue is on fire' --approver lena
+    setscrew grant list
+    setscrew grant revoke dana-1122-0855-4f1c
+    """
+
+
+@grant.command()
+@click.option("-f", "--file", "file", type=PATH, help="DriftGrant documents in place of the options below; - is stdin.")
+@click.option("--user", "users", multiple=True, help="For this user; may be repeated, as all that follow.")
+@click.option("--group", "groups", multiple=True, help="For the members of this group.")
+@click.option("--service-account", "accounts", metavar="NS/NAME", multiple=True, help="For this service account.")
+@click.option("--ref", "refs", multiple=True, help="Only this object, as denials name it: 'Deployment.apps shop/web'.")
+@click.option("--kind", "kinds", multiple=True, help="Only this kind: apps/Deployment, or ConfigMap.")
+@click.option("--namespace", "-n", "namespaces", multiple=True, help="Only objects in this namespace.")
+@click.option("--path", "paths", multiple=True, help="Only this path, and what is below it. Then no DELETE.")
+@click.option("--for", "duration", help="How long: 30m, 1h30m; at most 8h.")
+@click.option("--until", help="In place of --for: 2027-01-31T22:30:00Z.")
+@click.option("--reason", default="", help="Why.")
+@click.option("--approver", default="", help="Who says yes: somebody whom the grant does not name.")
+@_state_option
+@output_option("name", "json", "yaml", default="name")
+def create(file: Path | None, state_dir: Path, output: str, **options: Any) -> None:
+    r"""Grant: what is named may leave Git until the grant ends, and who writes is warned and recorded.
+
+    In force within a second, also while Git or the reconciler is down. Prints the id. A denial ends with the command
+    that would permit it, to be completed by somebody else.
+
+    \b
+    setscrew grant create --user dana --ref 'Deployment.apps shop/web' --for 1h --reason '…' --approver lena
+    setscrew grant create -f grant.yaml
+    """
+    if file is not None and any(options.values()):
+        raise UsageError("--file says all of it", where="--file", hint="leave the other options out")
+    documents = _documents(file) if file is not None else [(_COMMAND_LINE, _document(options))]
+    snapshot = _snapshot(state_dir)
+    rules = (snapshot.rules if snapshot is not None else configuration.load(None).rules).grants
+    now = time.time()
+    with _opened(state_dir) as store:
+        made = grants.create(store, state_dir, documents, rules, now, _me())
+    for one in made:
+        note([f"grant {one.id} for {_subjects(one)} until {_time(one.not_after)}; what stays then is drift"])
+        note(f"no source declares {ref}" for ref in _unknown(one, snapshot))
+    if output == "name":
+        click.echo("\n".join(one.id for one in made))
+    else:
+        trees = [as_document(one, now) for one in made]
+        print_yaml(trees) if output == "yaml" else print_json(trees[0] if len(trees) == 1 else _list(trees))
+
+
+@grant.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that have ended or are revoked.")
+@_state_option
+@output_option("table", "json", "yaml", default="table")
+def list_grants(everything: bool, state_dir: Path, output: str) -> None:
+    """List the grants that are in force, newest first."""
+    now = time.time()
+    with _opened(state_dir) as store:
+        found = read_grants(store)
+    shown = [one for one in found if everything or not (one.revoked or one.not_after <= now)]
+    trees = [as_document(one, now) for one in shown]
+    if output == "json":
+        print_json(_list(trees))
+    elif output == "yaml":
+        print_yaml(trees)
+    else:
+        _print_table(shown, now)
+
+
+@grant.command()
+@click.argument("identity", metavar="ID")
+@click.option("--reason", default="", help="Why.")
+@_state_option
+def revoke(identity: str, reason: str, state_dir: Path) -> None:
+    """End the grant ID now. What was written under it stays, as drift."""
+    if not reason.isprintable() or len(reason) > GRANT_TEXT_CHARS:
+        raise UsageError(f"expected one printable line of at most {GRANT_TEXT_CHARS} characters", where="--reason")
+    now = time.time()
+    with _opened(state_dir) as store:
+        ended = grants.revoke(store, state_dir, identity, now, by=_me(), reason=reason)
+    if ended.revoked:
+        note([f"grant {ended.id} is revoked since {_time(ended.revoked)}"])
+    else:
+        note([f"grant {ended.id} has ended at {_time(ended.not_after)} by itself"])
+
+
+def _documents(file: Path) -> list[grants.Document]:
+    found = list(configuration.documents(Path("/dev/stdin") if str(file) == "-" else file))
+    wrong = [(where, tree.get("kind")) for where, tree in found if tree.get("kind") != KIND]
+    if wrong or not found:
+        where, kind = wrong[0] if wrong else (str(file), "nothing")
+        raise UsageError(f"expected {KIND} documents, found {kind}", where=where)
+    return found
+
+
+def _document(options: dict[str, Any]) -> dict[str, Any]:
+    """The options as a DriftGrant: there is one way to read a grant."""
+    subjects = [{"user": name} for name in options["users"]]
+    subjects += [{"group": name} for name in options["groups"]]
+    subjects += [{"serviceAccount": name} for name in options["accounts"]]
+    spec: dict[str, Any] = {
+        "subjects": subjects,
+        "scope": {key: list(options[key]) for key in ("refs", "kinds", "namespaces", "paths") if options[key]},
+        "reason": options["reason"],
+        "approver": options["approver"],
+    }
+    spec |= {"duration": options["duration"]} if options["duration"] else {}
+    spec |= {"notAfter": options["until"]} if options["until"] else {}
+    first = next((word for one in subjects for word in one.values()), "nobody")
+    return {"kind": KIND, "metadata": {"name": _name(first)}, "spec": spec}
+
+
+def _name(subject: str) -> str:
+    """`dana-1122-0855-4f1c`: who, when, and four digits so that it is the only one."""
+    who = re.sub(r"[^a-z0-9]+", "-", subject.rpartition(":")[2].lower())[:40].strip("-") or "grant"
+    return f"{who}-{datetime.now(UTC):%m%d-%H%M}-{secrets.token_hex(2)}"
+
+
+def _snapshot(state_dir: Path) -> SnapshotFile | None:
+    feed = Feed(state_dir / "snapshots" / "current.json")
+    feed.poll()
+    return feed.current()
+
+
+def _unknown(one: Grant, snapshot: SnapshotFile | None) -> Iterator[str]:
+    """Refs that no source declares: a slip at 3 a.m. permits nothing, and nobody would know why."""
+    for ref in one.scope.refs if snapshot is not None else ():
+        kind, _, place = ref.partition(" ")
+        name, _, group = kind.partition(".")
+        namespace, _, own = place.rpartition("/")
+        known = _PATTERN.search(ref) or (snapshot and snapshot.by_ref(ObjectRef(group, name, namespace, own)))
+        if not known:
+            yield ref
+
+
+@contextmanager
+def _opened(state_dir: Path) -> Iterator[State]:
+    store = grants.open_grants(state_dir)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _me() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def _list(trees: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "setscrew.dev/v1alpha1", "kind": f"{KIND}List", "items": trees}
+
+
+def _print_table(shown: list[Grant], now: float) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(highlight=False, width=_NARROW)
+    if not shown:
+        note(["no grant is in force"])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    for column in ("ID", "STATE", "UNTIL", "WHO", "WHAT", "REASON", "APPROVER"):
+        table.add_column(column, overflow="fold")
+    for one in shown:
+        words = [word for name in ("refs", "kinds", "namespaces", "paths") for word in getattr(one.scope, name)]
+        cells = (one.id, state(one, now), _time(one.not_after), _subjects(one), "\n".join(map(one_line, words)))
+        table.add_row(*map(Text, (*cells, one_line(one.reason), one_line(one.approver))))
+    console.print(table)
+
+
+def _subjects(one: Grant) -> str:
+    return one_line(", ".join(map(username, one.subjects)))
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
