@@ -18,6 +18,15 @@ SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Adopter:
+    """The object by which a tool applies a source: a Kustomization or HelmRelease of Flux, an Application of Argo CD."""
+
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceState:
     """One source at one revision. `revision` is `branch@sha1:<40 hex>`, or `dir@sha256:<64 hex>` for a directory."""
 
@@ -30,6 +39,7 @@ class SourceState:
     signer: str = ""
     release: str = ""
     namespace: str = ""
+    adopter: Adopter = Adopter()
     # Commits that were enforced or passed over before this one, newest first, with their subjects; the current first.
     history: tuple[tuple[str, str], ...] = ()
     # False: a new source on a cluster with drift is only watched, until `setscrew enforce`.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from reconciler.errors import UsageError
+from reconciler.snapshot.model import Adopter
 
 API_VERSION: Final = "setscrew.dev/v1alpha1"
 KIND: Final = "GitSource"
@@ -21,7 +22,8 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # What `git check-ref-format` refuses, plus a leading dash; 255 bytes are our own bound.
 _BAD_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)|^@$")
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_SPEC_FIELDS: Final = ("url", "ref", "path", "render", "interval", "suspend")
+_SPEC_FIELDS: Final = ("url", "ref", "path", "render", "interval", "suspend", "adoptedBy")
+_ADOPTERS: Final = ("Application", "HelmRelease", "Kustomization")
 _REF_BYTES: Final = 255
 
 
@@ -48,7 +50,7 @@ class GitSource:
     """A repository, a ref and a path, and how to render it.
 
     `path` is relative to the repository's root, "" for the root itself. `render` is the document's `spec.render` as it
-    stands (reconciler.render reads it). `interval` is in seconds.
+    stands (reconciler.render reads it). `interval` is in seconds. `adopted_by` is what applies it to the cluster.
     """
 
     name: str
@@ -58,6 +60,7 @@ class GitSource:
     render: Mapping[str, Any] = field(default_factory=dict)
     interval: int = DEFAULT_INTERVAL_SECONDS
     suspend: bool = False
+    adopted_by: Adopter = field(default_factory=Adopter)
 
     @property
     def is_local(self) -> bool:
@@ -92,6 +95,7 @@ def parse_source(document: Mapping[str, Any]) -> GitSource:
         render=_mapping(spec.get("render") or {}, f"{where}.render"),
         interval=_interval(spec.get("interval", DEFAULT_INTERVAL_SECONDS), f"{where}.interval"),
         suspend=_flag(spec.get("suspend", False), f"{where}.suspend"),
+        adopted_by=_adopter(spec.get("adoptedBy") or {}, f"{where}.adoptedBy"),
     )
 
 
@@ -141,6 +145,20 @@ def _path(value: Any, where: str) -> str:
     if value.startswith("/") or ".." in parts or ".git" in parts:
         raise UsageError("must be relative to the repository's root, without ..", where=where)
     return "/".join(parts)
+
+
+def _adopter(value: Any, where: str) -> Adopter:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+        raise UsageError("must be a mapping of kind, name and namespace", where=where)
+    if not value:
+        return Adopter()
+    if unknown := sorted(set(value) - {"kind", "name", "namespace"}):
+        raise UsageError("is not supported by this version", where=f"{where}.{unknown[0]}")
+    if value.get("kind") not in _ADOPTERS:
+        raise UsageError(f"must be one of {', '.join(_ADOPTERS)}", where=f"{where}.kind")
+    if not value.get("name"):
+        raise UsageError("must name the object that applies the source", where=f"{where}.name")
+    return Adopter(**value)
 
 
 def _interval(value: Any, where: str) -> int:

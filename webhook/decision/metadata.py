@@ -18,6 +18,7 @@ from reconciler.model.tree import ABSENT, Tree, child, deeper_than, dig, strict_
 from reconciler.policy.model import SteeringRule
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision.identity import is_controller, is_one_of
+from webhook.decision.marks import mark_of
 from webhook.decision.types import Identity
 from webhook.decision.violation import Violation
 
@@ -68,15 +69,14 @@ def _may_steer(
     if is_one_of(identity, rule.writers) and (not rule.initial or (old is ABSENT and new == rule.initial)):
         return True
     source = snapshot.sources.get(entry.object.provenance.source)
-    if not rule.value or source is None or not source.release:
-        return False
-    return bool(new == rule.value.format(release=source.release, namespace=source.namespace))
+    mark = mark_of(rule, source, entry.object.ref) if source is not None else ""
+    return bool(mark) and bool(new == mark)
 
 
 def _finalizers(entry: Entry, identity: Identity, was: Tree, now: Tree) -> Iterator[Violation]:
     """Anyone may add one; only a controller takes one away, and Git's own are judged as held."""
     held = _items(dig(entry.object.want, "metadata", "finalizers"))
-    kept = {name for name in _items(dig(now, "metadata", "finalizers")) if isinstance(name, str)}
+    kept = _items(dig(now, "metadata", "finalizers"))
     if is_controller(identity):
         return
     for name in _items(dig(was, "metadata", "finalizers")):

@@ -143,3 +143,10 @@ def test_rules_of_lists_are_read() -> None:
     assert rules("MaskRules", id="r", kinds=["*"], paths=["{replicas}"], allocated=True).masks[0].allocated
     found = parse_rules([("f", {"kind": "SteeringRules", "optOuts": [{"key": "k", "value": "v", "reason": "r"}]})])
     assert (found.opt_outs[0].key, found.opt_outs[0].value) == ("k", "v")
+
+
+@pytest.mark.parametrize("value", ["{owner}", "{adopter.__class__}", "{", "{0}", "{}"])
+def test_a_mark_is_made_of_what_is_known_of_source_and_object(value: str) -> None:
+    with pytest.raises(UsageError, match="value: "):
+        rules("SteeringRules", key="k", value=value)
+    assert rules("SteeringRules", key="k", value="{adopter}:{group}/{kind}").steering[0].value

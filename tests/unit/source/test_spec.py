@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import UsageError
+from reconciler.snapshot.model import Adopter
 from reconciler.source.spec import GitRef, parse_source
 
 
@@ -30,6 +31,12 @@ def test_a_source_needs_a_name_and_a_url_only() -> None:
     assert (source.name, source.ref.full, source.path, source.interval, source.suspend) == (
         "payments", "HEAD", "", 300, False,
     )  # fmt: skip
+
+
+def test_a_source_names_what_applies_it() -> None:
+    adopter = {"kind": "Kustomization", "name": "apps", "namespace": "flux-system"}
+    assert parse_source(document(adoptedBy=adopter)).adopted_by == Adopter(**adopter)
+    assert parse_source(document()).adopted_by == Adopter()
 
 
 @pytest.mark.parametrize(
@@ -94,6 +101,10 @@ def test_paths_stay_in_the_repository(path: Any) -> None:
         ({"interval": "soon"}, "spec.interval"),
         ({"interval": 0}, "spec.interval"),
         ({"suspend": "no"}, "spec.suspend"),
+        ({"adoptedBy": "apps"}, "spec.adoptedBy"),
+        ({"adoptedBy": {"kind": "Kustomization"}}, "spec.adoptedBy.name"),
+        ({"adoptedBy": {"kind": "Chart", "name": "apps"}}, "spec.adoptedBy.kind"),
+        ({"adoptedBy": {"kind": "Application", "name": "apps", "project": "x"}}, "spec.adoptedBy.project"),
         ({"render": [1]}, "spec.render"),
         ({"render": "Helm"}, "spec.render"),
     ],
