@@ -36,7 +36,7 @@ def print_table(report: dict[str, Any]) -> None:
     for item in items:
         table.add_row(*_row(item, report["metadata"]))
     console.print(table)
-    for line in (*_what_next(report), *_ruled(report)):
+    for line in (*_what_next(report), *_watched(items), *_ruled(report)):
         console.print(Text(line), soft_wrap=True)
 
 
@@ -52,6 +52,14 @@ def print_diff(report: dict[str, Any]) -> None:
                 click.secho(_prefixed("-", change["desired"]), fg="red")
             if "live" in change:
                 click.secho(_prefixed("+", change["live"]), fg="green")
+
+
+def _watched(items: list[dict[str, Any]]) -> Iterator[str]:
+    """Which of the sources are only watched, and the way out of that."""
+    sources = [item.get("source", {}) for item in items]
+    for name in sorted({one["name"] for one in sources if one.get("name") and not one.get("enforced", True)}):
+        shown = one_line(name)
+        yield f"Source {shown} is watched: nothing of it is refused until `setscrew enforce {shown}`."
 
 
 def _ruled(report: dict[str, Any]) -> Iterator[str]:
@@ -76,6 +84,8 @@ def _row(item: dict[str, Any], metadata: dict[str, Any]) -> list[Text]:
         lines.append(f"… {len(changes) - _SHOWN_CHANGES} more (-o diff)")
     if item["state"] != "drifted":
         lines.insert(0, item["state"] + _why(item))
+    if not item.get("adopted", True):
+        lines.append("not adopted: it was there before Git declared it, so changes of it are not refused")
     return [
         Text(_object(item), style=_COLOURS.get(item["state"], "")),
         Text("\n".join(lines)),

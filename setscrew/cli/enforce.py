@@ -1,0 +1,76 @@
+"""Owns the command `enforce`: it asks the running reconciler to enforce sources, or only to watch them.
+
+Must not write to the state store itself: what is enforced has one writer.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from reconciler.errors import UsageError
+from reconciler.limits import SWITCH_SECONDS
+from reconciler.loop.serve import REFRESH_SOCKET
+from setscrew.cli.common import PATH, note, output_option, print_json
+
+_MEANING: Final = {
+    "enforced": "changes away from Git are refused",
+    "watched": "nothing of it is refused; what would be is recorded",
+}
+
+
+@click.command()
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every configured source.")
+@click.option("--off", "--watch", "off", is_flag=True, help="Undo it: refuse nothing of the source, only watch it.")
+@click.option(
+    "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
+)
+@output_option("text", "json", default="text")
+def enforce(sources: tuple[str, ...], every: bool, off: bool, state_dir: Path, output: str) -> None:
+    r"""Enforce SOURCE from now on: all of it, also objects that differ from Git. Prints the mode before and after.
+
+    A new source on a cluster that differs from it is only watched until then. What differs blocks nothing: it stays in
+    the report until somebody applies what Git says. It survives restarts, and needs a running `setscrew run`.
+
+    \b
+    setscrew enforce shop --state ./state
+    setscrew enforce shop --off             watch it again
+    """
+    if bool(sources) == every:
+        raise UsageError("name the sources, or give --all", hint="setscrew enforce shop")
+    answer = _asked(state_dir, {"op": "switch", "sources": list(sources), "enforced": not off})
+    if "error" in answer:
+        raise UsageError(answer["error"], hint=answer["hint"], code=answer["code"])
+    modes: dict[str, list[str]] = answer["modes"]
+    if output == "json":
+        print_json({"sources": [{"name": name, "before": was, "after": now} for name, (was, now) in modes.items()]})
+        return
+    for name, (was, now) in modes.items():
+        click.echo(f"{name}: {was} → {now}" if was != now else f"{name}: {now}, as before")
+    note(f"{mode}: {_MEANING[mode]}" for mode in sorted({now for _, now in modes.values()}))
+    note(
+        [f"in force with snapshot {answer['digest'][:12]}" if answer["digest"] else "in force as soon as Git was read"]
+    )
+
+
+def _asked(state_dir: Path, question: dict[str, Any]) -> dict[str, Any]:
+    """The reconciler's answer. Raises UsageError where there is none."""
+    path = state_dir / REFRESH_SOCKET
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(SWITCH_SECONDS)
+            connection.connect(str(path))
+            connection.sendall(json.dumps(question).encode() + b"\n")
+            answer: dict[str, Any] = json.loads(connection.makefile().readline())
+    except TimeoutError as error:
+        hint = "it may be reading Git; the change is made when it is done: ask again"
+        raise UsageError("the reconciler has not answered yet", where=str(state_dir), hint=hint) from error
+    except (OSError, ValueError) as error:
+        hint = "start `setscrew run`; with --enforce it enforces every source"
+        raise UsageError("no reconciler works on this state directory", where=str(state_dir), hint=hint) from error
+    return answer
