@@ -45,11 +45,11 @@ class Looks:
         self._queued: dict[str, Look] = {}
 
     def at(self, names: Iterable[str]) -> Iterator[Seen]:
-        """What looks that begin after this call see: each time that changes, until all have ended."""
+        """What looks that begin after this call have seen so far, each time that there is news, until all ended."""
         with self._changed:
             looks = {name: self._join(name) for name in names}
-        seen = None
-        while seen is None or not seen.ended:
+        seen = Seen()
+        while not seen.ended:
             with self._changed:
                 while (now := self._seen(looks)) == seen:
                     self._changed.wait()

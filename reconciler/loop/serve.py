@@ -1,27 +1,30 @@
 """Owns the reconciler's threads and sockets: the refresh socket, decision datagrams, and the clockwork of passes.
 
-Must not know what a pass does. One thread answers refreshes (a push, a waiting writer), one does the slow work.
+Must not know what a pass does. Looks at Git for a push or a waiting writer have threads of their own, one a source;
+another thread does the slow work.
 """
 
 from __future__ import annotations
 
 import json
-import socket
 import socketserver
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import SetscrewError
-from reconciler.limits import KIB
+from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS
+from reconciler.loop.looks import Look, Looks
+from reconciler.loop.receipt import receive
 from reconciler.loop.reconciler import Reconciler
-from reconciler.store.decisions import record
+from reconciler.store.decisions import record_all
 
 REFRESH_SOCKET: Final = "reconciler.sock"
 DECISIONS_SOCKET: Final = "decisions.sock"
@@ -40,24 +43,46 @@ class Clockwork:
     upkeep_seconds: float = 600.0
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _looks: Looks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._looks = Looks(self._look)
 
     def stop(self) -> None:
         """End `run` soon; safe in a signal handler."""
         self._stop.set()
         self._wake.set()
 
-    def refresh(self, names: list[str]) -> str:
-        """One look at Git, now, with the server forms of a few changed objects; slow work follows in its own thread."""
-        self._step(lambda: self.reconciler.sync(names))
+    def refresh(self, names: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+        """Look at Git now (named sources, or all): what is known so far, each time that there is news.
+
+        `ahead`: sources whose remote is ahead of what is enforced. `failed`: why sources could not be read. `digest`:
+        what is enforced, once all that was seen is. It ends with the server forms of a few changed objects; what is
+        slower follows in its own thread.
+        """
+        known = (source.name for source in self.reconciler.sources.configured)
+        for seen in self._looks.at([name for name in known if not names or name in names]):
+            news = {"ahead": seen.ahead, "failed": dict(islice(seen.failed.items(), LOOK_REASONS))}
+            yield news | ({"digest": self.reconciler.digest} if seen.settled else {})
+
+    def _look(self, name: str, look: Look, noted: Callable[[], None]) -> None:
+        def ahead(_: str) -> None:
+            look.ahead = True
+            noted()
+
+        self._step(lambda: self.reconciler.sync([name], ahead))
+        look.failed, look.settled = self.reconciler.trouble(name)[:LOOK_REASON_CHARS], True
+        noted()
         # A sync that comes right after the push brings defaults that the offline form does not know.
         self._step(lambda: self.reconciler.confirm(datetime.now(UTC), quickly=True))
         self._wake.set()
-        return self.reconciler.digest
 
     def switch(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """Change the mode of `sources` (none: all) to `enforced` or not; the modes before and after, or an error."""
         try:
-            modes = self.reconciler.switch(map(str, question.get("sources") or ()), enforced=bool(question["enforced"]))
+            modes = self.reconciler.switch(
+                map(str, question.get("sources") or ()), enforced=bool(question.get("enforced"))
+            )
         except SetscrewError as error:
             return {"error": error.message, "hint": error.hint, "code": error.code}
         self._wake.set()
@@ -112,12 +137,13 @@ class Clockwork:
             def handle(self) -> None:
                 with suppress(OSError, ValueError, TypeError, AttributeError):
                     question = json.loads(self.rfile.readline(_DATAGRAM_BYTES))
-                    if "enforced" in question:
-                        answer = clockwork.switch(question)
+                    if question.get("op") == "switch":
+                        answers: Iterable[Any] = [clockwork.switch(question)]
                     else:
                         name = question.get("source")
-                        answer = {"digest": clockwork.refresh([str(name)] if name else [])}
-                    self.wfile.write(json.dumps(answer).encode() + b"\n")
+                        answers = clockwork.refresh([str(name)] if name else [])
+                    for answer in answers:
+                        self.wfile.write(json.dumps(answer).encode() + b"\n")
 
         server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
         server.daemon_threads = True
@@ -128,23 +154,10 @@ class Clockwork:
         stack.callback(server.shutdown)
 
     def _take_decisions(self, stack: ExitStack, path: Path) -> None:
-        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        stack.callback(receiver.close)
-        receiver.bind(str(path))
-        path.chmod(0o600)
-        receiver.settimeout(0.5)
+        def keep(lines: list[bytes]) -> None:
+            self._step(lambda: record_all(self.reconciler.state, lines))
 
-        def take() -> None:
-            while not self._stop.is_set():
-                try:
-                    line = receiver.recv(_DATAGRAM_BYTES)
-                except TimeoutError:
-                    continue
-                except OSError:
-                    return
-                self._step(lambda line=line: record(self.reconciler.state, line))  # type: ignore[misc]
-
-        threading.Thread(target=take, daemon=True).start()
+        receive(stack, path, keep, self._stop)
 
 
 def _place(error: Exception) -> str:

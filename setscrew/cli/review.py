@@ -92,7 +92,7 @@ class _Still:
 async def _judged(body: bytes, snapshot: SnapshotView) -> bytes:
     """The server's own way of a review, with more time. Raises ReviewError."""
 
-    async def no_refresh(seconds: float) -> Look:  # noqa: ARG001 - the port's name
+    async def no_refresh(seconds: float, source: str = "") -> Look:  # noqa: ARG001 - the port's names
         return CURRENT
 
     still = _Still(snapshot)

@@ -100,7 +100,9 @@ class Judge:
         if not decision.needs_refresh:
             return snapshot, decision
         since = {name: source.commit for name, source in snapshot.sources.items()} if snapshot else {}
-        look = await self.refresh(deadline - asyncio.get_running_loop().time())
+        # Only the source that declares the object can explain the write; any may come to declare a new one.
+        source = decision.audit.get("source", "")
+        look = await self.refresh(deadline - asyncio.get_running_loop().time(), source)
         snapshot = self.feed.current()
         final = deadline + REFRESH_MARGIN_SECONDS / 2
         return snapshot, await self._guarded(request, snapshot, big, final, replace(look, since=since))

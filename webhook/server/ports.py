@@ -53,8 +53,8 @@ class Encode(Protocol):
 class Refresh(Protocol):
     """Asks the reconciler to look at Git now."""
 
-    async def __call__(self, seconds: float) -> Look:
-        """What a look that began after this call has seen within `seconds`."""
+    async def __call__(self, seconds: float, source: str = "") -> Look:
+        """What a look at a source ("": all) that began after this call has seen within `seconds`."""
 
 
 class Grants(Protocol):

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler.errors import StoreError
 from reconciler.loop.serve import REFRESH_SOCKET, Clockwork
 from tests.support.waiting import eventually
-from tests.unit.loop.conftest import CONFIG, Site, names
+from tests.unit.loop.conftest import BROKEN, CONFIG, Site, names
 
 
 @contextmanager
@@ -36,9 +37,14 @@ def ask(directory: Path, line: bytes) -> bytes:
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
         try:
-            return connection.recv(65536)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
         except ConnectionResetError:
             return b""  # closed with some of our bytes unread
+
+
+def told(directory: Path, line: bytes) -> list[dict[str, Any]]:
+    """The lines of an answer, each known as it came."""
+    return [json.loads(row) for row in ask(directory, line).splitlines()]
 
 
 def ready(site: Site) -> Clockwork:
@@ -50,9 +56,30 @@ def test_a_refresh_answers_with_the_digest_of_what_is_enforced_then(site: Site) 
     with running(ready(site)) as clockwork:
         eventually(lambda: names(clockwork.reconciler), "the first snapshot")
         site.push("shop", CONFIG % ("two", "x"))
-        answer = json.loads(ask(site.directory, b'{"source": "shop"}\n'))
+        answers = told(site.directory, b'{"source": "shop"}\n')
         assert names(clockwork.reconciler) == ["two"]
-        assert answer == {"digest": clockwork.reconciler.digest}
+        assert answers[0] == {"ahead": ["shop"], "failed": {}}
+        assert answers[-1] == {"ahead": [], "failed": {}, "digest": clockwork.reconciler.digest}
+
+
+def test_a_refresh_of_a_source_that_is_gone_says_why(site: Site) -> None:
+    site.push("shop", CONFIG % ("one", "x"))
+    with running(ready(site)) as clockwork:
+        eventually(lambda: names(clockwork.reconciler), "the first snapshot")
+        site.hide("shop")
+        (answer,) = told(site.directory, b'{"source": "shop"}\n')
+        assert answer["digest"] == clockwork.reconciler.digest
+        assert "git ls-remote failed" in answer["failed"]["shop"]
+
+
+def test_a_commit_that_cannot_be_rendered_is_ahead_only_while_nobody_knows(site: Site) -> None:
+    site.push("shop", CONFIG % ("one", "x"))
+    with running(ready(site)) as clockwork:
+        eventually(lambda: names(clockwork.reconciler), "the first snapshot")
+        site.push("shop", BROKEN)
+        looks = [told(site.directory, b'{"source": "shop"}\n') for _ in range(2)]
+    assert [[answer["ahead"] for answer in answers] for answers in looks] == [[["shop"], []], [[]]]
+    assert all("YAML syntax error" in answers[-1]["failed"]["shop"] for answers in looks)
 
 
 def test_nonsense_on_the_socket_is_answered_by_nothing_and_harms_nothing(
@@ -63,7 +90,7 @@ def test_nonsense_on_the_socket_is_answered_by_nothing_and_harms_nothing(
         eventually(lambda: names(clockwork.reconciler), "the first snapshot")
         for line in (b"", b"\n", b"nonsense\n", b"[1]\n", b"\xff\xfe\n", b'{"source": ' + b"9" * 70_000 + b"}\n"):
             assert ask(site.directory, line) == b""
-        assert json.loads(ask(site.directory, b"{}\n")) == {"digest": clockwork.reconciler.digest}
+        assert told(site.directory, b"{}\n")[-1]["digest"] == clockwork.reconciler.digest
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -14,6 +14,7 @@ import pytest
 from reconciler.limits import REVIEW_THREAD_BYTES, REVIEW_WIRE_BYTES
 from tests.support import stub_admission as stub
 from tests.support.admission import a_review
+from webhook.decision.look import CURRENT, Look
 from webhook.decision.types import Decision
 from webhook.server.app import AdmissionApp, budget_seconds, parse_path
 from webhook.server.http import BodyBudget, OverloadedError
@@ -40,8 +41,8 @@ class NoFeed:
 
 
 def judge(**changes: Any) -> Judge:
-    async def refresh(seconds: float) -> bool:
-        return seconds > 0
+    async def refresh(seconds: float, source: str = "") -> Look:
+        return CURRENT
 
     parts: dict[str, Any] = {
         "feed": stub.StubFeed(),
@@ -348,9 +349,9 @@ def test_the_deadline_is_that_of_the_api_server_less_a_margin(query: bytes, seco
 def test_a_write_that_needs_a_refresh_is_judged_again_after_it() -> None:
     given: list[float] = []
 
-    async def refresh(seconds: float) -> bool:
+    async def refresh(seconds: float, source: str = "") -> Look:
         given.append(seconds)
-        return True
+        return CURRENT
 
     app = AdmissionApp(judge(refresh=refresh))
     status, _, body = ask(app, [dumped(a_review(verdict="refresh"))], query=b"timeout=2s")
@@ -394,7 +395,7 @@ def test_guarded_decisions_are_recorded_and_dry_runs_leave_no_trace() -> None:
     ask(app, [dumped(a_review("u1", verdict="deny"))])
     ask(app, [dumped(a_review("u2", verdict="deny", dryRun=True))])
     ask(app, [dumped(a_review("u3", verdict="refresh"))])
-    assert [record["uid"] for record in records] == ["u1"]
+    assert [record["uid"] for record in records] == ["u1", "u3"]
 
 
 def test_a_record_that_fails_does_not_fail_the_review() -> None:
