@@ -94,6 +94,7 @@ def test_every_command_and_option_is_documented(name: str) -> None:
         ("SemanticRules", model.SemanticRule),
         ("ScalerRules", model.ScalerRule),
         ("CodeRules", model.CodeRule),
+        ("GrantRules", model.GrantRules),
     ],
 )
 def test_every_field_of_a_policy_document_is_documented(heading: str, kind: type) -> None:
@@ -105,7 +106,7 @@ def test_every_kind_of_document_is_documented() -> None:
     text = read("reference/policy.md") + read("reference/configuration.md")
     assert [kind for kind in configuration.KINDS if f"## {kind}\n" not in text] == []
     everywhere = {camel(field.name) for field in fields(model.Rules)} - {
-        *("policies", "masks", "steering", "lists", "delegations", "semantics", "scalers", "code")
+        *("policies", "masks", "steering", "lists", "delegations", "semantics", "scalers", "code", "grants")
     }
     assert [name for name in sorted(everywhere) if f"`{name}`" not in text] == []
 
