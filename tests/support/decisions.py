@@ -23,7 +23,7 @@ from reconciler.policy.parse import parse_rules
 from reconciler.policy.reader import subject
 from reconciler.policy.select import policy_for
 from reconciler.schema.catalog import Catalog
-from reconciler.snapshot.model import Earlier, Entry, MemorySnapshot, SourceState
+from reconciler.snapshot.model import Adopter, Earlier, Entry, MemorySnapshot, SourceState
 from reconciler.store.schema_data import load_builtin
 from setscrew.configuration import builtin_policies, documents
 from tests.support.identities import identity
@@ -149,11 +149,21 @@ def review(case: Case) -> bytes:
         "oldObject": None if operation == "CREATE" else old,
         "dryRun": bool(case.get("dryRun", False)),
     }
+    if "manager" in case:
+        request = _merged(request, _managed(case["manager"], operation))
     request = _merged(request, {key: value for key, value in case.get("request", {}).items() if value is not None})
     for key, value in case.get("request", {}).items():
         if value is None:
             request[key] = None
     return json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).encode()
+
+
+def _managed(manager: str, operation: str) -> dict[str, Any]:
+    """What a field manager leaves in a review: its name in the options, and an entry in the object's managedFields."""
+    out: dict[str, Any] = {"options": {"kind": f"{operation.capitalize()}Options", "fieldManager": manager}}
+    if operation != "DELETE":
+        out["object"] = {"metadata": {"managedFields": [{"manager": manager, "operation": "Apply", "time": "now"}]}}
+    return out
 
 
 def _gvk(tree: Any) -> tuple[str, str, str]:
@@ -171,7 +181,8 @@ def judged(case: Case) -> tuple[Request, Decision]:
         adopted=case.get("adopted", True),
     )
     request = decode(review(case))
-    held = replace(held, before=tuple(earlier(case["object"], one) for one in case.get("earlier", ())))
+    source = replace(SOURCE, adopter=Adopter(**case.get("adopter", {})))
+    held = replace(held, sources={SOURCE.name: source}, before=tuple(earlier(case["object"], one) for one in case.get("earlier", ())))
     grants = [_grant(one) for one in case.get("grants", ())]
     return request, decide(request, held, case.get("now", 0.0), look=_look(case), grants=grants)
 
