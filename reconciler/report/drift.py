@@ -105,6 +105,7 @@ class DriftItem:
     adopted: bool = True
     uid: str = ""
     cluster: str = DEFAULT_CLUSTER
+    grant: str = ""
 
     @property
     def group(self) -> str:
@@ -124,6 +125,7 @@ class DriftItem:
             "state": self.state,
             "source": _fields(self.source),
             "changes": [change.as_json() for change in self.changes],
+            "grant": self.grant,
             "attribution": _fields(self.attribution),
             "firstSeen": self.first_seen,
             "lastSeen": self.last_seen,

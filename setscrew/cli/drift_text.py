@@ -90,7 +90,7 @@ def _row(item: dict[str, Any], metadata: dict[str, Any]) -> list[Text]:
         Text(_object(item), style=_COLOURS.get(item["state"], "")),
         Text("\n".join(lines)),
         Text(_since(item.get("firstSeen", ""), metadata.get("generatedAt", ""))),
-        Text(_who(item.get("attribution", {}))),
+        Text(_who(item)),
         Text(_place(item)),
     ]
 
@@ -126,9 +126,10 @@ def _since(first_seen: str, now: str) -> str:
     return f"{max(0, seconds)}s ago"
 
 
-def _who(attribution: dict[str, Any]) -> str:
-    who = attribution.get("user") or attribution.get("manager")
-    return one_line(who) if who else "not known"
+def _who(item: dict[str, Any]) -> str:
+    attribution = item.get("attribution", {})
+    who = one_line(attribution.get("user") or attribution.get("manager") or "not known")
+    return f"{who}\nunder grant {one_line(item['grant'])}" if item.get("grant") else who
 
 
 def _place(item: dict[str, Any]) -> str:
