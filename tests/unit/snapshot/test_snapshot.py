@@ -6,14 +6,15 @@ import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler.errors import StoreError
 from reconciler.policy.model import Policy
-from reconciler.snapshot.model import MemorySnapshot
+from reconciler.snapshot.model import Earlier, MemorySnapshot
 from reconciler.store.snapshot_file import KEPT, publish
-from tests.support.decisions import KEY, snapshot
+from tests.support.decisions import KEY, earlier, snapshot
 from webhook.server.feed import KEY_FILE, Feed, SnapshotFile, open_snapshot
 
 
@@ -175,3 +176,26 @@ def test_objects_that_are_not_adopted_are_told_apart(state: Path) -> None:
         inside = view.inside_namespace("shop")
         assert inside.enforced == ()
         assert [policy.name for policy in inside.reported] == ["default"]
+
+
+def test_what_earlier_revisions_wanted_is_found_by_object_newest_first(state: Path) -> None:
+    before = tuple(
+        earlier(name, {"commit": commit, "patch": {"metadata": {"labels": {"at": commit}}}})
+        for commit, name in (("between", "web"), ("oldest", "web"), ("oldest", "config"))
+    )
+    held = replace(snapshot(["web", "config"]), before=before)
+    published(state, held)
+    follower = feed(state)
+    assert follower.poll(), follower.problem
+    read = follower.current()
+    assert read is not None
+    assert told(read.before()) == told(before)
+    config = before[2].entry.object.ref.name
+    for view in (held, read):
+        assert told(view.earlier("apps", "deployments", "shop", "web")) == told(before[:2])
+        assert told(view.earlier("", "configmaps", "shop", config)) == told(before[2:])
+        assert view.earlier("", "configmaps", "shop", "web") == ()
+
+
+def told(found: tuple[Earlier, ...]) -> list[tuple[Any, ...]]:
+    return [(one.last, one.entry.object.ref, one.entry.object.want, one.entry.policy) for one in found]
