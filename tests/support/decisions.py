@@ -182,7 +182,8 @@ def judged(case: Case) -> tuple[Request, Decision]:
     )
     request = decode(review(case))
     source = replace(SOURCE, adopter=Adopter(**case.get("adopter", {})))
-    held = replace(held, sources={SOURCE.name: source}, before=tuple(earlier(case["object"], one) for one in case.get("earlier", ())))
+    before = tuple(earlier(case["object"], one) for one in case.get("earlier", ()))
+    held = replace(held, sources={SOURCE.name: source}, before=before)
     grants = [_grant(one) for one in case.get("grants", ())]
     return request, decide(request, held, case.get("now", 0.0), look=_look(case), grants=grants)
 
