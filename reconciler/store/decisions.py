@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
@@ -30,6 +31,7 @@ FILTERS: Final = {
     "source": DECISIONS.c.source,
     "policy": DECISIONS.c.policy,
 }
+_ROWS_AT_ONCE: Final = 1_000
 _TEXTS: Final = ("time", "code", "would", "user", "kind", "namespace", "name", "source", "policy", "worker")
 
 
@@ -79,6 +81,36 @@ def matching(state: State, filters: Mapping[str, str], since: str = "") -> Colum
         column = FILTERS[key]
         terms.append(func.lower(column) == value.lower() if key == "kind" else column == value)
     return and_(*terms, DECISIONS.c.time >= since) if since else and_(*terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How many decisions there are, from when to when (RFC 3339), and how many records were lost meanwhile."""
+
+    decisions: int
+    first: str
+    last: str
+    lost: int
+
+
+def span(state: State, filters: Mapping[str, str], since: str) -> Span:
+    """What a walk with these filters looks at. Losses have neither object nor source: they count with any filter."""
+    missing = DECISIONS.c.code.in_((GAP, CUT))
+    counts = select(func.count(), func.min(DECISIONS.c.time), func.max(DECISIONS.c.time))
+    gaps = select(DECISIONS.c.body).where(matching(state, {}, since), missing)
+    with state.read() as connection:
+        count, first, last = connection.execute(counts.where(matching(state, filters, since), ~missing)).one()
+        lost = sum(json.loads(body)["lost"] for (body,) in connection.execute(gaps))
+    return Span(count, first or "", last or "", lost)
+
+
+def walk_decisions(state: State, filters: Mapping[str, str], since: str, *, refused: bool) -> Iterator[dict[str, Any]]:
+    """All that were refused, or all that were admitted though they would have been under action Deny; oldest first."""
+    which = DECISIONS.c.allowed == 0 if refused else (DECISIONS.c.allowed == 1) & (DECISIONS.c.would != "")
+    query = select(DECISIONS.c.body).where(matching(state, filters, since), which).order_by(DECISIONS.c.seq)
+    with state.read() as connection:
+        for (body,) in connection.execute(query).yield_per(_ROWS_AT_ONCE):
+            yield json.loads(body)
 
 
 def columns(body: Mapping[str, Any]) -> dict[str, Any]:

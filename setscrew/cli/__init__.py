@@ -20,6 +20,7 @@ INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 
 _COMMANDS: Final = {
+    "audit": ("setscrew.cli.audit", "audit"),
     "canonical": ("setscrew.cli.forms", "canonical"),
     "compare": ("setscrew.cli.compare", "compare"),
     "demo": ("setscrew.cli.demo", "demo"),
@@ -28,6 +29,7 @@ _COMMANDS: Final = {
     "enforce": ("setscrew.cli.enforce", "enforce"),
     "explain": ("setscrew.cli.explain", "explain"),
     "grant": ("setscrew.cli.grant", "grant"),
+    "policy": ("setscrew.cli.policy", "policy"),
     "reconcile": ("setscrew.cli.run", "reconcile"),
     "register": ("setscrew.cli.register", "register"),
     "render": ("setscrew.cli.forms", "render"),
@@ -82,7 +84,9 @@ def _told(error: Exception) -> int:
         return error.exit_code
     if isinstance(error, click.UsageError):
         asked = error.ctx.command_path if error.ctx else "setscrew"
-        return _line(UsageError(error.format_message().rstrip("."), hint=f"see {asked} --help", code="SS1001"))
+        # Some of click's messages list what may be chosen, a line each.
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return _line(UsageError(message, hint=f"see {asked} --help", code="SS1001"))
     if isinstance(error, click.ClickException):
         return _line(UsageError(error.format_message(), code="SS1001"))
     if os.environ.get("SETSCREW_DEBUG"):

@@ -1,0 +1,32 @@
+"""Owns how rows of text read on a terminal. Must not know what they say; every cell passes through `one_line`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.report.printable import one_line
+
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+def console() -> Console:
+    """The stream of data. rich honours NO_COLOR, and prints no colours where there is no terminal."""
+    found = Console(highlight=False)
+    if found.is_terminal or "COLUMNS" in os.environ:
+        return found
+    return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str | list[str]]]) -> None:
+    """A table without rules. A cell is one line, or a list of lines."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("\n".join(map(one_line, [cell] if isinstance(cell, str) else cell))) for cell in row))
+    console().print(table)
