@@ -59,6 +59,9 @@ EARLIER_FORMS: Final = 10_000
 LOOK_LINE_BYTES: Final = MIB
 LOOK_REASON_CHARS: Final = 300
 LOOK_REASONS: Final = 20
+# How long a GitOps writer may take to put back what it has deleted, and how many deletes are waited for.
+DELETE_SETTLE_SECONDS: Final = 10
+DELETES_PENDING: Final = 1_000
 # How long a waiting writer waits for server forms while others are being asked for.
 QUICK_FORMS_SECONDS: Final = 1.0
 

@@ -33,6 +33,7 @@ from reconciler.render.spec import Capabilities
 from reconciler.report.drift import DriftItem, stamp
 from reconciler.schema.builtin import Builtin
 from reconciler.snapshot.model import Earlier, Entry, MemorySnapshot, SourceState
+from reconciler.store.deletes import with_deletes
 from reconciler.store.departures import with_grants
 from reconciler.store.findings import replace_findings
 from reconciler.store.snapshot_file import publish
@@ -195,7 +196,8 @@ class Reconciler:
         with self._lock:
             if snapshot is self.current and self._standing.scanned(snapshot, items, unasked):
                 self._publish()
-        replace_findings(self.state, with_grants(self.state, items), summed(items, snapshot.digest, now, self._expired))
+        named = with_deletes(self.state, with_grants(self.state, items))
+        replace_findings(self.state, named, summed(items, snapshot.digest, now, self._expired))
         return sum(item.state != "in-sync" for item in items)
 
     def switch(self, names: Iterable[str], *, enforced: bool) -> dict[str, tuple[Mode, Mode]]:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from reconciler.errors import SetscrewError
 from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS
+from reconciler.loop.deletes import Deletes
 from reconciler.loop.looks import Look, Looks
 from reconciler.loop.receipt import receive
 from reconciler.loop.reconciler import Reconciler
@@ -44,6 +45,7 @@ class Clockwork:
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _looks: Looks = field(init=False)
+    _deletes: Deletes = field(default_factory=Deletes)
 
     def __post_init__(self) -> None:
         self._looks = Looks(self._look)
@@ -115,10 +117,15 @@ class Clockwork:
                 self._step(lambda: self.reconciler.rediscover(datetime.now(UTC)))
                 self._step(lambda: self.reconciler.scan(datetime.now(UTC)))
                 scanned = now
+            self._step(self._settle)
             if now - kept >= self.upkeep_seconds:
                 self._step(self.reconciler.upkeep)
                 kept = now
             self._wake.wait(min(1.0, self.scan_seconds))
+
+    def _settle(self) -> None:
+        found = self.reconciler
+        self._deletes.settle(found.client, found.current, found.state, datetime.now(UTC), time.monotonic())
 
     def _step(self, work: Callable[[], object]) -> None:
         try:
@@ -156,6 +163,7 @@ class Clockwork:
     def _take_decisions(self, stack: ExitStack, path: Path) -> None:
         def keep(lines: list[bytes]) -> None:
             self._step(lambda: record_all(self.reconciler.state, lines))
+            self._step(lambda: self._deletes.note(lines, time.monotonic()))
 
         receive(stack, path, keep, self._stop)
 

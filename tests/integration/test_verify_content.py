@@ -173,3 +173,20 @@ def test_a_render_that_takes_too_long_does_not_fail_a_deployment(site: Site) -> 
     site.stage.wait("the slow revision", lambda: site.stage.snapshot().sources["cache"].commit == commit)
     assert site.live("cache") == {"size": "128"}
     assert site.writer.apply(cached("64")).status == 403
+
+
+def test_an_object_that_a_writer_deletes_and_does_not_put_back_is_a_finding_that_names_it(site: Site) -> None:
+    assert site.writer.delete("shop", "one-6").status == 200
+    assert site.writer.delete("shop", "one-7").status == 200
+    value = site.live("one-8")["value"]
+    assert site.writer.apply(config("one-7", value)).status == 201
+
+    def told(name: str) -> dict[str, Any]:
+        return next((item for item in (site.stage.drift() or {})["items"] if item["name"] == name), {})
+
+    site.stage.wait("the finding", lambda: "deleted it" in told("one-6").get("reason", ""))
+    assert told("one-6")["state"] == "missing"
+    assert told("one-6")["attribution"]["user"] == "system:serviceaccount:argocd:argocd-application-controller"
+    assert "deleted it" not in told("one-7").get("reason", "")
+    assert site.writer.apply(config("one-6", value)).status == 201
+    site.stage.wait("the end of the finding", lambda: not told("one-6"))

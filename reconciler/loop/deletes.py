@@ -1,0 +1,67 @@
+"""Owns the deletes of GitOps writers that are not settled: the object comes back, Git drops it, or it is a finding.
+
+Must not decide on deletes: the record of the decision says that one was admitted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from reconciler.cluster.api import ApiClient
+from reconciler.limits import DELETE_SETTLE_SECONDS, DELETES_PENDING
+from reconciler.loop.scan import look
+from reconciler.snapshot.model import Entry, MemorySnapshot
+from reconciler.store.deletes import WRITER_DELETE, with_deletes
+from reconciler.store.findings import put_findings
+from reconciler.store.state import State
+
+
+class _Deleted(NamedTuple):
+    group: str
+    resource: str
+    namespace: str
+    name: str
+
+
+@dataclass(slots=True)
+class Deletes:
+    """What was deleted, and when to look whether it is settled, in seconds of the caller's clock."""
+
+    _due: dict[_Deleted, float] = field(default_factory=dict)
+
+    def note(self, lines: Iterable[bytes], clock: float) -> None:
+        """Take up the deletes among these records of decisions. What is beyond the limit is left to the next scan."""
+        for line in lines:
+            if WRITER_DELETE.encode() not in line or len(self._due) >= DELETES_PENDING:
+                continue
+            record = json.loads(line)
+            if record["code"] == WRITER_DELETE:
+                # A namespace is in itself, to the API server.
+                place = "" if record["resource"] == "namespaces" else record["namespace"]
+                deleted = _Deleted(record["group"], record["resource"], place, record["name"])
+                self._due[deleted] = clock + DELETE_SETTLE_SECONDS
+
+    def settle(
+        self, client: ApiClient | None, snapshot: MemorySnapshot | None, state: State, now: datetime, clock: float
+    ) -> None:
+        """Make findings of what Git still declares and what is not back in time. Raises ClusterError, StoreError."""
+        due = {deleted for deleted, until in list(self._due.items()) if until <= clock}
+        if not due or client is None or snapshot is None:
+            return
+        taken = tuple(entry for entry in snapshot.entries if not due.isdisjoint(_takers(entry)))
+        if taken:
+            put_findings(state, with_deletes(state, look(client, replace(snapshot, entries=taken), now)))
+        for deleted in due:
+            self._due.pop(deleted, None)
+
+
+def _takers(entry: Entry) -> Iterator[_Deleted]:
+    """The object itself, and what takes it along: its namespace, its definition."""
+    ref, kind = entry.object.ref, entry.object.kind
+    yield _Deleted(ref.group, kind.resource, ref.namespace, ref.name)
+    yield _Deleted("", "namespaces", "", ref.namespace)
+    yield _Deleted("apiextensions.k8s.io", "customresourcedefinitions", "", f"{kind.resource}.{ref.group}")
