@@ -1,0 +1,161 @@
+"""Owns one soak from start to verdict: the stage, the actors at their pace, and the wait until all has come to rest."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from setscrew.demo.stage import Stage
+from tests.soak.actors import Intruder, Person, Writer, everywhere
+from tests.soak.verdict import Verdict, judge
+from tests.soak.world import World
+from tests.support import audit
+from tests.support.kubelet import kubelet
+
+SEED: Final = 20261122
+_SOURCES: Final = {"soak": {"path": "soak", "render": {"kind": "YAML"}}}
+_QUICK: Final = ("--horizontal-pod-autoscaler-sync-period=2s",)
+_PATIENCE_SECONDS: Final = 180.0
+_SAMPLE_SECONDS: Final = 5.0
+
+
+class Actor(Protocol):
+    """Somebody who does one thing at a time."""
+
+    def act(self) -> None:
+        """Do the next."""
+
+
+@dataclass(slots=True)
+class Soak:
+    """What came of a run; `memory` is the resident size of all admission workers in MiB, over time."""
+
+    seconds: float
+    verdict: Verdict
+    memory: list[float] = field(default_factory=list)
+
+    def facts(self) -> list[str]:
+        """The lines above the counts."""
+        first, last, most = self.memory[0], self.memory[-1], max(self.memory)
+        return [
+            f"soak: {self.seconds:.0f} s, 50 guarded Deployments in 5 namespaces, seed {SEED}",
+            f"memory of the admission server, workers included: {first:.0f} MiB, later {last:.0f}, at most {most:.0f}",
+        ]
+
+
+def soak(seconds: float, directory: Path) -> Soak:
+    """Run for `seconds` after all is guarded; the control plane is gone when this returns."""
+    chances = [random.Random(SEED + number) for number in range(3)]  # noqa: S311 - the same run again, no secret
+    stage = Stage(
+        _SOURCES,
+        lambda work: (work / "soak").mkdir(),
+        audit_policy=audit.policy_file(directory),
+        plane_options={"controller_manager_args": _QUICK},
+    )
+    with stage, kubelet(stage.plane) as node:
+        writer = Writer(stage, World(chances[0]))
+        person, intruder = Person(stage, chances[1]), Intruder(stage, chances[2])
+        _begin(stage, writer)
+        memory = [_megabytes(stage)]
+        with _acting((writer, 2.0), (person, 0.5), (intruder, 0.2)) as acting:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and not any(one.done() for one in acting):
+                time.sleep(_SAMPLE_SECONDS)
+                memory.append(_megabytes(stage))
+        unsettled = _unsettled(stage, writer)
+        tallies = (writer.tally, person.tally, intruder.tally)
+        return Soak(seconds, judge(stage, node, tallies, unsettled), memory)
+
+
+def _begin(stage: Stage, writer: Writer) -> None:
+    """The first sync, until every form is the server's and the API server asks us."""
+    writer.push("All of it")
+    stage.start_setscrew()
+    for trees in writer.world.files.values():
+        for tree in trees:
+            writer.apply(tree)
+    stage.wait("forms from the API server", lambda: not stage.unconfirmed(), _PATIENCE_SECONDS)
+    stage.wait("the guard", stage.guarded)
+
+
+@contextmanager
+def _acting(*actors: tuple[Actor, float]) -> Iterator[list[Future[None]]]:
+    """Each actor in a thread, with a pause in seconds between two acts; an actor that fails ends the soak."""
+    ended = threading.Event()
+
+    def keep(actor: Actor, pause: float) -> None:
+        while not ended.wait(pause):
+            actor.act()
+
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(keep, *one) for one in actors]
+        try:
+            yield running
+        finally:
+            ended.set()
+    for one in running:
+        one.result()
+
+
+def _unsettled(stage: Stage, writer: Writer) -> list[str]:
+    """What does not come to rest as Git wants it, though there is time."""
+    commit = writer.push("The last")
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while left := _restless(stage, writer, commit):
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(1)
+    return []
+
+
+def _restless(stage: Stage, writer: Writer, commit: str) -> list[str]:
+    images = {
+        _key(one): one["spec"]["template"]["spec"]["containers"][0]["image"]
+        for one in writer.world.objects("Deployment")
+    }
+    bounds = {_key(one): one["spec"] for one in writer.world.objects("HorizontalPodAutoscaler")}
+    found = [] if stage.enforced(commit) else ["the last commit is not enforced"]
+    for one in everywhere(writer.client, "Deployment"):
+        key, spec, status = _key(one), one["spec"], one["status"]
+        running = {
+            spec["replicas"],
+            status.get("updatedReplicas"),
+            status.get("availableReplicas"),
+            status.get("replicas"),
+        }
+        if spec["template"]["spec"]["containers"][0]["image"] != images[key] or len(running) > 1:
+            found.append(f"{key} has not rolled out: {status}")
+        if not bounds[key]["minReplicas"] <= spec["replicas"] <= bounds[key]["maxReplicas"]:
+            found.append(f"{key} has {spec['replicas']} replicas, which its autoscaler must move")
+    names = [
+        one["metadata"]["name"]
+        for one in writer.client.request("GET", "/api/v1/namespaces")["items"]
+        if "deletionTimestamp" in one["metadata"]
+    ]
+    found += [f"namespace {name} does not terminate" for name in names]
+    found += [f"{_key(one)} is not removed" for one in everywhere(writer.client, "Job")]
+    return found
+
+
+def _key(tree: dict[str, dict[str, str]]) -> str:
+    return f"{tree['metadata']['namespace']}/{tree['metadata']['name']}"
+
+
+def _megabytes(stage: Stage) -> float:
+    """Resident memory of every process of the admission server, in MiB."""
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            mine = str(stage.state_dir).encode() in (process / "environ").read_bytes()
+            if mine and b"webhook.server" in (process / "cmdline").read_bytes():
+                total += int((process / "status").read_text().split("VmRSS:")[1].split()[0])
+        except (OSError, IndexError):
+            continue  # it has just ended
+    return total / 1024
