@@ -14,7 +14,7 @@ from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
 
 DRIFT_FILTERS = ("namespace", "kind", "name", "source", "state")
-DECISION_FILTERS = ("namespace", "kind", "name", "code", "user")
+DECISION_FILTERS = ("namespace", "kind", "name", "code", "user", "source", "policy")
 
 
 def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:

@@ -154,9 +154,8 @@ class Judge:
         if not worth_recording(request, decision):
             return
         latency = asyncio.get_running_loop().time() - began
-        digest = snapshot.digest if snapshot else ""
         try:
-            self.recorder.put(decision_record(request, decision, digest, self.clock(), latency))
+            self.recorder.put(decision_record(request, decision, snapshot, self.clock(), latency))
         except Exception as error:  # noqa: BLE001 - a record that fails must not fail the review
             _LOG.error("review %.64r: not recorded: %s", request.uid, place(error))
 

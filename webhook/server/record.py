@@ -21,6 +21,7 @@ from reconciler.limits import (
     DENIAL_PATHS,
 )
 from reconciler.model.tree import Tree, dig
+from reconciler.snapshot.model import SnapshotView
 from webhook.decision.types import Cause, Decision, Identity, Request
 
 # Some authenticators put what proves an identity beside it. Ids of credentials are no secrets, and lead to their owner.
@@ -28,7 +29,7 @@ _PROOF: Final = re.compile(r"assertion|token|secret|passw|private", re.IGNORECAS
 
 
 def decision_record(
-    request: Request, decision: Decision, snapshot_digest: str, now: float, latency: float
+    request: Request, decision: Decision, snapshot: SnapshotView | None, now: float, latency: float
 ) -> dict[str, object]:
     """One line of the table of decisions. `now` is Unix seconds, `latency` seconds; every string is bounded."""
     return {
@@ -38,7 +39,7 @@ def decision_record(
         "operation": request.operation,
         "group": _short(request.group),
         "version": _short(request.version),
-        "kind": _short(request.kind),
+        "kind": _short(_kind(request, snapshot)),
         "namespace": _short(request.namespace),
         "name": _short(request.name) or _metadata(request, "name"),
         "resource": _short(request.resource),
@@ -50,7 +51,7 @@ def decision_record(
         "policy": _short(decision.audit.get("policy", "")),
         "source": _short(decision.audit.get("source", "")),
         "revision": _short(decision.audit.get("revision", "")),
-        "snapshot": snapshot_digest,
+        "snapshot": snapshot.digest if snapshot else "",
         "paths": [_path(cause) for cause in decision.causes[:DENIAL_PATHS]],
         "morePaths": max(0, len(decision.causes) - DENIAL_PATHS),
         "resourceVersion": _metadata(request, "resourceVersion"),
@@ -90,6 +91,14 @@ def _who(identity: Identity) -> dict[str, object]:
             for key, values in islice(identity.extra.items(), DECISION_EXTRAS)
         },
     }
+
+
+def _kind(request: Request, snapshot: SnapshotView | None) -> str:
+    """Some subresources have a kind of their own (`Scale`): people look for that of the object."""
+    if not request.subresource or snapshot is None:
+        return request.kind
+    entry = snapshot.find(request.group, request.resource, request.namespace, request.name)
+    return entry.object.ref.kind if entry else request.kind
 
 
 def _metadata(request: Request, field: str) -> str:

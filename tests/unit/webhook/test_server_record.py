@@ -13,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.limits import DECISION_GROUPS, DECISION_LINE_BYTES, DECISION_QUEUE, DENIAL_PATHS
+from reconciler.policy.model import Rules
+from reconciler.snapshot.model import MemorySnapshot
+from tests.support.decisions import snapshot
 from tests.support.stub_admission import CAUSE
 from webhook.decision.types import Decision, Identity, Request
 from webhook.server.judge import INTERNAL_ERROR
@@ -32,11 +35,12 @@ REQUEST = Request(
     object={"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"replicas": 3}},
 )
 AUDIT = {"code": "drift", "policy": "default", "source": "shop", "revision": "main@sha1:ab", "paths": "/spec/replicas"}
+SNAPSHOT = MemorySnapshot((), Rules(()), digest="d" * 64)
 DENIED = Decision(False, "drift", "no", (replace(CAUSE, was="1"),), audit=AUDIT, guarded=True)
 
 
 def test_a_record_names_who_what_which_and_why() -> None:
-    assert decision_record(REQUEST, DENIED, "abc", 1_700_000_000.25, 0.0012345678) == {
+    assert decision_record(REQUEST, DENIED, SNAPSHOT, 1_700_000_000.25, 0.0012345678) == {
         "time": "2023-11-14T22:13:20.250Z",
         "uid": "u1",
         "user": "alice",
@@ -58,7 +62,7 @@ def test_a_record_names_who_what_which_and_why() -> None:
         "policy": "default",
         "source": "shop",
         "revision": "main@sha1:ab",
-        "snapshot": "abc",
+        "snapshot": "d" * 64,
         "paths": [{"path": "/spec/replicas", "verdict": "held", "want": "2", "was": "1", "now": "3"}],
         "morePaths": 0,
         "resourceVersion": "7",
@@ -68,7 +72,7 @@ def test_a_record_names_who_what_which_and_why() -> None:
 
 def test_what_was_admitted_says_what_it_would_have_been_and_by_whose_leave() -> None:
     granted = replace(DENIED, allowed=True, code="granted", would="drift", grant="g-1")
-    record = decision_record(REQUEST, granted, "", 0.0, 0.0)
+    record = decision_record(REQUEST, granted, None, 0.0, 0.0)
     assert (record["code"], record["would"], record["grant"]) == ("granted", "drift", "g-1")
 
 
@@ -83,12 +87,19 @@ def test_what_was_admitted_says_what_it_would_have_been_and_by_whose_leave() -> 
 )
 def test_what_proves_an_identity_is_not_recorded(key: str, shown: str) -> None:
     request = replace(REQUEST, identity=Identity("alice", extra={key: ("value",)}))
-    assert decision_record(request, DENIED, "", 0.0, 0.0)["extra"] == {key: [shown]}
+    assert decision_record(request, DENIED, None, 0.0, 0.0)["extra"] == {key: [shown]}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("web", "Deployment"), ("unknown", "Scale")])
+def test_scaling_a_deployment_is_recorded_as_the_deployments(name: str, kind: str) -> None:
+    request = replace(REQUEST, kind="Scale", subresource="scale", name=name)
+    record = decision_record(request, DENIED, snapshot(["web"]), 0.0, 0.0)
+    assert (record["kind"], record["subresource"]) == (kind, "scale")
 
 
 def test_a_collection_delete_takes_its_name_from_the_old_object() -> None:
     request = replace(REQUEST, name="", object=None, old={"metadata": {"name": "api", "resourceVersion": "9"}})
-    record = decision_record(request, DENIED, "", 0.0, 0.0)
+    record = decision_record(request, DENIED, None, 0.0, 0.0)
     assert (record["name"], record["resourceVersion"]) == ("api", "9")
 
 
@@ -98,7 +109,7 @@ HUGE = Identity("a" * 100_000, tuple("g" * 100_000 for _ in range(1_000)), "u" *
 def test_hostile_sizes_stay_within_one_datagram() -> None:
     request = replace(REQUEST, identity=HUGE, uid="u" * 100_000, object="no mapping")
     decision = replace(DENIED, causes=(replace(CAUSE, now="\\" * 100_000, pointer="/" * 100_000),) * 1_000)
-    record = decision_record(request, decision, "", 0.0, 0.0)
+    record = decision_record(request, decision, None, 0.0, 0.0)
     paths, groups = record["paths"], record["groups"]
     assert isinstance(paths, list)
     assert isinstance(groups, list)
@@ -125,7 +136,7 @@ def test_nobody_is_left_out_of_the_record_for_being_verbose(sign: str, extras: i
     causes = (replace(CAUSE, now=long, was=long, want=long, pointer=long),) * 100
     request = replace(REQUEST, identity=identity, uid=long, name=long, namespace=long, kind=long, resource=long)
     recorder = DatagramRecorder(Path("nowhere"))
-    recorder.put(decision_record(request, replace(DENIED, causes=causes), "d" * 64, 0.0, 0.0))
+    recorder.put(decision_record(request, replace(DENIED, causes=causes), SNAPSHOT, 0.0, 0.0))
     assert recorder.lost == 0
     record = json.loads(recorder._queue[0])
     assert (record["code"], record["time"], record["snapshot"]) == ("drift", "1970-01-01T00:00:00.000Z", "d" * 64)
