@@ -146,7 +146,7 @@ def _instant(reader: Reader, key: str, value: Any) -> float:
     """RFC 3339, which YAML reads as its own type where nobody quotes it."""
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        seconds = time.timestamp() if time.tzinfo is not None else None
+        seconds = time.astimezone(UTC).timestamp() if time.tzinfo is not None else None
     except (TypeError, ValueError, OverflowError):
         seconds = None
     if seconds is None:
@@ -196,7 +196,7 @@ def _path(reader: Reader, path: str) -> str:
 
 
 def _is_element(element: str) -> bool:
-    whole = not element.startswith("k:{") or item_values(unescaped(element)) is not None
+    whole = not element.startswith("k:{") or bool(item_values(unescaped(element)))
     return bool(element) and whole and not _BAD_ESCAPE.search(element)
 
 

@@ -80,7 +80,8 @@ def _fits(part: str, element: Element) -> bool:
     if part == "*":
         return True
     if isinstance(element, ItemKey):
-        asked = item_values(part)
-        return any(part == value for _, value in element.pairs) if asked is None else asked.items() <= set(element.pairs)
+        if asked := item_values(part):
+            return all(pair in element.pairs for pair in asked.items())
+        return any(part == value for _, value in element.pairs)
     name = str(element)
     return part == name or (part.endswith("*") and name.startswith(part[:-1]))
