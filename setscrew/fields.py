@@ -11,6 +11,8 @@ from reconciler.model.path import Element, ItemKey, Path, unescaped
 from reconciler.model.tree import ABSENT, Tree
 from reconciler.schema.types import TypeNode
 
+# Not the value that stands there, whatever that is.
+ANOTHER: Final = object()
 _TOKEN: Final = re.compile(r'\.?([A-Za-z0-9_$/-]+)|\[("(?:[^"\\]|\\.)*"|[^\]]*)\]')
 
 
@@ -39,22 +41,30 @@ def value_at(tree: Tree, path: Path) -> Tree:
     return tree
 
 
-def changed(tree: Tree, path: Path) -> Tree:
-    """`tree` with another value at `path`: of the same type where there is one."""
+def changed(tree: Tree, path: Path, to: Tree = ANOTHER) -> Tree:
+    """`tree` with `to` at `path`: ABSENT takes it away, ANOTHER is some other value, of the same type if any."""
     if not path:
-        return _other(tree)
+        return _other(tree) if to is ANOTHER else to
+    if to is ABSENT and value_at(tree, path) is ABSENT:
+        return tree
     head, rest = path[0], path[1:]
     if isinstance(head, str):
         mapping = tree if isinstance(tree, dict) else {}
-        return {**mapping, head: changed(mapping.get(head, ABSENT), rest)}
+        return _without_absent({**mapping, head: changed(mapping.get(head, ABSENT), rest, to)})
     items = tree if isinstance(tree, list) else []
     at = next(
         (i for i, item in enumerate(items) if i == head or (isinstance(head, ItemKey) and head.matches(item))), None
     )
     if at is None:
         fresh = dict(head.pairs) if isinstance(head, ItemKey) else ABSENT
-        return [*items, changed(fresh, rest)]
-    return [*items[:at], changed(items[at], rest), *items[at + 1 :]]
+        new = [*items, changed(fresh, rest, to)]
+    else:
+        new = [*items[:at], changed(items[at], rest, to), *items[at + 1 :]]
+    return [item for item in new if item is not ABSENT]
+
+
+def _without_absent(mapping: dict[str, Tree]) -> Tree:
+    return {key: one for key, one in mapping.items() if one is not ABSENT}
 
 
 def _other(value: Tree) -> Tree:

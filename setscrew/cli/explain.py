@@ -6,8 +6,9 @@ Must not change anything: the answer comes from the decision itself, asked about
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,16 +18,29 @@ from reconciler.cluster.live import get_live
 from reconciler.compare.blame import blame
 from reconciler.compare.mask import text
 from reconciler.errors import SetscrewError, UsageError
-from reconciler.model.path import Path as FieldPath
 from reconciler.model.path import pointer, readable
 from reconciler.model.tree import ABSENT, Tree
+from reconciler.policy import grant_file
+from reconciler.policy.grant import Grant
+from reconciler.policy.granting import as_document
 from reconciler.snapshot.model import Entry
+from setscrew.asking import Question, answered, asker, value
 from setscrew.cli.common import PATH, current_snapshot, note, output_option, print_json
-from setscrew.fields import changed, parse, value_at
-from webhook.decision.decide import decide
-from webhook.decision.look import CURRENT
-from webhook.decision.types import Decision, Identity, Request
+from setscrew.cli.explain_text import print_explained
+from setscrew.fields import ANOTHER, parse, value_at
+from webhook.decision.types import Decision
 from webhook.server.feed import SnapshotFile
+from webhook.server.grants import GrantFeed
+
+# What controllers make of declared objects, under any of the names that kubectl takes.
+_DERIVED: Final = frozenset(
+    {"pod", "pods", "po", "replicaset", "replicasets", "rs", "job", "jobs", "controllerrevision", "controllerrevisions"}
+)
+_DERIVE: Final = {
+    *("Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps", "DaemonSet.apps"),
+    *("Job.batch", "CronJob.batch", "ReplicationController"),
+}
+DERIVED_TEXT: Final = "Pods, ReplicaSets and Jobs that controllers derive are not guarded in this version"
 
 
 @click.command()
@@ -35,29 +49,43 @@ from webhook.server.feed import SnapshotFile
 @click.option(
     "--field", "field_text", help="One field: spec.replicas, spec…containers[name=app].image, or a JSON pointer."
 )
+@click.option(
+    "--to", "value_text", metavar="VALUE", help="What the field would be changed to, as YAML; null removes it."
+)
+@click.option("--delete", is_flag=True, help="Ask about deleting the object.")
 @click.option("--as", "user", default="you", help="Whose change to ask about (a user name).")
+@click.option("--group", "groups", multiple=True, help="A group of that user; may be repeated.")
 @click.option(
     "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
 )
 @click.option("--kubeconfig", default="", envvar="KUBECONFIG", help="Who reads the live object (left out: not read).")
 @output_option("text", "json", default="text")
-def explain(
-    target: str, namespace: str, field_text: str | None, user: str, state_dir: Path, kubeconfig: str, output: str
-) -> None:
+def explain(target: str, namespace: str, state_dir: Path, kubeconfig: str, output: str, **asked: Any) -> None:
     r"""Explain KIND/NAME: source, commit, file, rule, last writers, and what a change would be answered.
+
+    The answer to a change is that of the admission server, word for word. Without a change it is asked about deleting
+    the object; a field without a value is asked about with some other value.
 
     \b
     setscrew explain deployment/web -n shop --state ./state
     setscrew explain deployment/web -n shop --field 'spec.template.spec.containers[name=web].image'
+    setscrew explain deployment/web -n shop --field spec.replicas --to 5 --as dana --group on-call
     """
+    _check(asked)
     snapshot = current_snapshot(state_dir)
     entry = _find(snapshot, target, namespace)
-    live = _live(entry, kubeconfig)
-    answer = _explained(entry, snapshot, live, field_text, user)
+    answer = _explained(entry, snapshot, _live(entry, kubeconfig), _grants(state_dir), asked)
     if output == "json":
         print_json(answer)
     else:
-        _print(answer)
+        print_explained(answer)
+
+
+def _check(asked: dict[str, Any]) -> None:
+    if asked["delete"] and asked["field_text"]:
+        raise UsageError("--delete and --field are two questions", hint="ask one after the other")
+    if asked["value_text"] is not None and not asked["field_text"]:
+        raise UsageError("--to needs --field", hint="such as --field spec.replicas --to 5")
 
 
 def _find(snapshot: SnapshotFile, target: str, namespace: str) -> Entry:
@@ -70,14 +98,12 @@ def _find(snapshot: SnapshotFile, target: str, namespace: str) -> Entry:
         for entry in snapshot.entries()
         if kind in (entry.object.ref.kind.lower(), entry.object.kind.resource)
         and entry.object.ref.name == name
-        and namespace in ("", entry.object.ref.namespace)
+        and (namespace in ("", entry.object.ref.namespace) or not entry.object.ref.namespace)
     ]
     if not found:
         where = f" in namespace {namespace}" if namespace else ""
-        raise UsageError(
-            f"{target}{where} is not guarded: no source declares it",
-            hint="ReplicaSets, Pods and all that controllers derive are never guarded; nor is what Git does not name",
-        )
+        why = DERIVED_TEXT if kind in _DERIVED else "what Git does not name is free, unless its kind is exclusive"
+        raise UsageError(f"{target}{where} is not guarded: no source declares it", hint=why)
     if len(found) > 1:
         raise UsageError(f"{target} is in several namespaces", hint="give one with -n")
     return found[0]
@@ -88,15 +114,28 @@ def _live(entry: Entry, kubeconfig: str) -> Tree:
         return None
     ref = entry.object.ref
     try:
-        return get_live(ApiClient.load(kubeconfig), entry.object.kind, ref.namespace, ref.name)
+        live = get_live(ApiClient.load(kubeconfig), entry.object.kind, ref.namespace, ref.name)
     except SetscrewError as error:
         note([f"the live object could not be read: {error}"])
         return None
+    if live is None:
+        note(["the object is not in the cluster; asked as if it stood there as Git says"])
+    return live
 
 
-def _explained(entry: Entry, snapshot: SnapshotFile, live: Tree, field_text: str | None, user: str) -> dict[str, Any]:
-    obj, place = entry.object, entry.object.provenance
+def _grants(state_dir: Path) -> Sequence[Grant]:
+    feed = GrantFeed(state_dir / grant_file.NAME)
+    feed.poll()
+    note([f"the grants could not be read: {feed.problem}"] if feed.problem else ())
+    return feed.current()
+
+
+def _explained(
+    entry: Entry, snapshot: SnapshotFile, live: Tree, grants: Sequence[Grant], asked: dict[str, Any]
+) -> dict[str, Any]:
+    obj, place, now = entry.object, entry.object.provenance, time.time()
     source = snapshot.sources.get(place.source)
+    covering = [grant for grant in grants if grant.holds(now) and grant.scope.takes_in(obj.ref)]
     answer: dict[str, Any] = {
         "object": str(obj.ref),
         "source": place.source,
@@ -104,27 +143,40 @@ def _explained(entry: Entry, snapshot: SnapshotFile, live: Tree, field_text: str
         "commit": source.commit if source else "",
         "subject": source.subject if source else "",
         "file": place.place,
+        "mode": "watched" if source and not source.enforced else "enforced",
+        "adopted": entry.adopted,
         "policy": entry.policy.name,
         "action": entry.policy.action,
         "confidence": obj.confidence,
         "reason": obj.reason,
         "snapshot": snapshot.digest,
         "masks": [{"path": "/" + "/".join(mask.path), "rule": mask.rule, "reason": mask.reason} for mask in obj.masks],
+        "derived": DERIVED_TEXT if str(obj.ref).partition(" ")[0] in _DERIVE else "",
+        "grants": [as_document(grant, now) for grant in covering],
         "writers": _writers(live),
     }
-    if field_text:
-        answer["field"] = _field(entry, snapshot, live, parse(field_text, obj.want, obj.types), user)
+    question = _question(entry, live, asked)
+    found = _answer(answered(question, snapshot, grants, now))
+    if question.path:
+        answer["field"] = _field(question, snapshot, found)
     else:
-        decision = decide(_request(entry, user, "DELETE", None, obj.want), snapshot, time.time(), look=CURRENT)
-        answer["delete"] = _answered(decision)
+        answer["delete"] = found
     return answer
 
 
-def _field(entry: Entry, snapshot: SnapshotFile, live: Tree, path: FieldPath, user: str) -> dict[str, Any]:
-    obj = entry.object
+def _question(entry: Entry, live: Tree, asked: dict[str, Any]) -> Question:
+    identity = asker(asked["user"], asked["groups"])
+    if not asked["field_text"]:
+        return Question(entry, identity, live)
+    path = parse(asked["field_text"], entry.object.want, entry.object.types)
+    to = ANOTHER if asked["value_text"] is None else value(asked["value_text"])
+    return Question(entry, identity, live, path, to)
+
+
+def _field(question: Question, snapshot: SnapshotFile, found: dict[str, Any]) -> dict[str, Any]:
+    obj, live, path = question.entry.object, question.live, question.path
     base = live_form(live, snapshot.secret_key) if isinstance(live, dict) else obj.want
     want, now = value_at(obj.want, path), value_at(base, path)
-    decision = decide(_request(entry, user, "UPDATE", changed(base, path), base), snapshot, time.time(), look=CURRENT)
     writer = blame(live["metadata"].get("managedFields"), path, now) if isinstance(live, dict) else None
     return {
         "path": pointer(path, base),
@@ -133,31 +185,18 @@ def _field(entry: Entry, snapshot: SnapshotFile, live: Tree, path: FieldPath, us
         "want": text(want, path),
         "live": text(now, path) if isinstance(live, dict) else "not read",
         "lastWriter": getattr(writer, "manager", "") if writer else "",
-        "change": _answered(decision),
+        "change": found,
     }
 
 
-def _request(entry: Entry, user: str, operation: Any, new: Tree, old: Tree) -> Request:
-    ref, kind = entry.object.ref, entry.object.kind
-    identity = Identity(user, ("system:authenticated",))
-    return Request(
-        "explain",
-        kind.group,
-        kind.version,
-        kind.resource,
-        kind.kind,
-        operation,
-        identity,
-        ref.namespace,
-        ref.name,
-        "",
-        new,
-        old,
-    )
-
-
-def _answered(decision: Decision) -> dict[str, Any]:
-    return {"allowed": decision.allowed, "code": decision.code, "message": decision.message}
+def _answer(decision: Decision) -> dict[str, Any]:
+    return {
+        "allowed": decision.allowed,
+        "code": decision.code,
+        "would": decision.would,
+        "message": decision.message,
+        "warnings": list(decision.warnings),
+    }
 
 
 def _writers(live: Tree) -> list[dict[str, str]]:
@@ -165,30 +204,3 @@ def _writers(live: Tree) -> list[dict[str, str]]:
     return [
         {key: str(entry.get(key, "")) for key in ("manager", "operation", "subresource", "time")} for entry in entries
     ]
-
-
-def _print(answer: dict[str, Any]) -> None:
-    commit = f"{answer['commit'][:12]} ({answer['subject']})" if answer["commit"] else "a directory"
-    click.echo(f"{answer['object']}")
-    click.echo(f"  declared in   {answer['file']} at {commit}")
-    click.echo(f"  source        {answer['source']} ({answer['url']})")
-    click.echo(f"  policy        {answer['policy']}, action {answer['action']}")
-    form = "confirmed by the API server" if answer["confidence"] == "server" else "offline"
-    click.echo(f"  form          {form}{': ' + answer['reason'] if answer['reason'] else ''}")
-    for mask in answer["masks"]:
-        click.echo(f"  left to       rule {mask['rule']} for {mask['path']}: {mask['reason']}")
-    for writer in answer["writers"][-5:]:
-        sub = f" /{writer['subresource']}" if writer["subresource"] else ""
-        click.echo(f"  last written  by {writer['manager']}{sub} ({writer['operation']}) at {writer['time']}")
-    _print_answer(answer)
-
-
-def _print_answer(answer: dict[str, Any]) -> None:
-    field = answer.get("field")
-    if field:
-        click.echo(f"  field         {field['field']}: Git wants {field['want']}, live {field['live']}")
-        click.echo(f"  last writer   {field['lastWriter'] or 'unknown'}")
-    asked, change = ("a change of this field", field["change"]) if field else ("deleting it", answer["delete"])
-    click.echo(f"  {asked} would be {'allowed' if change['allowed'] else 'refused'} ({change['code']})")
-    for line in change["message"].splitlines():
-        click.echo(f"    {line}")

@@ -170,6 +170,69 @@ def test_explain_tells_of_a_field_what_a_change_would_be_answered(
     assert f"would be {'allowed' if allowed else 'refused'}" in text.stdout
 
 
+IMAGE = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "evil:1"}]}}}}
+OTHER = base64.b64encode(small_shop.OTHER_SECRET.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("target", "field", "to", "patch"),
+    [
+        ("deployment/web", "spec.template.spec.containers[name=web].image", "evil:1", IMAGE),
+        ("deployment/web", "spec.replicas", "7", {"spec": {"replicas": 7}}),
+        ("deployment/web", "spec.paused", "true", {"spec": {"paused": True}}),
+        ("deployment/web", "spec.progressDeadlineSeconds", "5", {"spec": {"progressDeadlineSeconds": 5}}),
+        ("deployment/web", "metadata.labels.app", "null", {"metadata": {"labels": {"app": None}}}),
+        ("configmap/settings", "data.mode", "'12'", {"data": {"mode": "12"}}),
+        ("configmap/settings", "data", "{mode: a, more: b}", {"data": {"mode": "a", "more": "b"}}),
+        (
+            "configmap/settings",
+            "metadata.annotations[setscrew.dev/x]",
+            "y",
+            {"metadata": {"annotations": {"setscrew.dev/x": "y"}}},
+        ),
+        ("secret/db", "data.password", OTHER, {"data": {"password": OTHER}}),
+        ("service/web", "", "", None),
+        ("namespace/shop", "", "", None),
+    ],
+)
+def test_explain_answers_before_the_change_with_the_very_words_of_the_denial(
+    stage: Stage, target: str, field: str, to: str, patch: dict[str, Any] | None
+) -> None:
+    me = json.loads(stage.plane.kubectl("auth", "whoami", "-o", "json").stdout)["status"]["userInfo"]
+    question = ["--field", field, "--to", to] if field else ["--delete"]
+    groups = [word for group in me["groups"] for word in ("--group", group)]
+    asked = setscrew(stage, "explain", target, "-n", "shop", *question, "--as", me["username"], *groups, "-o", "json")
+    assert asked.returncode == 0, asked.stderr
+    found = json.loads(asked.stdout)
+    answer = found["field"]["change"] if field else found["delete"]
+    change = ["patch", target, "--type=strategic", "-p", json.dumps(patch)] if patch else ["delete", target]
+    real = stage.plane.kubectl(*change, "-n", "shop", check=False)
+    assert (answer["allowed"], real.returncode) == (False, 1)
+    assert answer["message"] == real.stderr.partition("denied the request: ")[2].rstrip("\n")
+
+
+def test_explain_says_that_what_controllers_derive_is_not_guarded(stage: Stage) -> None:
+    done = setscrew(stage, "explain", "pod/web-5c7", "-n", "shop")
+    assert done.returncode == 2
+    assert "Pods, ReplicaSets and Jobs that controllers derive are not guarded in this version" in done.stderr
+    assert "not guarded   Pods" in setscrew(stage, "explain", "deployment/web", "-n", "shop").stdout
+
+
+def test_explain_tells_of_a_grant_and_that_the_change_would_pass_under_it(stage: Stage) -> None:
+    scope = ("--ref", "ConfigMap shop/settings", "--path", "/data/mode")
+    why = ("--for", "10m", "--reason", "a test", "--approver", "lena")
+    made = setscrew(stage, "grant", "create", "--user", "dana", *scope, *why)
+    assert made.returncode == 0, made.stderr
+    asked = ("explain", "configmap/settings", "-n", "shop", "--field", "data.mode", "--to", "x")
+    found = json.loads(setscrew(stage, *asked, "--as", "dana", "-o", "json").stdout)
+    assert found["grants"][0]["metadata"]["name"] == made.stdout.strip()
+    assert (found["field"]["change"]["code"], found["field"]["change"]["would"]) == ("granted", "drift")
+    refusal = setscrew(stage, *asked, "--as", "somebody").stdout
+    assert "would be refused (drift)\nsomebody may not change ConfigMap shop/settings away from Git.\n" in refusal
+    assert "Warning: Setscrew: away from Git under grant" in setscrew(stage, *asked, "--as", "dana").stdout
+    assert setscrew(stage, "grant", "revoke", made.stdout.strip(), "--reason", "done").returncode == 0
+
+
 def test_explain_names_the_rule_that_leaves_replicas_to_the_autoscaler(stage: Stage) -> None:
     done = setscrew(stage, "explain", "deployment/worker", "-n", "shop")
     assert "/spec/replicas" in done.stdout
