@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, get_args
@@ -83,10 +83,6 @@ class TableRow:
     values: Mapping[str, frozenset[str]]
     answer: str
 
-    def takes_in(self, point: Point) -> bool:
-        """True if the point is in the row's class."""
-        return all(point[axis] in values for axis, values in self.values.items())
-
 
 @cache
 def table() -> tuple[TableRow, ...]:
@@ -120,19 +116,26 @@ def uncovered(rows: Sequence[TableRow], axes: Sequence[str] = tuple(AXES)) -> di
     return None
 
 
-def examples(row: TableRow, rows: Sequence[TableRow], most: int) -> Iterator[Point]:
+def examples(row: TableRow, rows: Sequence[TableRow], most: int) -> list[Point]:
     """Up to `most` points that are this row's own, the same in each run; none: earlier rows have them all."""
     choose = random.Random(row.number)  # noqa: S311 - a sample
-    found = set[tuple[str, ...]]()
-    for _ in range(most * 40):
-        point = {axis: choose.choice(sorted(row.values[axis])) for axis in AXES}
-        first = next(one for one in rows if one.takes_in(point))
-        key = tuple(point.values())
-        if first.number == row.number and key not in found:
-            found.add(key)
-            yield point
-            if len(found) == most:
-                return
+    found = (_own(row, rows[: row.number], tuple(AXES), choose) for _ in range(most))
+    return list({tuple(point.values()): point for point in found if point is not None}.values())
+
+
+def _own(row: TableRow, earlier: Sequence[TableRow], axes: Sequence[str], choose: random.Random) -> Point | None:
+    """A point of the row, by chance, that no earlier row takes in."""
+    if any(all(row.values[axis] <= one.values[axis] for axis in axes) for one in earlier):
+        return None
+    if not axes:
+        return {}
+    axis, rest = axes[0], axes[1:]
+    values = sorted(row.values[axis])
+    for value in choose.sample(values, len(values)):
+        point = _own(row, [one for one in earlier if value in one.values[axis]], rest, choose)
+        if point is not None:
+            return {axis: value, **point}
+    return None
 
 
 def answer_at(point: Point) -> str:
@@ -237,7 +240,7 @@ def _objects(point: Point) -> tuple[Any, Any, dict[str, str], dict[str, str]]:
 def _around(point: Point) -> tuple[Any, Any, dict[str, str], dict[str, str]]:
     """A lever, or a namespace that Git does not declare and that holds what Git declares: any path is a change."""
     if point["managed"] == "lever":
-        change = {} if point["path"] == "none" else {"spec": {"suspend": True}}
+        change: Any = {} if point["path"] == "none" else {"spec": {"suspend": True}}
         kind = {"group": "setscrew.dev", "version": "v1alpha1", "kind": "GitSource"}
         place = {"group": "setscrew.dev", "version": "v1alpha1", "resource": "gitsources"}
         return _LEVER, patched(_LEVER, change), kind, place
