@@ -13,13 +13,14 @@ BIN := $(VENV)/bin
 # Two at a time: each integration worker runs a control plane of its own (about 400 MB and one core while it starts).
 WORKERS ?= 2
 PYTEST_ARGS ?=
+INPUTS ?= 1000000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What the code under check is made of; a folder that does not exist yet is left out.
 CODE := $(wildcard webhook reconciler setscrew tests bench scripts)
 
-.PHONY: help setup demo test test-unit test-integration lint lint-ruff lint-format lint-types lint-imports format bench lock clean distclean
+.PHONY: help setup demo test test-unit test-integration lint lint-ruff lint-format lint-types lint-imports format bench fuzz lock clean distclean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +77,9 @@ format: $(VENV)/.stamp-python ## rewrite the code in the project's format
 
 bench: setup ## run every script of bench/ and print its figures
 	@shopt -s nullglob; for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+fuzz: $(VENV)/.stamp-python ## try a million hostile reviews and record the run in docs/reference/fuzzing.md
+	nice $(BIN)/python -m tests.fuzz --inputs $(INPUTS) --record
 
 lock: $(VENV)/.stamp-python ## resolve the dependencies anew and write both requirement files with hashes
 	$(BIN)/uv pip compile $(LOCK_FLAGS) pyproject.toml -o requirements.txt

@@ -18,15 +18,15 @@ _NULL: Final = msgspec.Raw(b"null")
 
 
 class _Kind(msgspec.Struct):
-    group: str = ""
-    version: str = ""
-    kind: str = ""
+    group: str
+    version: str
+    kind: str
 
 
 class _Resource(msgspec.Struct):
-    group: str = ""
-    version: str = ""
-    resource: str = ""
+    group: str
+    version: str
+    resource: str
 
 
 class _User(msgspec.Struct):
@@ -77,6 +77,7 @@ def decode(body: bytes) -> Request:
     if len(body) > REVIEW_BODY_BYTES and (len(body) > REVIEW_WIRE_BYTES or stored_bytes(body) > REVIEW_BODY_BYTES):
         raise ReviewError(f"the review is larger than {REVIEW_BODY_BYTES} bytes", status=413, code=TOO_LARGE)
     try:
+        body.decode()  # the reader does not look at names that nobody knows
         review = _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ReviewError(f"not an AdmissionReview: {error}", code=MALFORMED) from error

@@ -42,5 +42,5 @@ def test_refused_and_admitted_codes_stand_under_their_heading() -> None:
 
 
 def test_every_code_of_a_malformed_review_is_documented() -> None:
-    codes = {review.MALFORMED, review.WRONG_VERSION, review.TOO_LARGE, review.TOO_DEEP}
-    assert codes == set(re.findall(r"SS50\d\d", _DOC))
+    codes = {review.MALFORMED, review.WRONG_VERSION, review.TOO_LARGE, review.TOO_DEEP, review.WRONG_PATH}
+    assert codes | {review.NOT_JSON} == set(re.findall(r"SS50\d\d", _DOC))

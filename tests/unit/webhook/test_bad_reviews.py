@@ -45,7 +45,7 @@ HELD = Held()
 def answered(body: bytes, endpoint: Endpoint | None = None) -> dict[str, Any]:
     """The response of the server's own way of a review. Raises ReviewError."""
 
-    async def refresh(_: float) -> Look:
+    async def refresh(*_: object) -> Look:
         return CURRENT
 
     async def review() -> bytes:
