@@ -12,13 +12,12 @@ import pytest
 
 from setscrew.demo.stage import dump
 from tests.support import audit
-from tests.support.machinery import CASES, Machinery, is_machinery, running
+from tests.support.machinery import IN, Machinery, is_machinery, running
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-SHOP, WIDGETS, LEAVING = "shop.yaml", "widgets.yaml", "leaving.yaml"
-IN = ("-n", "shop")
+SHOP, WIDGETS, LEAVING, JOB = "shop.yaml", "widgets.yaml", "leaving.yaml", "job.yaml"
 DENIED = "denied the request"
 
 
@@ -28,45 +27,6 @@ def machinery(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield one
 
 
-def images(machinery: Machinery, app: str, *place: str) -> list[str]:
-    """The image of each Pod of an app."""
-    pods = machinery.get("pods", *(place or IN), "-l", f"app={app}") or {"items": []}
-    return [pod["spec"]["containers"][0]["image"] for pod in pods["items"]]
-
-
-def rolled_out(machinery: Machinery, kind: str, name: str, image: str) -> bool:
-    """Whether the controller has seen the newest template, its Pods are Ready, and all run the image."""
-    one = machinery.get(kind, name, *IN)
-    assert one is not None
-    status, found = one["status"], images(machinery, name)
-    ready = status.get("readyReplicas", status.get("numberReady", 0))
-    return status.get("observedGeneration") == one["metadata"]["generation"] and found == [image] * ready != []
-
-
-def gone(machinery: Machinery, *what: str) -> bool:
-    return machinery.get(*what) is None
-
-
-def replicas(machinery: Machinery, name: str) -> str:
-    return machinery.value(".spec.replicas", "deployment", name, *IN)
-
-
-def change(machinery: Machinery, replaced: dict[str, str]) -> None:
-    """Change texts in Git and let the writer follow."""
-    text = machinery.text(SHOP)
-    for old, new in replaced.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    machinery.push({SHOP: text}, f"Now {', '.join(replaced.values())}")
-    machinery.sync(SHOP)
-
-
-def declare(machinery: Machinery, name: str, text: str) -> None:
-    """Add a file to Git and let the writer follow."""
-    machinery.push({name: text}, f"With {name}")
-    machinery.sync(name)
-
-
 # Rollouts
 
 
@@ -74,10 +34,10 @@ def test_a_new_image_in_git_rolls_out_to_the_end(machinery: Machinery) -> None:
     workloads = {"web": "deployment", "db": "statefulset", "agent": "daemonset"}
     old, new = ({name: f"registry.example.com/{name}:{number}" for name in workloads} for number in (1, 2))
     for name, kind in workloads.items():
-        eventually(partial(rolled_out, machinery, kind, name, old[name]), f"{name} as it was", 60)
-    change(machinery, {old[name]: new[name] for name in workloads})
+        eventually(partial(machinery.rolled_out, kind, name, old[name]), f"{name} as it was", 60)
+    machinery.change(SHOP, {old[name]: new[name] for name in workloads})
     for name, kind in workloads.items():
-        eventually(partial(rolled_out, machinery, kind, name, new[name]), f"{name} with its new image", 60)
+        eventually(partial(machinery.rolled_out, kind, name, new[name]), f"{name} with its new image", 60)
     sets = machinery.get("replicasets", *IN, "-l", "app=web")
     assert sets is not None
     assert sorted(one["spec"]["replicas"] for one in sets["items"]) == [0, 2]
@@ -105,53 +65,42 @@ def test_a_restart_by_a_person_replaces_every_pod(machinery: Machinery, kind: st
 def test_an_autoscaler_of_git_moves_replicas_to_its_bounds(
     machinery: Machinery, name: str, lowest: str, raised: str
 ) -> None:
-    eventually(lambda: replicas(machinery, name) == lowest, f"{lowest} replicas of {name}", 60)
-    change(machinery, {f"minReplicas: {lowest}": f"minReplicas: {raised}"})
-    eventually(lambda: replicas(machinery, name) == raised, f"{raised} replicas of {name}", 60)
-    eventually(lambda: len(images(machinery, name)) == int(raised), "as many Pods", 60)
+    eventually(lambda: machinery.replicas(name) == lowest, f"{lowest} replicas of {name}", 60)
+    machinery.change(SHOP, {f"minReplicas: {lowest}": f"minReplicas: {raised}"})
+    eventually(lambda: machinery.replicas(name) == raised, f"{raised} replicas of {name}", 60)
+    eventually(lambda: len(machinery.images(name)) == int(raised), "as many Pods", 60)
     done = machinery.as_person("scale", f"deployment/{name}", *IN, "--replicas=9")
     assert DENIED in done.stderr
-    assert replicas(machinery, name) == raised
+    assert machinery.replicas(name) == raised
 
 
 def test_an_autoscaler_comes_down_to_a_lower_maximum(machinery: Machinery) -> None:
-    change(machinery, {"minReplicas: 3\n  maxReplicas: 4": "minReplicas: 1\n  maxReplicas: 1"})
-    eventually(lambda: replicas(machinery, "worker") == "1", "one replica of worker", 60)
-    eventually(lambda: len(images(machinery, "worker")) == 1, "one Pod of worker", 60)
+    machinery.change(SHOP, {"minReplicas: 3\n  maxReplicas: 4": "minReplicas: 1\n  maxReplicas: 1"})
+    eventually(lambda: machinery.replicas("worker") == "1", "one replica of worker", 60)
+    eventually(lambda: len(machinery.images("worker")) == 1, "one Pod of worker", 60)
 
 
 # Jobs
 
 
-JOB = """\
-apiVersion: batch/v1
-kind: Job
-metadata: {name: import, namespace: shop}
-spec:
-  ttlSecondsAfterFinished: 1
-  template:
-    spec: {restartPolicy: Never, containers: [{name: import, image: "registry.example.com/import:1"}]}
-"""
-
-
 def test_a_job_of_git_is_removed_by_its_time_to_live_and_by_nobody_else(machinery: Machinery) -> None:
     eventually(lambda: machinery.value(".status.succeeded", "job", "once", *IN) == "1", "a Job that is done", 60)
-    declare(machinery, "job.yaml", JOB)
-    eventually(lambda: gone(machinery, "job", "import", *IN), "the Job is removed", 60)
-    assert images(machinery, "import") == []
+    machinery.declare(JOB)
+    eventually(lambda: machinery.gone("job", "import", *IN), "the Job is removed", 60)
+    assert machinery.images("import") == []
     assert DENIED in machinery.as_person("delete", "job", "once", *IN).stderr
-    machinery.push({"job.yaml": None}, "No Job")
+    machinery.push({JOB: None}, "No Job")
 
 
 # Namespaces
 
 
 def test_a_new_namespace_gets_what_controllers_put_into_each(machinery: Machinery) -> None:
-    declare(machinery, LEAVING, (CASES / LEAVING).read_text())
+    machinery.declare(LEAVING)
     place = ("-n", "leaving")
     eventually(lambda: machinery.get("configmap", "kube-root-ca.crt", *place), "the root CA")
     eventually(lambda: machinery.get("serviceaccount", "default", *place), "the service account")
-    eventually(lambda: len(images(machinery, "web", *place)) == 2, "its Pods")
+    eventually(lambda: len(machinery.images("web", *place)) == 2, "its Pods")
 
 
 def test_a_namespace_that_holds_guarded_objects_is_refused_to_a_person(machinery: Machinery) -> None:
@@ -161,39 +110,30 @@ def test_a_namespace_that_holds_guarded_objects_is_refused_to_a_person(machinery
 
 @pytest.mark.parametrize("who", ["the writer", "a person"])
 def test_a_namespace_that_git_dropped_terminates_with_all_that_was_guarded(machinery: Machinery, who: str) -> None:
-    if gone(machinery, "namespace", "leaving"):
-        declare(machinery, LEAVING, (CASES / LEAVING).read_text())
+    if machinery.gone("namespace", "leaving"):
+        machinery.declare(LEAVING)
     machinery.push({LEAVING: None}, "No more leaving")
     delete = machinery.as_writer if who == "the writer" else machinery.as_person
     done = delete("delete", "namespace", "leaving", "--timeout=60s")
     assert done.returncode == 0, done.stderr
-    assert gone(machinery, "namespace", "leaving")
+    assert machinery.gone("namespace", "leaving")
 
 
 # Garbage collection
 
 
-def owned(machinery: Machinery, owner: str) -> str:
-    """A ConfigMap for Git whose owner a person has made, as the text of a manifest."""
-    assert machinery.as_person("create", "configmap", owner, *IN).returncode == 0
-    uid = machinery.value(".metadata.uid", "configmap", owner, *IN)
-    reference = f"[{{apiVersion: v1, kind: ConfigMap, name: {owner}, uid: {uid}, blockOwnerDeletion: true}}]"
-    metadata = f"{{name: owned-by-{owner}, namespace: shop, ownerReferences: {reference}}}"
-    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\ndata: {{mode: owned}}\n"
-
-
 @pytest.mark.parametrize("cascade", ["background", "foreground"])
 def test_what_git_declares_with_its_owner_goes_with_it(machinery: Machinery, cascade: str) -> None:
-    declare(machinery, "owned.yaml", owned(machinery, cascade))
+    machinery.declare("owned.yaml", machinery.owned(cascade))
     assert DENIED in machinery.as_person("delete", "configmap", f"owned-by-{cascade}", *IN).stderr
     done = machinery.as_person("delete", "configmap", cascade, *IN, f"--cascade={cascade}", "--timeout=60s")
     assert done.returncode == 0, done.stderr
-    eventually(lambda: gone(machinery, "configmap", f"owned-by-{cascade}", *IN), "the owned one is collected", 60)
+    eventually(lambda: machinery.gone("configmap", f"owned-by-{cascade}", *IN), "the owned one is collected", 60)
     machinery.push({"owned.yaml": None}, "Owned no more")
 
 
 def test_an_owner_that_leaves_its_own_behind_can_go(machinery: Machinery) -> None:
-    declare(machinery, "owned.yaml", owned(machinery, "orphan"))
+    machinery.declare("owned.yaml", machinery.owned("orphan"))
     done = machinery.as_person("delete", "configmap", "orphan", *IN, "--cascade=orphan", "--timeout=60s")
     assert done.returncode == 0, done.stderr
     assert machinery.value(".metadata.ownerReferences", "configmap", "owned-by-orphan", *IN) == ""
@@ -203,8 +143,8 @@ def test_an_owner_that_leaves_its_own_behind_can_go(machinery: Machinery) -> Non
 @pytest.mark.parametrize("cascade", ["background", "foreground", "orphan"])
 def test_what_a_deployment_made_is_collected_when_git_drops_it(machinery: Machinery, cascade: str) -> None:
     text = machinery.text(SHOP).split("---\n")[1].replace("web", "brief")
-    declare(machinery, "brief.yaml", text)
-    eventually(lambda: len(images(machinery, "brief")) == 2, "its Pods", 60)
+    machinery.declare("brief.yaml", text)
+    eventually(lambda: len(machinery.images("brief")) == 2, "its Pods", 60)
     assert DENIED in machinery.as_person("delete", "deployment", "brief", *IN).stderr
     machinery.push({"brief.yaml": None}, "No more brief")
     done = machinery.as_writer("delete", "deployment", "brief", *IN, f"--cascade={cascade}", "--timeout=60s")
@@ -212,9 +152,9 @@ def test_what_a_deployment_made_is_collected_when_git_drops_it(machinery: Machin
     if cascade == "orphan":
         sets = ("replicasets", *IN, "-l", "app=brief")
         assert machinery.value(".items[*].metadata.ownerReferences", *sets) == ""
-        assert len(images(machinery, "brief")) == 2
+        assert len(machinery.images("brief")) == 2
         assert machinery.as_person("delete", *sets).returncode == 0
-    eventually(lambda: images(machinery, "brief") == [], "its Pods are collected", 60)
+    eventually(lambda: machinery.images("brief") == [], "its Pods are collected", 60)
 
 
 def test_a_custom_kind_that_git_dropped_goes_with_its_objects(machinery: Machinery) -> None:
@@ -241,7 +181,7 @@ def test_a_claim_is_bound_and_its_protection_goes_with_it(machinery: Machinery) 
 
 
 def test_rules_are_gathered_into_an_aggregated_role(machinery: Machinery) -> None:
-    change(machinery, {"verbs: [get]": "verbs: [get, list]"})
+    machinery.change(SHOP, {"verbs: [get]": "verbs: [get, list]"})
     verbs = ("clusterrole", "shop-viewer")
     eventually(lambda: machinery.value(".rules[0].verbs", *verbs) == '["get","list"]', "the gathered rules", 60)
 
@@ -272,7 +212,7 @@ def test_a_drain_evicts_a_pod_that_git_declares_and_nobody_else_deletes_it(machi
     path = "/api/v1/namespaces/shop/pods/lonely/eviction"
     done = machinery.as_person("create", "--raw", path, "-f", "-", input=dump([eviction]))
     assert done.returncode == 0, done.stderr
-    eventually(lambda: gone(machinery, "pod", "lonely", *IN), "the Pod is gone", 60)
+    eventually(lambda: machinery.gone("pod", "lonely", *IN), "the Pod is gone", 60)
 
 
 def test_a_schedule_makes_jobs_that_come_and_go(machinery: Machinery) -> None:

@@ -22,6 +22,7 @@ from tests.support.small_shop import documents
 from tests.support.waiting import eventually
 
 CASES: Final = Path(__file__).parents[1] / "cases" / "machinery"
+IN: Final = ("-n", "shop")
 SOURCES: Final[Mapping[str, Any]] = {"shop": {"path": "shop", "render": {"kind": "YAML"}}}
 # Autoscalers look each second, not each quarter of a minute.
 _QUICK: Final = ("--horizontal-pod-autoscaler-sync-period=1s",)
@@ -73,6 +74,19 @@ class Machinery:
             done = self.apply(name)
             assert done.returncode == 0, done.stderr
 
+    def change(self, name: str, replaced: Mapping[str, str]) -> None:
+        """Change texts of a file in Git and let the writer follow; each must stand there once."""
+        text = self.text(name)
+        for old, new in replaced.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        self.declare(name, text)
+
+    def declare(self, name: str, text: str = "") -> None:
+        """Add or change a file in Git ("": as in `CASES`) and let the writer follow."""
+        self.push({name: text or (CASES / name).read_text()}, f"Now {name}")
+        self.sync(name)
+
     def as_writer(self, *args: str, **options: Any) -> Done:
         """Run kubectl as the GitOps writer."""
         return self.stage.plane.kubectl(*args, kubeconfig=self.stage.gitops, check=False, **options)
@@ -89,6 +103,35 @@ class Machinery:
     def value(self, path: str, *what: str) -> str:
         """One value by JSONPath, as text; "" where there is none."""
         return self.stage.plane.kubectl("get", *what, "-o", f"jsonpath={{{path}}}", check=False).stdout
+
+    def gone(self, *what: str) -> bool:
+        """Whether the API server holds it no more."""
+        return self.get(*what) is None
+
+    def replicas(self, deployment: str) -> str:
+        """As many as the Deployment of the shop is to have."""
+        return self.value(".spec.replicas", "deployment", deployment, *IN)
+
+    def images(self, app: str, *place: str) -> list[str]:
+        """The image of each Pod of an app, of the shop unless a namespace is named."""
+        pods = self.get("pods", *(place or IN), "-l", f"app={app}") or {"items": []}
+        return [pod["spec"]["containers"][0]["image"] for pod in pods["items"]]
+
+    def rolled_out(self, kind: str, name: str, image: str) -> bool:
+        """Whether the controller has seen the newest template, its Pods are Ready, and all run the image."""
+        one = self.get(kind, name, *IN)
+        assert one is not None
+        status, found = one["status"], self.images(name)
+        ready = status.get("readyReplicas", status.get("numberReady", 0))
+        return status.get("observedGeneration") == one["metadata"]["generation"] and found == [image] * ready != []
+
+    def owned(self, owner: str) -> str:
+        """The text of a ConfigMap `owned-by-OWNER` whose owner, another ConfigMap, a person makes now."""
+        assert self.as_person("create", "configmap", owner, *IN).returncode == 0
+        uid = self.value(".metadata.uid", "configmap", owner, *IN)
+        reference = f"{{apiVersion: v1, kind: ConfigMap, name: {owner}, uid: {uid}, blockOwnerDeletion: true}}"
+        metadata = f"{{name: owned-by-{owner}, namespace: shop, ownerReferences: [{reference}]}}"
+        return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\ndata: {{mode: owned}}\n"
 
     def confirmed(self) -> None:
         """Wait until the API server has confirmed every form and asks us."""

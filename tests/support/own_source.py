@@ -22,20 +22,12 @@ from setscrew.demo.own_source_plan import Declared, Plan
 from setscrew.demo.pick_shared import Place, at
 from setscrew.demo.player import Player
 from setscrew.demo.stage import Stage
+from tests.support import audit
 from tests.support.fields import Field, others, shuffled
 from tests.support.waiting import eventually
 from webhook.registration.kinds import never_registered
 
 SEED = 20261122
-_AUDIT = """\
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- level: Metadata
-  verbs: [create, update, patch, delete, deletecollection]
-- level: None
-"""
 
 
 @dataclass(slots=True)
@@ -154,8 +146,7 @@ class Proof:
 
     def audited(self) -> list[dict[str, Any]]:
         """Every write that the API server has answered, as its audit log says."""
-        lines = self.stage.plane.audit_log.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        return list(audit.writes(self.stage.plane))
 
 
 def _one_value(path: Place, node: TypeNode) -> Place:
@@ -174,10 +165,8 @@ def _path(one: Field) -> str:
 @contextmanager
 def proving(plan: Plan, tools: Tools, directory: Path) -> Iterator[Proof]:
     """A stage with `plan` synced for the first time, all forms confirmed, and the webhook asked."""
-    policy = directory / "audit.yaml"
-    policy.write_text(_AUDIT)
     sources, fill = own_source_files.sources(plan), partial(own_source_files.fill, plan)
-    with Stage(sources, fill, tools=tools, audit_policy=policy) as stage:
+    with Stage(sources, fill, tools=tools, audit_policy=audit.policy_file(directory)) as stage:
         own_source_sync.prepare(stage, plan)
         stage.start_setscrew()
         for done in own_source_sync.sync(stage, plan):
