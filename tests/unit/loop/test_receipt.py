@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import socket
+import struct
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +16,11 @@ import pytest
 
 from reconciler.loop import receipt
 from reconciler.loop.receipt import receive
+from reconciler.loop.serve import DECISIONS_SOCKET, Clockwork
+from reconciler.store.decisions import read_decisions
+from reconciler.store.verify import verify
 from tests.support.waiting import eventually
+from tests.unit.loop.conftest import Site
 
 
 @contextmanager
@@ -50,10 +58,6 @@ def test_what_queues_while_one_batch_is_kept_is_the_next_batch(tmp_path: Path) -
 
 def queued(path: Path, sender: socket.socket) -> bool:
     """Whether bytes wait that this socket has sent (SIOCOUTQ)."""
-    import fcntl
-    import struct
-    import termios
-
     waiting: int = struct.unpack("i", fcntl.ioctl(sender, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
     return waiting > 0
 
@@ -74,3 +78,21 @@ def test_a_batch_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             sender.send(b"%d" % number)
     assert max(map(len, kept)) <= 3
     assert sum(map(len, kept)) == 50
+
+
+def test_what_comes_by_the_socket_is_in_the_state_store_and_nonsense_is_said(site: Site) -> None:
+    clockwork = Clockwork(site.reconciler(), site.directory, scan_seconds=60, git_seconds=600)
+    line = json.dumps({"time": "2030-01-01T00:00:00.000Z", "code": "drift", "allowed": False, "user": "eve"}).encode()
+    thread = threading.Thread(target=clockwork.run, daemon=True)
+    thread.start()
+    path = site.directory / DECISIONS_SOCKET
+    eventually(path.exists, "the socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        eventually(lambda: sender.connect_ex(str(path)) == 0, "the receiver")
+        for sent in (line, b"nonsense", line):
+            sender.send(sent)
+    clockwork.stop()
+    thread.join(20)
+    assert [one["user"] for one in read_decisions(clockwork.reconciler.state)[0]] == ["eve", "eve"]
+    assert verify(clockwork.reconciler.state).whole
+    assert any("1 lines are not kept: a decision that is not JSON" in said for said in site.said)
