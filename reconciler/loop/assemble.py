@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -98,6 +98,15 @@ def assemble(
             else:
                 objects[declared.ref] = declared
     return Assembly(objects, tuple(problems), rules.scalers)
+
+
+def carried(
+    entries: Iterable[Entry], sources: Collection[str], declared: Mapping[ObjectRef, Declared]
+) -> tuple[Entry, ...]:
+    """Entries of `sources`, less those that another source has come to declare."""
+    return tuple(
+        entry for entry in entries if entry.object.provenance.source in sources and entry.object.ref not in declared
+    )
 
 
 def _declare(

@@ -5,7 +5,7 @@ A form stays until a newer one is there; one that holds what nobody trusts is ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,7 +17,9 @@ from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.compare.unexplained import unexplained
 from reconciler.limits import FORM_RETRY_SECONDS, FORM_RETRY_SECONDS_MOST
 from reconciler.loop.assemble import Declared
-from reconciler.loop.trust import Basis, Suspicion, View
+from reconciler.loop.trust import Accused, Basis, Suspicion, View, accused, basis, mutating
+from reconciler.model.ref import ObjectRef
+from reconciler.snapshot.model import Entry
 
 # No fingerprint: a form that an earlier process took is asked for anew, and holds until then.
 _EARLIER: Final = ""
@@ -71,6 +73,11 @@ class Forms:
         """What refused objects wait for (`refusal.Refusal.cause`)."""
         return {wait.cause for wait in list(self._waits.values()) if wait.cause}
 
+    @property
+    def accused(self) -> list[Accused]:
+        """Mutators whose effect on objects is not trusted."""
+        return list(accused(list(self.suspicions.values()), self.view))
+
     def pending(self, declared: Iterable[Declared], now: float) -> list[Declared]:
         """Objects without a form of the server as it is now whose next try is due; those without any form first."""
         if self.client is None:
@@ -78,9 +85,27 @@ class Forms:
         due = [one for one in declared if self._is_due(one, self.view.fingerprint(one), now)]
         return sorted(due, key=lambda one: one.key in self._held)
 
+    def unasked(self, declared: Iterable[Declared]) -> list[Declared]:
+        """Objects that the server has said nothing about yet, neither a form nor why not; none without a client."""
+        known = self._held.keys() | self.reasons.keys()
+        return [] if self.client is None else [one for one in declared if one.key not in known]
+
     def adopt(self, key: str, form: CanonicalObject, on: Basis) -> None:
         """Hold a form of an earlier process, taken on the word of `on`, until the server is asked anew."""
         self._held.setdefault(key, _Held(replace(form, reason=""), _EARLIER, on))
+
+    def inherit(self, entries: Sequence[Entry], same: Collection[str], declared: Mapping[ObjectRef, Declared]) -> None:
+        """Hold the server forms of the process before this one until all is asked anew: a restart weakens no guard.
+
+        Only of sources that stand where they stood (`same`): then their objects are the same.
+        """
+        if self.client is None:
+            return
+        refs = mutating(entry.object.ref for entry in entries)
+        for entry in entries:
+            one = declared.get(entry.object.ref)
+            if one is not None and one.rendered.provenance.source in same and entry.object.confidence == "server":
+                self.adopt(one.key, entry.object, basis(entry.policy, refs))
 
     def note(self, tokens: Mapping[str, str]) -> None:
         """Tokens of causes as they are now: where one has changed since it was first seen, the wait is over."""

@@ -16,9 +16,9 @@ from reconciler.canonical.engine import Context
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.causes import read_causes
 from reconciler.cluster.discovery import Discovery
-from reconciler.errors import ClusterError, UsageError
+from reconciler.errors import ClusterError
 from reconciler.limits import FORMS_AT_ONCE, FORMS_QUICKLY, QUICK_FORMS_SECONDS
-from reconciler.loop.assemble import Assembly, Declared, assemble
+from reconciler.loop.assemble import Assembly, Declared, assemble, carried
 from reconciler.loop.catalogs import Catalogs
 from reconciler.loop.forms import Forms
 from reconciler.loop.revisions import history, passed_over, recalled
@@ -26,18 +26,19 @@ from reconciler.loop.scan import look, scan, summed
 from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Good, Sources
 from reconciler.loop.standing import Mode, Standing
-from reconciler.loop.trust import UNTRUSTED, View, accused, basis, mutating
+from reconciler.loop.talk import Talk
+from reconciler.loop.trust import View
 from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
 from reconciler.render.spec import Capabilities
-from reconciler.report.drift import DriftItem, stamp
+from reconciler.report.drift import stamp
 from reconciler.schema.builtin import Builtin
 from reconciler.snapshot.model import Earlier, Entry, MemorySnapshot, SourceState
 from reconciler.store.deletes import with_deletes
 from reconciler.store.departures import with_grants
 from reconciler.store.findings import replace_findings
 from reconciler.store.snapshot_file import publish
-from reconciler.store.sources import keep_sources, save_source
+from reconciler.store.sources import save_sources
 from reconciler.store.state import State
 
 
@@ -75,8 +76,7 @@ class Reconciler:
     _expired: tuple[str, ...] = ()
     _dirty: bool = False
     _goods: dict[str, Good] = field(default_factory=dict)
-    _told: dict[str, str] = field(default_factory=dict)
-    _reasons: dict[str, str] = field(default_factory=dict)
+    _talk: Talk = field(init=False)
     _server: Server = field(init=False)
     _standing: Standing = field(init=False)
     _typed: tuple[object, ...] = ()
@@ -86,7 +86,12 @@ class Reconciler:
     def __post_init__(self) -> None:
         self._server = Server(self.client, self.discovery)
         self._catalogs = Catalogs(self.builtin)
-        self._standing = Standing(self.state, self.say, self._look_at, self.enforce, self.current)
+        self._talk = Talk(self.say)
+        self._standing = Standing(
+            *(self.state, self.say),
+            lambda snapshot: None if self.client is None else look(self.client, snapshot, datetime.now(UTC)),
+            *(self.enforce, self.current),
+        )
 
     def sync(self, names: Iterable[str] = (), ahead: Callable[[str], None] = _nothing) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot.
@@ -96,11 +101,12 @@ class Reconciler:
         """
         if self.discovery is not None:
             self.sources.cluster = Capabilities.of(self.discovery.version, self.discovery.kinds())
-        self.sources.refresh(names, lambda name, commit: ahead(name) if self._is_ahead(name, commit) else None)
+        self.sources.refresh(names, ahead, self._states)
         with self._lock:
             before = self._states
-            self._save_sources()
-            self._tell()
+            statuses = list(self.sources.status.values())
+            save_sources(self.state, statuses, self.sources.named(), stamp(datetime.now(UTC)))
+            self._talk.sources(statuses, before)
             if self._is_dirty or (self.current is None and self.whole):
                 # Dirty until it is published: a disk that was full for a moment must not lose a revision.
                 self._dirty = True
@@ -113,33 +119,18 @@ class Reconciler:
 
     def trouble(self, name: str) -> str:
         """Why the newest revision of a source is not enforced, as far as that is known; "" when it is."""
-        status = self.sources.status.get(name)
-        if status is not None and status.state != "Ready":
-            return status.message
-        good, enforced = self.sources.good.get(name), self._states.get(name)
-        late = good is not None and (enforced is None or not enforced.same_as(good.state))
-        return "its newest revision could not be published" if late else ""
-
-    def _is_ahead(self, name: str, commit: str) -> bool:
-        """A commit that could not be rendered before is not news that somebody's write may hide behind."""
-        enforced, status = self._states.get(name), self.sources.status.get(name)
-        failed = status is not None and status.state == "RenderFailed" and commit in status.attempted
-        return not failed and (enforced is None or enforced.commit != commit)
+        return self.sources.trouble(name, self._states.get(name))
 
     def _catch_up(self, before: Mapping[str, SourceState], now: Mapping[str, SourceState]) -> None:
         """Publish also what commits wanted that a push has passed over: a writer may act by one of them."""
-        skipped = [(name, commit) for name in now for commit in passed_over(before.get(name), now[name])]
-        rendered = [(self._contexts.get(name), commit, self.sources.at(name, commit)) for name, commit in skipped]
-        if not any(objects for _, _, objects in rendered):
-            return
+        passed = [one for name in now for one in self.sources.passed(name, passed_over(before.get(name), now[name]))]
         with self._lock:
-            context: Context | None
-            passed: list[Earlier] = []
-            for context, commit, objects in rendered:
-                if context is not None:
-                    one = assemble([(context, objects)], self._active, self._assembly)
-                    passed += (Earlier(entry, commit) for entry in one.entries(self.forms.confirmed, {}, self._entries))
-            self._publish(passed)
+            earlier: list[Earlier] = []
+            for name, commit, objects in passed:
+                one = assemble([(self._contexts[name], objects)], self._active, self._assembly)
+                earlier += (Earlier(entry, commit) for entry in one.entries(self.forms.confirmed, {}, self._entries))
+            if earlier:
+                self._publish(earlier)
 
     @property
     def _states(self) -> Mapping[str, SourceState]:
@@ -176,8 +167,8 @@ class Reconciler:
             many = quickly and len(pending) > FORMS_QUICKLY
             new = self._ask(now) if pending and not many else 0
             reasons = dict(self.forms.reasons)
-            if new or reasons != self._reasons:
-                self._explain(reasons)
+            if new or reasons != self._talk.reasons:
+                self._talk.forms(reasons, self.forms.accused)
                 with self._lock:
                     if self.current is not None:
                         self._publish()
@@ -191,8 +182,8 @@ class Reconciler:
             snapshot = self.current
         if self.client is None or snapshot is None:
             return 0
-        unasked = {one.rendered.provenance.source for one in self._pending(now)[0]}
-        items = scan(self.client, snapshot, now, accused(list(self.forms.suspicions.values()), self.forms.view))
+        unasked = {one.form.provenance.source for one in self.forms.unasked(self._assembly.objects.values())}
+        items = scan(self.client, snapshot, now, self.forms.accused)
         with self._lock:
             if snapshot is self.current and self._standing.scanned(snapshot, items, unasked):
                 self._publish()
@@ -205,10 +196,7 @@ class Reconciler:
 
         Raises UsageError for a name that is not configured.
         """
-        known = [source.name for source in self.sources.configured]
-        wanted = list(names) or known
-        if strange := [name for name in wanted if name not in known]:
-            raise UsageError(f"no source is named {strange[0]!r}", hint=f"configured are: {', '.join(known) or 'none'}")
+        wanted = self.sources.named(names)
         with self._lock:
             before = {name: self._standing.mode(name) for name in wanted}
             for name in wanted:
@@ -241,8 +229,7 @@ class Reconciler:
         for line in self._expired:
             self.say(line)
         # Other threads read sources meanwhile: what is assembled here is what is published.
-        good = dict(self.sources.good)
-        self._goods = {source.name: good[source.name] for source in self.sources.configured if source.name in good}
+        self._goods = self.sources.goods()
         goods = self._goods.values()
         catalog = self._catalogs.of((one for good in goods for one in good.objects), self._active, self.discovery)
         before = self._assembly if all(one.catalog is catalog for one in self._contexts.values()) else None
@@ -252,19 +239,21 @@ class Reconciler:
         }
         pairs = [(self._contexts[good.state.name], good.objects) for good in goods]
         self._assembly = assemble(pairs, self._active, before)
-        if self._assembly.problems != self.problems:
-            for problem in self._assembly.problems:
-                self.say(problem)
         self.problems = self._assembly.problems
-        self._inherit()
+        self._talk.problems(self.problems)
+        if self.current is not None:
+            same = [name for name, one in self._goods.items() if one.state.same_as(self._states.get(name))]
+            self.forms.inherit(self.current.entries, same, self._assembly.objects)
         self.forms.forget(one.key for one in self._assembly.objects.values())
         self._typed = self._types()
         self._see()
 
     def _publish(self, passed: Iterable[Earlier] = ()) -> None:
-        kept, states = self._carried()
+        # What nobody could read yet stays as the process before this one has read it.
+        states = {name: self._states[name] for name in self.sources.named() if name in self._states}
+        kept = carried(self._entries, states.keys() - self._goods.keys(), self._assembly.objects)
         for name, good in self._goods.items():
-            states[name] = replace(good.state, history=history(good.log, self._states.get(name)))
+            states[name] = replace(good.state, history=history(good.log, states.get(name)))
         entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons, self._entries), *kept)
         unnamed = self._standing.applied(MemorySnapshot(entries, self._active, states, self.secret_key))
         unnamed = replace(unnamed, before=recalled(unnamed.entries, states, self.current, passed))
@@ -273,42 +262,6 @@ class Reconciler:
             self.current = replace(unnamed, digest=digest)
             self.say(f"snapshot {digest[:12]}: {len(entries)} objects of {len(states)} sources")
             self.published(self.current)
-
-    def _look_at(self, snapshot: MemorySnapshot) -> list[DriftItem] | None:
-        """How the entries stand in the cluster; None where there is none. Raises ClusterError."""
-        return None if self.client is None else look(self.client, snapshot, datetime.now(UTC))
-
-    def _carried(self) -> tuple[tuple[Entry, ...], dict[str, SourceState]]:
-        """What the sources that nobody could read yet declared when the process before this one read them."""
-        if self.current is None:
-            return (), {}
-        wanted = (source.name for source in self.sources.configured if source.name not in self._goods)
-        unread = {name: self.current.sources[name] for name in wanted if name in self.current.sources}
-        entries = (
-            entry
-            for entry in self.current.entries
-            if entry.object.provenance.source in unread and entry.object.ref not in self._assembly.objects
-        )
-        return tuple(entries), unread
-
-    def _inherit(self) -> None:
-        """Hold the server forms of the process before this one until all is asked anew: a restart weakens no guard.
-
-        Only of sources that stand where they stood: then their objects are the same.
-        """
-        if self.current is None or self.forms.client is None:
-            return
-        good = self._goods
-        same = {name for name, one in self.current.sources.items() if name in good and good[name].state.same_as(one)}
-        refs = mutating(entry.object.ref for entry in self.current.entries)
-        for entry in self.current.entries:
-            declared = self._assembly.objects.get(entry.object.ref)
-            if (
-                declared is not None
-                and declared.rendered.provenance.source in same
-                and entry.object.confidence == "server"
-            ):
-                self.forms.adopt(declared.key, entry.object, basis(entry.policy, refs))
 
     def _ask(self, now: datetime) -> int:
         """Ask for a batch of what is due, if the server is as it was for a while; returns how many forms are new."""
@@ -351,36 +304,3 @@ class Reconciler:
 
     def _see(self) -> None:
         self.forms.view = View.of(self._server.state, self._assembly.objects, self.secret_key)
-
-    def _explain(self, reasons: dict[str, str]) -> None:
-        """Say once why forms are missing; of each mutator that it is not trusted, and that it does no harm any more."""
-        for reason in sorted(set(reasons.values()) - set(self._reasons.values())):
-            if not reason.startswith(UNTRUSTED):
-                self.say(f"no server form for now: {reason}")
-        self._reasons = reasons
-        told = {name for name in self._told if name.startswith(UNTRUSTED)}
-        now = {f"{UNTRUSTED} {one.ref}": one for one in accused(self.forms.suspicions.values(), self.forms.view)}
-        for name in now.keys() - told:
-            self._told[name] = now[name].reason
-            self.say(f"{now[name].ref}: {now[name].reason}")
-        for name in told - now.keys():
-            del self._told[name]
-            self.say(f"{name.removeprefix(UNTRUSTED).strip()}: changes nothing of what Git declares any more")
-
-    def _tell(self) -> None:
-        """Say once what is wrong with a source, or what its renderer has noted, and once that it is well again."""
-        for name, status in list(self.sources.status.items()):
-            said = f"{status.state}: {status.message}" if status.message else "ready again"
-            if said != self._told.get(name, "ready again"):
-                stays = status.state != "Ready" and (status.enforced or name in self._known())
-                self.say(f"source {name}: {said}" + ("; the last good revision stays" if stays else ""))
-                self._told[name] = said
-
-    def _known(self) -> Iterable[str]:
-        return self.current.sources if self.current is not None else ()
-
-    def _save_sources(self) -> None:
-        now = stamp(datetime.now(UTC))
-        for status in list(self.sources.status.values()):
-            save_source(self.state, status, now)
-        keep_sources(self.state, [source.name for source in self.sources.configured])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import InternalError, RenderError, SetscrewError, UsageError
@@ -38,7 +40,7 @@ class Good:
     log: tuple[tuple[str, str], ...] = ()
 
 
-def _unheard(name: str, commit: str) -> None:
+def _unheard(_: str) -> None:
     """Nobody asks."""
 
 
@@ -61,32 +63,58 @@ class Sources:
     def __post_init__(self) -> None:
         self._reading = {source.name: threading.Lock() for source in self.configured}
 
-    def refresh(self, names: Iterable[str] = (), seen: Callable[[str, str], None] = _unheard) -> bool:
+    def named(self, names: Iterable[str] = ()) -> list[str]:
+        """These names, or all. Raises UsageError for one that is not configured."""
+        known = [source.name for source in self.configured]
+        wanted = list(names) or known
+        if strange := [name for name in wanted if name not in known]:
+            raise UsageError(f"no source is named {strange[0]!r}", hint=f"configured are: {', '.join(known) or 'none'}")
+        return wanted
+
+    def goods(self) -> dict[str, Good]:
+        """What could be read, in the order of the configuration."""
+        good = dict(self.good)
+        return {name: good[name] for name in self.named() if name in good}
+
+    def refresh(
+        self,
+        names: Iterable[str] = (),
+        ahead: Callable[[str], None] = _unheard,
+        enforced: Mapping[str, SourceState] = MappingProxyType({}),
+    ) -> bool:
         """Look at Git for the named sources (none: all); True if any has new content. Failures go into `status`.
 
-        `seen` is told the commit of each remote as soon as it is known. Several threads may call this.
+        `ahead` is told the name of each whose remote is ahead of what is `enforced`, as soon as that is seen. Several
+        threads may call this.
         """
         wanted = set(names)
         changed = False
+
+        def seen(name: str, commit: str) -> None:
+            if self._is_news(name, commit, enforced.get(name)):
+                ahead(name)
+
         for source in self.configured:
             if not source.suspend and (not wanted or source.name in wanted):
                 changed |= self._refresh(source, seen)
         return changed
 
-    def at(self, name: str, commit: str) -> tuple[RenderedObject, ...]:
-        """What a commit declared that the mirror holds beside the newest; nothing where it cannot be rendered."""
-        source = next(one for one in self.configured if one.name == name)
-        revision = git.Revision(name, commit, str(source.ref), mirror=str(self.mirrors / f"{name}.git"))
-        spec = replace(self.good[name].spec, revision=revision.text)
-        try:
-            return self._rendered(source, revision, spec).objects
-        except SetscrewError:
-            return ()
+    def trouble(self, name: str, enforced: SourceState | None) -> str:
+        """Why the newest revision of a source is not enforced, as far as that is known; "" when it is."""
+        status, good = self.status.get(name), self.good.get(name)
+        if status is not None and status.state != "Ready":
+            return status.message
+        late = good is not None and not good.state.same_as(enforced)
+        return "its newest revision could not be published" if late else ""
 
-    @property
-    def unread(self) -> tuple[str, ...]:
-        """Sources that this process has not read yet: what they declared before still holds."""
-        return tuple(source.name for source in self.configured if source.name not in self.good)
+    def passed(self, name: str, commits: Iterable[str]) -> Iterator[tuple[str, str, tuple[RenderedObject, ...]]]:
+        """Of commits that the mirror holds beside the newest: source, commit, and what it declared if it renders."""
+        source = next(one for one in self.configured if one.name == name)
+        for commit in commits:
+            revision = git.Revision(name, commit, str(source.ref), mirror=str(self.mirrors / f"{name}.git"))
+            spec = replace(self.good[name].spec, revision=revision.text)
+            with suppress(SetscrewError):
+                yield name, commit, self._rendered(source, revision, spec).objects
 
     def _refresh(self, source: GitSource, seen: Callable[[str, str], None]) -> bool:
         before, head = self.good.get(source.name), ""
@@ -108,6 +136,12 @@ class Sources:
             return False
         self._note(source, self.good[source.name])
         return True
+
+    def _is_news(self, name: str, commit: str, enforced: SourceState | None) -> bool:
+        """A commit that could not be rendered before is nothing that somebody's write may hide behind."""
+        status = self.status.get(name)
+        failed = status is not None and status.state == "RenderFailed" and commit in status.attempted
+        return not failed and (enforced is None or enforced.commit != commit)
 
     def _note_failure(self, source: GitSource, before: Good | None, head: str, error: SetscrewError) -> None:
         """The last good revision stays enforced; `attempted` names the one that failed, as far as it is known."""
@@ -134,6 +168,7 @@ class Sources:
             subject=revision.subject,
             release=result.release,
             namespace=spec.namespace or "default",
+            adopter=source.adopted_by,
         )
         told = self.cluster if result.kind == "helm" else None
         return Good(state, spec, result.objects, result.notes, told, revision.log)

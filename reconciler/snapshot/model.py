@@ -45,9 +45,9 @@ class SourceState:
     # False: a new source on a cluster with drift is only watched, until `setscrew enforce`.
     enforced: bool = True
 
-    def same_as(self, other: SourceState) -> bool:
+    def same_as(self, other: SourceState | None) -> bool:
         """True if both declare the same: how it came to that, and how far it is enforced, do not count."""
-        return replace(self, history=(), enforced=True) == replace(other, history=(), enforced=True)
+        return other is not None and replace(self, history=other.history, enforced=other.enforced) == other
 
 
 @dataclass(frozen=True, slots=True)

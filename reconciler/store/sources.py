@@ -38,6 +38,13 @@ class SourceStatus:
     objects: int = 0
 
 
+def save_sources(state: State, found: Iterable[SourceStatus], configured: Iterable[str], now: str) -> None:
+    """Store the present state of sources, and forget those that are configured no longer; `now` is RFC 3339."""
+    for status in found:
+        save_source(state, status, now)
+    keep_sources(state, configured)
+
+
 def save_source(state: State, status: SourceStatus, now: str) -> None:
     """Store the present state of a source; `now` is RFC 3339."""
     mine = (SOURCES.c.cluster == state.cluster) & (SOURCES.c.name == status.name)
