@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What the code under check is made of; a folder that does not exist yet is left out.
 CODE := $(wildcard webhook reconciler setscrew tests bench scripts)
 
-.PHONY: help setup demo test test-unit test-integration lint lint-ruff lint-format lint-types lint-imports format bench fuzz lock clean distclean
+.PHONY: help setup demo test test-unit test-integration soak lint lint-ruff lint-format lint-types lint-imports format bench fuzz lock clean distclean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,11 @@ bench: setup ## run every script of bench/ and print its figures
 
 fuzz: $(VENV)/.stamp-python ## try a million hostile reviews and record the run in docs/reference/fuzzing.md
 	nice $(BIN)/python -m tests.fuzz --inputs $(INPUTS) --record
+
+MINUTES ?= 10
+RECORD ?=
+soak: setup ## fifty guarded Deployments roll for MINUTES (10): nothing of the cluster's own may be refused
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(RECORD),--record $(RECORD))
 
 lock: $(VENV)/.stamp-python ## resolve the dependencies anew and write both requirement files with hashes
 	$(BIN)/uv pip compile $(LOCK_FLAGS) pyproject.toml -o requirements.txt

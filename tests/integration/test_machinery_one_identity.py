@@ -1,4 +1,4 @@
-"""The same controllers where all of them act as `system:kube-controller-manager`, as in clusters without accounts for them.
+"""The same controllers where all of them act as `system:kube-controller-manager`, for want of accounts of their own.
 
 Their requests name no controller, so what each may do must be known by operation, kind and path alone.
 """
