@@ -84,7 +84,7 @@ fuzz: $(VENV)/.stamp-python ## try a million hostile reviews and record the run 
 MINUTES ?= 10
 RECORD ?=
 soak: setup ## fifty guarded Deployments roll for MINUTES (10): nothing of the cluster's own may be refused
-	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(RECORD),--record $(RECORD))
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(RECORD),--record)
 
 lock: $(VENV)/.stamp-python ## resolve the dependencies anew and write both requirement files with hashes
 	$(BIN)/uv pip compile $(LOCK_FLAGS) pyproject.toml -o requirements.txt

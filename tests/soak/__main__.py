@@ -13,6 +13,7 @@ import click
 from tests.soak.run import soak
 from tests.soak.verdict import summary
 
+_ROOT = Path(__file__).parents[2]
 _PAGE = """\
 # Soak
 
@@ -23,7 +24,7 @@ own machinery, of the GitOps writer or of a restart, any change past Git that is
 log that names the webhook, and anything that has not come to rest as Git wants it at the end. Memory is reported, not
 judged.
 
-`make soak MINUTES=10 RECORD=docs/reference/soak.md` writes this page; CI runs two minutes of it.
+`make soak RECORD=1` writes this page; the tests run two minutes of it (`tests/integration/test_soak.py`).
 
 {date}, commit {commit}:
 
@@ -35,17 +36,18 @@ judged.
 
 @click.command()
 @click.option("--minutes", default=10.0, show_default=True, help="How long, after all is guarded.")
-@click.option("--record", type=click.Path(path_type=Path), help="Write the page of the documentation to this file.")
-def main(minutes: float, record: Path | None) -> None:
+@click.option("--record", is_flag=True, help="Write docs/reference/soak.md.")
+def main(minutes: float, record: bool) -> None:
     """Run the soak and print its summary."""
     with tempfile.TemporaryDirectory(prefix="setscrew-soak-") as directory:
         done = soak(minutes * 60, Path(directory))
     text = summary(done.verdict, done.facts())
     click.echo(text)
-    if record is not None:
-        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        date = datetime.now(UTC).strftime("%Y-%m-%d")
-        record.write_text(_PAGE.format(date=date, commit=commit.stdout.strip(), summary=text))
+    if record:
+        command = ["git", "rev-parse", "--short=12", "HEAD"]
+        commit = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        page = _PAGE.format(date=datetime.now(UTC).strftime("%Y-%m-%d"), commit=commit, summary=text)
+        (_ROOT / "docs" / "reference" / "soak.md").write_text(page)
     sys.exit(1 if done.verdict.violations else 0)
 
 
