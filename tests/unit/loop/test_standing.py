@@ -125,15 +125,18 @@ def test_a_watched_source_stays_watched_when_its_drift_has_gone(site: Site, clus
     assert mode(found) == "watched"
 
 
-def test_while_forms_are_still_asked_for_nothing_is_decided(
-    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_decided_until_the_server_was_asked_about_every_form(site: Site, cluster: Cluster) -> None:
     site.push("shop", TWO)
     cluster.holds["one"] = ("unknown", "u1")
     found = started(site)
-    monkeypatch.setattr(Reconciler, "_pending", lambda self, _: (list(self._assembly.objects.values()), {}))
+    found.forms.client = object()  # type: ignore[assignment]  # it has not answered yet
+    one, two = found._assembly.objects.values()
+    found.forms.reasons[one.key] = "its namespace does not exist"
     found.scan(NOW)
     assert mode(found) == "new"
+    found.forms.reasons[two.key] = "its namespace does not exist"
+    found.scan(NOW)
+    assert mode(found) == "watched"
 
 
 def test_enforcing_takes_in_all_of_a_source_and_off_undoes_it(site: Site, cluster: Cluster) -> None:
