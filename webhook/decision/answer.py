@@ -102,6 +102,8 @@ def refuse_cascade(verdict: Verdict, inside: Taken, code: Code, *, verb: str = "
 
 def refuse_exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decision:
     """Refuse an undeclared object of an exclusive kind, unless a writer's newer commit may explain it."""
+    if (recorded := _let_through(verdict, policy)) is not None:
+        return recorded
     refused = Decision(
         allowed=False,
         code="exclusive",
@@ -114,9 +116,17 @@ def refuse_exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decisi
 
 def refuse_lever(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decision:
     """Refuse a change of what steers the guard itself by somebody who is no writer of it."""
-    writer = named_writer(verdict.request.identity, policy.writers)
+    if (recorded := _let_through(verdict, policy)) is not None:
+        return recorded
     audit = message.snapshot_audit(verdict, "own-lever", policy)
-    if writer is not None and writer.verify == "None":
-        return Decision(allowed=True, code="writer-recorded", audit=audit, guarded=True)
     refused = Decision(allowed=False, code="own-lever", message=message.lever(verdict, ref), audit=audit, guarded=True)
     return settle(verdict, refused, policy, ref, serving=[policy])
+
+
+def _let_through(verdict: Verdict, policy: Policy) -> Decision | None:
+    """What a writer writes whom nobody verifies is recorded."""
+    writer = named_writer(verdict.request.identity, policy.writers)
+    if writer is None or writer.verify != "None":
+        return None
+    audit = message.snapshot_audit(verdict, "writer-recorded", policy)
+    return Decision(allowed=True, code="writer-recorded", audit=audit, guarded=True)
