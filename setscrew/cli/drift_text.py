@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from reconciler.report.printable import one_line
+from setscrew.cli.table import console
 
 _SHOWN_CHANGES = 5
 _VALUE_CHARS = 60
 _COLOURS = {"drifted": "yellow", "missing": "red", "extra": "red", "unknown": "magenta"}
-_WIDTH_WITHOUT_TERMINAL = 160
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """One row an object, what next below. rich honours NO_COLOR, and prints no colours where there is no terminal."""
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
-    items = report["items"]
+    """One row an object, what next below."""
+    stdout, items = console(), report["items"]
     if not items:
         for line in (_nothing(report), *_ruled(report)):
-            console.print(Text(line), soft_wrap=True)
+            stdout.print(Text(line), soft_wrap=True)
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for column in ("OBJECT", "CHANGE (want → live)", "SINCE", "WHO", "DECLARED IN"):
         table.add_column(column, overflow="fold")
     for item in items:
         table.add_row(*_row(item, report["metadata"]))
-    console.print(table)
+    stdout.print(table)
     for line in (*_what_next(report), *_watched(items), *_ruled(report)):
-        console.print(Text(line), soft_wrap=True)
+        stdout.print(Text(line), soft_wrap=True)
 
 
 def print_diff(report: dict[str, Any]) -> None:

@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_TEXT_CHARS
@@ -28,11 +25,11 @@ from reconciler.store.grants import read_grants
 from reconciler.store.state import State
 from setscrew import configuration, grants
 from setscrew.cli.common import PATH, note, output_option, print_json, print_yaml
+from setscrew.cli.table import print_rows
 from webhook.server.feed import Feed, SnapshotFile
 
 _COMMAND_LINE = "command line"
 _PATTERN = re.compile(r"[*?\[]")
-_NARROW = 160
 _state_option = click.option(
     "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
 )
@@ -199,20 +196,15 @@ def _list(trees: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _print_table(shown: list[Grant], now: float) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(highlight=False, width=_NARROW)
     if not shown:
         note(["no grant is in force"])
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    for column in ("ID", "STATE", "UNTIL", "WHO", "WHAT", "REASON", "APPROVER"):
-        table.add_column(column, overflow="fold")
-    for one in shown:
-        words = [word for name in ("refs", "kinds", "namespaces", "paths") for word in getattr(one.scope, name)]
-        cells = (one.id, state(one, now), _time(one.not_after), _subjects(one), "\n".join(map(one_line, words)))
-        table.add_row(*map(Text, (*cells, one_line(one.reason), one_line(one.approver))))
-    console.print(table)
+    print_rows(("ID", "STATE", "UNTIL", "WHO", "WHAT", "REASON", "APPROVER"), (_row(one, now) for one in shown))
+
+
+def _row(one: Grant, now: float) -> tuple[str | list[str], ...]:
+    words = [word for name in ("refs", "kinds", "namespaces", "paths") for word in getattr(one.scope, name)]
+    return one.id, state(one, now), _time(one.not_after), _subjects(one), words, one.reason, one.approver
 
 
 def _subjects(one: Grant) -> str:

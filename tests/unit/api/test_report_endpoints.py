@@ -128,6 +128,22 @@ def test_decisions_are_listed_newest_first(filled: State, get: Get) -> None:
     assert get("/api/v1/decisions?user=mallory").json["items"][0]["user"] == "mallory"
 
 
+def test_a_decision_is_listed_with_all_that_is_recorded_of_it_and_its_place_in_the_chain(
+    filled: State, get: Get
+) -> None:
+    path = {"path": "/spec/replicas", "verdict": "held", "want": "2", "was": "2", "now": "3"}
+    told = {"time": "t", "code": "granted", "allowed": True, "would": "drift", "user": "dana", "grant": "g-1"}
+    told |= {"source": "shop", "policy": "default", "extra": {"a": ["b"]}, "paths": [path], "worker": "w", "number": 3}
+    record(filled, json.dumps(told).encode())
+    decided, gap = get("/api/v1/decisions").json["items"]
+    assert {key: decided[key] for key in told} == told
+    assert (decided["seq"], len(decided["hash"]), decided["cluster"]) == (2, 64, "default")
+    assert (gap["seq"], gap["code"], gap["lost"]) == (1, "gap", 2)
+    for name, value in (("source", "shop"), ("policy", "default")):
+        assert [one["code"] for one in get(f"/api/v1/decisions?{name}={value}").json["items"]] == ["granted"]
+        assert get(f"/api/v1/decisions?{name}=other").json["items"] == []
+
+
 def test_gauges_are_read_from_the_state(filled: State, get: Get) -> None:
     text = get("/metrics").text
     labels = 'cluster="default",group="apps",kind="Deployment",source="shop"'
