@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from reconciler.canonical.engine import Context
 from reconciler.cluster.api import ApiClient
@@ -33,13 +34,15 @@ from reconciler.policy.model import Rules
 from reconciler.render.spec import Capabilities
 from reconciler.report.drift import stamp
 from reconciler.schema.builtin import Builtin
-from reconciler.snapshot.model import Earlier, Entry, MemorySnapshot, SourceState
+from reconciler.snapshot.model import Earlier, MemorySnapshot, SourceState
 from reconciler.store.deletes import with_deletes
 from reconciler.store.departures import with_grants
 from reconciler.store.findings import replace_findings
 from reconciler.store.snapshot_file import publish
 from reconciler.store.sources import save_sources
 from reconciler.store.state import State
+
+_NONE: Final = MemorySnapshot((), Rules(()))
 
 
 def _nothing(_: object) -> None:
@@ -68,7 +71,6 @@ class Reconciler:
     say: Callable[[str], None] = _nothing
     current: MemorySnapshot | None = None
     enforce: bool = False
-    problems: tuple[str, ...] = ()
     _assembly: Assembly = field(default_factory=Assembly)
     _contexts: Mapping[str, Context] = field(default_factory=dict)
     _active: Rules = field(init=False)
@@ -101,9 +103,9 @@ class Reconciler:
         """
         if self.discovery is not None:
             self.sources.cluster = Capabilities.of(self.discovery.version, self.discovery.kinds())
-        self.sources.refresh(names, ahead, self._states)
+        self.sources.refresh(names, ahead, self._last.sources)
         with self._lock:
-            before = self._states
+            before = self._last.sources
             statuses = list(self.sources.status.values())
             save_sources(self.state, statuses, self.sources.named(), stamp(datetime.now(UTC)))
             self._talk.sources(statuses, before)
@@ -113,13 +115,13 @@ class Reconciler:
                 self._assemble()
                 self._publish()
                 self._dirty = False
-            now = self._states
+            now = self._last.sources
         self._catch_up(before, now)
         return self.digest
 
     def trouble(self, name: str) -> str:
         """Why the newest revision of a source is not enforced, as far as that is known; "" when it is."""
-        return self.sources.trouble(name, self._states.get(name))
+        return self.sources.trouble(name, self._last.sources.get(name))
 
     def _catch_up(self, before: Mapping[str, SourceState], now: Mapping[str, SourceState]) -> None:
         """Publish also what commits wanted that a push has passed over: a writer may act by one of them."""
@@ -128,17 +130,15 @@ class Reconciler:
             earlier: list[Earlier] = []
             for name, commit, objects in passed:
                 one = assemble([(self._contexts[name], objects)], self._active, self._assembly)
-                earlier += (Earlier(entry, commit) for entry in one.entries(self.forms.confirmed, {}, self._entries))
+                earlier += (
+                    Earlier(entry, commit) for entry in one.entries(self.forms.confirmed, {}, self._last.entries)
+                )
             if earlier:
                 self._publish(earlier)
 
     @property
-    def _states(self) -> Mapping[str, SourceState]:
-        return self.current.sources if self.current is not None else {}
-
-    @property
-    def _entries(self) -> tuple[Entry, ...]:
-        return self.current.entries if self.current is not None else ()
+    def _last(self) -> MemorySnapshot:
+        return self.current or _NONE
 
     @property
     def _is_dirty(self) -> bool:
@@ -147,7 +147,7 @@ class Reconciler:
     @property
     def digest(self) -> str:
         """Digest of the snapshot that is enforced, "" while there is none."""
-        return self.current.digest if self.current is not None else ""
+        return self._last.digest
 
     @property
     def whole(self) -> bool:
@@ -163,12 +163,9 @@ class Reconciler:
         if not self._confirming.acquire(timeout=QUICK_FORMS_SECONDS if quickly else -1):
             return 0
         try:
-            pending, _ = self._pending(now)
-            many = quickly and len(pending) > FORMS_QUICKLY
-            new = self._ask(now) if pending and not many else 0
-            reasons = dict(self.forms.reasons)
-            if new or reasons != self._talk.reasons:
-                self._talk.forms(reasons, self.forms.accused)
+            due = len(self._pending(now)[0])
+            new = self._ask(now) if due and not (quickly and due > FORMS_QUICKLY) else 0
+            if self._talk.forms(dict(self.forms.reasons), self.forms.accused) or new:
                 with self._lock:
                     if self.current is not None:
                         self._publish()
@@ -187,8 +184,8 @@ class Reconciler:
         with self._lock:
             if snapshot is self.current and self._standing.scanned(snapshot, items, unasked):
                 self._publish()
-        named = with_deletes(self.state, with_grants(self.state, items))
-        replace_findings(self.state, named, summed(items, snapshot.digest, now, self._expired))
+        observed = summed(items, snapshot.digest, now, self._expired)
+        replace_findings(self.state, with_deletes(self.state, with_grants(self.state, items)), observed)
         return sum(item.state != "in-sync" for item in items)
 
     def switch(self, names: Iterable[str], *, enforced: bool) -> dict[str, tuple[Mode, Mode]]:
@@ -226,35 +223,31 @@ class Reconciler:
 
     def _assemble(self) -> None:
         self._active, self._expired = active(self.rules, datetime.now(UTC).date())
-        for line in self._expired:
-            self.say(line)
         # Other threads read sources meanwhile: what is assembled here is what is published.
         self._goods = self.sources.goods()
-        goods = self._goods.values()
-        catalog = self._catalogs.of((one for good in goods for one in good.objects), self._active, self.discovery)
+        objects = (one for good in self._goods.values() for one in good.objects)
+        catalog = self._catalogs.of(objects, self._active, self.discovery)
         before = self._assembly if all(one.catalog is catalog for one in self._contexts.values()) else None
         self._contexts = {
-            good.state.name: Context(catalog, self._active, self.secret_key, good.spec.namespace or "default")
-            for good in goods
+            name: Context(catalog, self._active, self.secret_key, good.spec.namespace or "default")
+            for name, good in self._goods.items()
         }
-        pairs = [(self._contexts[good.state.name], good.objects) for good in goods]
+        pairs = ((self._contexts[name], good.objects) for name, good in self._goods.items())
         self._assembly = assemble(pairs, self._active, before)
-        self.problems = self._assembly.problems
-        self._talk.problems(self.problems)
-        if self.current is not None:
-            same = [name for name, one in self._goods.items() if one.state.same_as(self._states.get(name))]
-            self.forms.inherit(self.current.entries, same, self._assembly.objects)
+        self._talk.problems((*self._expired, *self._assembly.problems))
+        same = [name for name, good in self._goods.items() if good.state.same_as(self._last.sources.get(name))]
+        self.forms.inherit(self._last.entries, same, self._assembly.objects)
         self.forms.forget(one.key for one in self._assembly.objects.values())
         self._typed = self._types()
         self._see()
 
     def _publish(self, passed: Iterable[Earlier] = ()) -> None:
         # What nobody could read yet stays as the process before this one has read it.
-        states = {name: self._states[name] for name in self.sources.named() if name in self._states}
-        kept = carried(self._entries, states.keys() - self._goods.keys(), self._assembly.objects)
+        states = {name: self._last.sources[name] for name in self.sources.named() if name in self._last.sources}
+        kept = carried(self._last.entries, states.keys() - self._goods.keys(), self._assembly.objects)
         for name, good in self._goods.items():
             states[name] = replace(good.state, history=history(good.log, states.get(name)))
-        entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons, self._entries), *kept)
+        entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons, self._last.entries), *kept)
         unnamed = self._standing.applied(MemorySnapshot(entries, self._active, states, self.secret_key))
         unnamed = replace(unnamed, before=recalled(unnamed.entries, states, self.current, passed))
         digest = publish(unnamed, self.snapshots)

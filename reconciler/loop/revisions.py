@@ -59,7 +59,8 @@ def recalled(
         """How many revisions ago it was wanted; none for what is not remembered."""
         return places.get(_source(one.entry), {}).get(one.last, 0)
 
-    left = (Earlier(entry, before.sources[_source(entry)].commit) for entry in before.entries)
+    moved = {name: one.commit for name, one in before.sources.items() if places.get(name, {}).get(one.commit)}
+    left = (Earlier(entry, moved[_source(entry)]) for entry in before.entries if _source(entry) in moved)
     older = sorted((one for one in (*passed, *left, *before.before) if place(one)), key=place)
     found = _different(older, {entry.object.ref: entry for entry in entries})
     return tuple(islice(found, EARLIER_FORMS))

@@ -11,10 +11,10 @@ from reconciler.store.sources import SourceStatus
 
 @dataclass(slots=True)
 class Talk:
-    """`say` takes one line. `reasons` are why forms are missing, as told last."""
+    """`say` takes one line."""
 
     say: Callable[[str], None]
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    _reasons: Mapping[str, str] = field(default_factory=dict)
     _told: dict[str, str] = field(default_factory=dict)
     _problems: tuple[str, ...] = ()
 
@@ -28,18 +28,22 @@ class Talk:
                 self._told[status.name] = said
 
     def problems(self, problems: tuple[str, ...]) -> None:
-        """What was left out of what sources declare."""
+        """What was left out of what sources declare, and rules that have ended."""
         if problems != self._problems:
             for problem in problems:
                 self.say(problem)
         self._problems = problems
 
-    def forms(self, reasons: Mapping[str, str], suspects: Iterable[Accused]) -> None:
-        """Why forms are missing; of each mutator that it is not trusted, and that it does no harm any more."""
-        for reason in sorted(set(reasons.values()) - set(self.reasons.values())):
+    def forms(self, reasons: Mapping[str, str], suspects: Iterable[Accused]) -> bool:
+        """Why forms are missing; of each mutator that it is not trusted, and that it does no harm any more.
+
+        `reasons` are by object; True if they are others than the last time.
+        """
+        changed = reasons != self._reasons
+        for reason in sorted(set(reasons.values()) - set(self._reasons.values())):
             if not reason.startswith(UNTRUSTED):
                 self.say(f"no server form for now: {reason}")
-        self.reasons = reasons
+        self._reasons = reasons
         told = {name for name in self._told if name.startswith(UNTRUSTED)}
         now = {f"{UNTRUSTED} {one.ref}": one for one in suspects}
         for name in now.keys() - told:
@@ -48,3 +52,4 @@ class Talk:
         for name in told - now.keys():
             del self._told[name]
             self.say(f"{name.removeprefix(UNTRUSTED).strip()}: changes nothing of what Git declares any more")
+        return changed

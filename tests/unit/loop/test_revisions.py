@@ -150,6 +150,19 @@ def test_a_form_that_the_server_has_confirmed_is_what_is_kept(site: Site) -> Non
     assert earlier.entry.object.confidence == "server"
 
 
+def test_the_policy_of_now_judges_the_forms_of_before(site: Site) -> None:
+    found, _ = started(site, wanted(one="old"))
+    assert found.current is not None
+    loose = replace(found.current.entries[0].policy, name="loose", undeclared="Allow")
+    entries = tuple(replace(one, policy=loose) for one in found.current.entries)
+    found.current = replace(found.current, entries=entries)
+    site.push("shop", wanted(one="new"))
+    found.sync()
+    (earlier,) = found.current.before
+    assert earlier.entry.policy == found.current.entries[0].policy
+    assert earlier.entry.policy.name != "loose"
+
+
 def test_so_many_forms_are_kept_and_no_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisions, "EARLIER_FORMS", 2)
     found, _ = started(site, wanted(one="old", two="old", three="old"))

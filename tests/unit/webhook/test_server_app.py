@@ -360,6 +360,23 @@ def test_a_write_that_needs_a_refresh_is_judged_again_after_it() -> None:
     assert 1.5 < given[0] <= 1.7
 
 
+@pytest.mark.parametrize("source", ["shop", ""])
+def test_a_look_is_asked_for_at_the_source_that_declares_the_object(source: str) -> None:
+    asked: list[str] = []
+
+    async def refresh(seconds: float, source: str = "") -> Look:
+        assert seconds > 0
+        asked.append(source)
+        return CURRENT
+
+    def decide(*_: Any, look: Look, **__: Any) -> Decision:
+        audit = {"source": source} if source else {}
+        return Decision(False, "drift", "no", audit=audit, needs_refresh=not look.asked)
+
+    ask(AdmissionApp(judge(refresh=refresh, decide=decide)), [dumped(a_review())])
+    assert asked == [source]
+
+
 def test_a_body_that_never_comes_ends_at_the_deadline() -> None:
     async def receive() -> dict[str, Any]:
         await asyncio.sleep(60)
