@@ -64,6 +64,7 @@ def load_rules(policy_directory: Path | None) -> Rules:
         delegations=builtin.delegations + own.delegations,
         free_template_keys=builtin.free_template_keys + own.free_template_keys,
         opt_outs=builtin.opt_outs + own.opt_outs,
+        finalizers=builtin.finalizers + own.finalizers,
         never_guarded=builtin.never_guarded + own.never_guarded,
     )
 

@@ -139,6 +139,14 @@ class SteeringRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FinalizerRule:
+    """Who takes the finalizer `key` away, and nobody else."""
+
+    key: str
+    to: tuple[Subject, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OptOut:
     """An annotation (or label) that, declared in Git with that value, hands the object's content to others."""
 
@@ -234,6 +242,7 @@ class Rules:
     delegations: tuple[Delegation, ...] = ()
     free_template_keys: tuple[str, ...] = ()
     opt_outs: tuple[OptOut, ...] = ()
+    finalizers: tuple[FinalizerRule, ...] = ()
     never_guarded: tuple[str, ...] = ()
     semantics: tuple[SemanticRule, ...] = ()
     scalers: tuple[ScalerRule, ...] = ()

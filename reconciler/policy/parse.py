@@ -11,7 +11,18 @@ from typing import Any, Final
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_HOURS
 from reconciler.policy import named
-from reconciler.policy.model import MARKS, Delegation, GrantRules, Match, OptOut, Policy, Rules, SteeringRule, Writer
+from reconciler.policy.model import (
+    MARKS,
+    Delegation,
+    FinalizerRule,
+    GrantRules,
+    Match,
+    OptOut,
+    Policy,
+    Rules,
+    SteeringRule,
+    Writer,
+)
 from reconciler.policy.reader import Reader, subject
 
 Document = Mapping[str, Any]
@@ -111,6 +122,13 @@ def _steering(data: Any, where: str) -> SteeringRule:
     return rule
 
 
+def _finalizer(data: Any, where: str) -> FinalizerRule:
+    reader = Reader(data, where)
+    rule = FinalizerRule(reader.get("key", str, ""), reader.each("to", subject))
+    reader.done()
+    return rule
+
+
 def _opt_out(data: Any, where: str) -> OptOut:
     reader = Reader(data, where)
     rule = OptOut(reader.get("key", str, ""), reader.get("value", str, ""), reader.get("reason", str, ""))
@@ -166,6 +184,7 @@ def _add(rules: Rules, kind: str, reader: Reader) -> Rules:
         steering = rules.steering + reader.each("rules", _steering)
         free = rules.free_template_keys + reader.strings("freeTemplateKeys")
         opt_outs = rules.opt_outs + reader.each("optOuts", _opt_out)
-        return replace(rules, steering=steering, free_template_keys=free, opt_outs=opt_outs)
+        finalizers = rules.finalizers + reader.each("finalizers", _finalizer)
+        return replace(rules, steering=steering, free_template_keys=free, opt_outs=opt_outs, finalizers=finalizers)
     delegations = rules.delegations + reader.each("rules", _delegation)
     return replace(rules, delegations=delegations, never_guarded=rules.never_guarded + reader.strings("neverGuarded"))

@@ -14,6 +14,7 @@ _SERVICE_ACCOUNTS: Final = {
     "argo": "argocd/argocd-application-controller",
     "tenant": "flux-system/deployer",
     "pv-binder": "kube-system/persistent-volume-binder",
+    "pvc-protection": "kube-system/pvc-protection-controller",
     "job": "shop/ci-job",
     "canonicalizer": "setscrew-system/setscrew-canonicalizer",
     "installer": "setscrew-system/setscrew-installer",

@@ -19,6 +19,7 @@ from webhook.decision import deletion, scale
 from webhook.decision.answer import allow, answer, conforms, refuse_cascade, refuse_whole
 from webhook.decision.content import delegations_for, judge_content
 from webhook.decision.definitions import decide_definition
+from webhook.decision.derived import record_derived
 from webhook.decision.identity import CANONICALIZER, NAMESPACE_CONTROLLER, is_controller, is_one_of
 from webhook.decision.leaves import covered
 from webhook.decision.levers import decide_lever, lever_kind
@@ -64,18 +65,27 @@ def decide(
     verdict = Verdict(request, snapshot, _name(request), now, look, grants)
     entry = snapshot.find(request.group, request.resource, request.namespace, verdict.name)
     if handling == "record":
-        return allow("recorded", guarded=entry is not None)
+        return record_derived(verdict) or allow("recorded", guarded=entry is not None)
     if handling is None:
         return _unknown_subresource(verdict, entry)
     if handling == "finalize":
         return _finalize(verdict, entry)
     if entry is None and (lever := lever_kind(verdict)):
         return decide_lever(verdict, lever)
-    if request.operation == "DELETE":
-        return deletion.decide_delete(verdict, entry)
     if entry is None:
-        return decide_definition(verdict) or decide_undeclared(verdict, handling)
-    return _change(verdict, entry, handling)
+        return _outside(verdict, handling)
+    return (
+        deletion.decide_delete(verdict, entry) if request.operation == "DELETE" else _change(verdict, entry, handling)
+    )
+
+
+def _outside(verdict: Verdict, handling: Handling) -> Decision:
+    """An object that Git does not declare: it may hold guarded ones, be of an exclusive kind, or come from one."""
+    if verdict.request.operation == "DELETE":
+        decided = deletion.decide_delete(verdict, None)
+    else:
+        decided = decide_definition(verdict) or decide_undeclared(verdict, handling)
+    return record_derived(verdict) or decided if decided.code == "unguarded" else decided
 
 
 def _name(request: Request) -> str:
@@ -166,8 +176,8 @@ def _violations(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> list[Vi
         *_metadata(verdict, entry, before, now),
     ]
     if dig(request.old, "metadata", "deletionTimestamp") not in (ABSENT, None) and is_controller(request.identity):
-        # Once an object is going, its controllers must be able to let it go.
-        found = [violation for violation in found if violation.path[:2] != ("metadata", "finalizers")]
+        # Once an object is going, its controllers must be able to let it go, though Git declares the finalizer.
+        found = [one for one in found if one.path[:2] != ("metadata", "finalizers") or one.kind == "metadata"]
     return found
 
 

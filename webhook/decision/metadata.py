@@ -15,7 +15,7 @@ from reconciler.compare.stored import want_of
 from reconciler.limits import REVIEW_DEPTH
 from reconciler.model.path import readable
 from reconciler.model.tree import ABSENT, Tree, child, deeper_than, dig, strict_equal
-from reconciler.policy.model import SteeringRule
+from reconciler.policy.model import Rules, SteeringRule
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision.identity import is_controller, is_one_of
 from webhook.decision.marks import mark_of
@@ -36,7 +36,7 @@ def judge_metadata(
             old, new = child(before, key), child(after, key)
             if not strict_equal(old, new):
                 yield from _key(entry, snapshot, identity, (field, key), old, new)
-    yield from _finalizers(entry, identity, was, now)
+    yield from _finalizers(entry, snapshot.rules, identity, was, now)
     yield from _owners(entry, was, now)
 
 
@@ -73,17 +73,21 @@ def _may_steer(
     return bool(mark) and bool(new == mark)
 
 
-def _finalizers(entry: Entry, identity: Identity, was: Tree, now: Tree) -> Iterator[Violation]:
-    """Anyone may add one; only a controller takes one away, and Git's own are judged as held."""
+def _finalizers(entry: Entry, rules: Rules, identity: Identity, was: Tree, now: Tree) -> Iterator[Violation]:
+    """Anyone may add one; only its controller takes one away, and Git's own are judged as held."""
     held = _items(dig(entry.object.want, "metadata", "finalizers"))
     kept = _items(dig(now, "metadata", "finalizers"))
-    if is_controller(identity):
-        return
     for name in _items(dig(was, "metadata", "finalizers")):
-        if name not in kept and name not in held:
+        if name not in kept and name not in held and not _may_release(name, rules, identity):
             yield Violation(
                 ("metadata", "finalizers"), "metadata", "only its controller removes it", name, name, ABSENT
             )
+
+
+def _may_release(name: Tree, rules: Rules, identity: Identity) -> bool:
+    """Whose a finalizer of Kubernetes is, is known; of any other, that it is a controller's."""
+    known = [rule.to for rule in rules.finalizers if rule.key == name]
+    return is_one_of(identity, known[0]) if known else is_controller(identity)
 
 
 def _owners(entry: Entry, was: Tree, now: Tree) -> Iterator[Violation]:
