@@ -39,10 +39,12 @@ def test_stopping_ends_all_parts_with_status_0() -> None:
     assert not any(part.runs() for part in parts)
 
 
-def eventually_stop(supervisor: Supervisor, starts: Path) -> None:
+def eventually_stop(supervisor: Supervisor, starts: Path, wanted: str = "xx") -> None:
     """Stop once the part has been started twice."""
-    eventually(lambda: starts.exists() and starts.read_text() == "xx", "a second start", 60)
-    supervisor._stop.set()
+    try:
+        eventually(lambda: starts.exists() and starts.read_text() == wanted, "a second start", 60)
+    finally:
+        supervisor._stop.set()
 
 
 @pytest.mark.parametrize("status", [2, 3, 4, 5])
@@ -80,6 +82,24 @@ def test_a_part_that_has_worked_is_started_again_whatever_it_died_of(
     assert supervisor.run() == 0
     assert starts.read_text() == "xx"
     assert "the steady ended with status 3: starting it again\n" in capsys.readouterr().err
+
+
+def test_what_is_said_to_the_start_is_not_said_again_to_a_part_that_had_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SETTLED_SECONDS", 0.1)
+    starts = tmp_path / "starts"
+    code = (
+        "import sys, time\n"
+        "open(sys.argv[1], 'a').write('e' if '--enforce' in sys.argv else 'x')\n"
+        "time.sleep(0.6 if '--enforce' in sys.argv else 600)\n"
+    )
+    part = child("reconciler", code, starts)
+    part.once = ["--enforce"]
+    supervisor = Supervisor([part])
+    threading.Thread(target=lambda: eventually_stop(supervisor, starts, "ex"), daemon=True).start()
+    assert supervisor.run() == 0
+    assert starts.read_text() == "ex"
 
 
 def test_a_part_that_keeps_dying_is_waited_for_longer_each_time(capsys: pytest.CaptureFixture[str]) -> None:
