@@ -164,10 +164,11 @@ def test_words_of_a_grant_cannot_drive_a_terminal(run: Any, home: Path) -> None:
     assert "\x1b" not in done.stderr
 
 
-def test_a_configured_document_makes_one_grant_however_often_it_is_read(home: Path, store: State) -> None:
+@pytest.mark.parametrize("end", [{}, {"duration": None, "notAfter": "2027-01-15T09:00:00Z"}])
+def test_a_configured_document_makes_one_grant_however_often_it_is_read(home: Path, store: State, end: Any) -> None:
     said: list[str] = []
     for now in (NOW, NOW + 60, NOW + 7200):
-        take_configured(store, home, [("c.yaml", document())], GrantRules(), now, said.append)
+        take_configured(store, home, [("c.yaml", document(**end))], GrantRules(), now, said.append)
     (one,) = read_grants(store)
     assert one.not_after == NOW + 3600
     assert published(home) == []
