@@ -74,9 +74,9 @@ def decide(
         return decide_lever(verdict, lever)
     if entry is None:
         return _outside(verdict, handling)
-    return (
-        deletion.decide_delete(verdict, entry) if request.operation == "DELETE" else _change(verdict, entry, handling)
-    )
+    if request.operation == "DELETE":
+        return deletion.decide_delete(verdict, entry)
+    return _change(verdict, entry, handling)
 
 
 def _outside(verdict: Verdict, handling: Handling) -> Decision:

@@ -21,6 +21,9 @@ METADATA_CHANGED: Final[Condition] = {
     ),
 }
 
+# What controllers derive is theirs to write, and they write it all the time.
+PEOPLE: Final[Condition] = {"name": "people", "expression": '!request.userInfo.username.startsWith("system:")'}
+
 
 def not_canonicalizer(user: str) -> Condition:
     """All but the canonicalizer's dry-runs: the name alone is not enough, nor is a dry-run of somebody else."""

@@ -18,8 +18,8 @@ from reconciler.limits import WEBHOOK_TIMEOUT_SECONDS
 from reconciler.model.ref import KindInfo
 from reconciler.policy.model import FailurePolicy, Policy
 from webhook.registration.client import Client
-from webhook.registration.conditions import METADATA_CHANGED, not_canonicalizer
-from webhook.registration.kinds import CONFIGURING, OWN, always_ignores, built_in, never_registered
+from webhook.registration.conditions import METADATA_CHANGED, PEOPLE, not_canonicalizer
+from webhook.registration.kinds import CONFIGURING, DERIVED, OWN, always_ignores, built_in, never_registered
 
 NAME: Final = "setscrew"
 SUFFIX: Final = "guard.setscrew.dev"
@@ -76,11 +76,13 @@ def build(
     `ca_bundle` is PEM. `resources_present` maps an apiVersion to what discovery lists there (`deployments/scale`), and
     adds to the subresources that each KindInfo names. Pods of `own_namespace` are left alone like those of the system.
     """
+    guarded = tuple(guarded)
     kinds = _failure_by_kind(guarded)
     plan: _Plan = defaultdict(lambda: defaultdict(set))
     for kind, failure in kinds.items():
         _plan_kind(plan, kind, failure, _subresources(kind, resources_present or {}))
     _plan_containers(plan, kinds)
+    _plan_derived(plan, guarded, kinds)
     quiet = tuple(sorted({*SYSTEM_NAMESPACES, own_namespace} - {""}))
     context = _Context(client, ca_bundle, canonicalizer_user, quiet)
     return {
@@ -140,12 +142,26 @@ def _plan_containers(plan: _Plan, kinds: Mapping[KindInfo, FailurePolicy]) -> No
         soft[_Rule("Cluster", ("UPDATE",))].add(_DEFINITIONS.resource)
 
 
+def _plan_derived(plan: _Plan, guarded: Iterable[Guarded], kinds: Mapping[KindInfo, FailurePolicy]) -> None:
+    """Where a policy asks who writes to what controllers derive from its objects."""
+    asked = {(kind.group, kind.resource) for kind, policy in guarded if policy.descendants == "Audit"}
+    registered = {(kind.group, kind.resource) for kind in kinds}
+    for kind in {one for place in asked for one in DERIVED.get(place, ())}:
+        if (kind.group, kind.resource) not in registered:
+            entry = plan[_Entry(kind.group, kind.version, f"{kind.resource}-derived", "Ignore")]
+            entry[_Rule("Namespaced", _WRITES)].add(kind.resource)
+            for name in kind.subresources:
+                entry[_Rule("Namespaced", ("UPDATE",))].add(f"{kind.resource}/{name}")
+
+
 def _webhook(entry: _Entry, rules: Mapping[_Rule, set[str]], context: _Context) -> dict[str, Any]:
     group = entry.group or "core"
     words = [group, entry.version, entry.part, "fail" if entry.failure == "Fail" else ""]
     conditions = [not_canonicalizer(context.canonicalizer_user)]
     if entry.part.endswith("status"):
         conditions.append(METADATA_CHANGED)
+    if entry.part.endswith("derived"):
+        conditions.append(PEOPLE)
     return {
         "name": f"{'-'.join(word for word in words if word)}.{SUFFIX}",
         "clientConfig": context.client.config(f"/validate/{group}/{entry.version}", context.ca_bundle),

@@ -74,6 +74,19 @@ CONFIGURING: Final = {
     ("", "namespaces"): ("finalize",),
 }
 
+_PODS: Final = KindInfo("", "v1", "Pod", "pods", namespaced=True, subresources=("ephemeralcontainers", "resize"))
+_REPLICASETS: Final = KindInfo("apps", "v1", "ReplicaSet", "replicasets", namespaced=True)
+_JOBS: Final = KindInfo("batch", "v1", "Job", "jobs", namespaced=True)
+# What controllers derive from objects of a kind.
+DERIVED: Final = {
+    ("apps", "daemonsets"): (_PODS,),
+    ("apps", "deployments"): (_PODS, _REPLICASETS),
+    ("apps", "replicasets"): (_PODS,),
+    ("apps", "statefulsets"): (_PODS,),
+    ("batch", "cronjobs"): (_JOBS, _PODS),
+    ("batch", "jobs"): (_PODS,),
+}
+
 
 def never_registered(kind: KindInfo) -> str:
     """Why objects of `kind` are not guarded even where Git declares them; "" where they are."""

@@ -35,6 +35,7 @@ def test_the_decision_rule(case: dict[str, Any]) -> None:
     assert (decision.allowed, decision.code) == (expect["allowed"], expect["code"]), decision.message
     assert sorted(cause.pointer for cause in decision.causes) == sorted(expect.get("paths", [])), decision.message
     assert decision.needs_refresh is expect.get("refresh", False)
+    assert decision.guarded is expect.get("guarded", decision.guarded)
     for said in expect.get("says", []):
         assert said in decision.message
     for secret in expect.get("keeps silent of", []):

@@ -15,6 +15,7 @@ from reconciler.policy.model import Policy
 from tests.support.decisions import builtin_rules
 from webhook.decision.levers import GROUP, KINDS
 from webhook.registration.client import ServiceClient, UrlClient
+from webhook.registration.conditions import PEOPLE
 from webhook.registration.configuration import SYSTEM_NAMESPACES, Guarded, build
 from webhook.registration.kinds import OWN, never_registered
 
@@ -275,3 +276,22 @@ def test_the_document_does_not_depend_on_the_order_of_what_is_guarded() -> None:
     guarded = [(DEPLOYMENT, SOFT), (WIDGET, HARD), (POD, SOFT), (DEPLOYMENT, HARD)]
     documents = [configuration(*order) for order in itertools.permutations(guarded)]
     assert all(document == documents[0] for document in documents)
+
+
+def test_what_controllers_derive_is_registered_for_people_and_only_where_a_policy_asks() -> None:
+    assert not any("derived" in name for name in entries(configuration((DEPLOYMENT, SOFT))))
+    document = configuration((DEPLOYMENT, Policy("asks", descendants="Audit", failure_policy="Fail")))
+    assert {rule for rule in rules(document) if "derived" in rule[0]} == {
+        ("apps-v1-replicasets-derived", "apps", "replicasets", ALL, "Namespaced"),
+        ("core-v1-pods-derived", "", "pods", ALL, "Namespaced"),
+        ("core-v1-pods-derived", "", "pods/ephemeralcontainers", UPDATE, "Namespaced"),
+        ("core-v1-pods-derived", "", "pods/resize", UPDATE, "Namespaced"),
+    }
+    for name in ("apps-v1-replicasets-derived", "core-v1-pods-derived"):
+        assert entries(document)[name]["failurePolicy"] == "Ignore"
+        assert PEOPLE in entries(document)[name]["matchConditions"]
+
+
+def test_a_declared_kind_is_registered_once_also_where_it_is_derived() -> None:
+    document = configuration((DEPLOYMENT, Policy("asks", descendants="Audit")), (POD, SOFT))
+    assert not any("pods-derived" in name for name in entries(document))
