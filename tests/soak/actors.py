@@ -78,11 +78,11 @@ class Writer:
         number = next(self.numbers)
         turn = self.world.turn(number)
         self.push(f"Turn {number}")
-        for tree in turn.changed:
-            self.apply(tree)
-        if turn.dropped:
+        if turn.dropped:  # at once, so that its controller empties what is guarded still
             path = f"{RESOURCES['Namespace']}/{turn.dropped}"
             self.tally.allowed("namespaces dropped", lambda: self.client.send("DELETE", path))
+        for tree in turn.changed:
+            self.apply(tree)
 
     def push(self, subject: str) -> str:
         """Write all files, commit and push; returns the commit."""

@@ -51,8 +51,8 @@ def _counted(event: dict[str, Any]) -> Counter[str]:
     found = Counter(["writes"])
     user = event["user"]["username"]
     if any(key.endswith(f"{audit.GUARD}/code") for key in event.get("annotations", {})):
-        found["writes judged"] += 1
-        found["of these by the cluster's own"] += is_machinery(user)
+        found["changes of guarded objects judged"] += 1
+        found["changes of guarded objects by the cluster's own"] += is_machinery(user)
     found["writes that nobody judged in time"] += audit.unasked(event)
     place = event.get("objectRef", {})
     resource = "/".join(filter(None, (place.get("resource", ""), place.get("subresource", ""))))

@@ -12,7 +12,7 @@ Tree = dict[str, Any]
 NAMESPACES: Final = tuple(f"soak-{number}" for number in range(5))
 DEPLOYMENTS: Final = tuple((place, f"web-{number}") for place in NAMESPACES for number in range(10))
 _ROLLS, _MOVES = 5, 2  # Deployments that a turn gives a new image, autoscalers that get other bounds
-_COMES, _GOES, _EACH = 1, 4, 6  # turns of six in which a namespace comes and goes
+_COMES, _GOES, _EACH = 1, 3, 4  # turns of four in which a namespace comes and goes
 
 
 @dataclass(frozen=True, slots=True)
