@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,23 @@ def test_clusters_have_chains_of_their_own(state: State) -> None:
         record(one, decision())
     assert [(found.records, found.whole) for found in (verify(state), verify(other))] == [(2, True), (3, True)]
     assert read_decisions(state)[0][0]["cluster"] == "default"
+
+
+def test_a_check_while_somebody_writes_finds_nothing_wrong(state: State, path: Path) -> None:
+    writer = open_state(sqlite_url(path))
+    done = threading.Event()
+
+    def write_on() -> None:
+        try:
+            for number in range(1, 101):
+                record_all(writer, numbered(number))
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=write_on)
+    thread.start()
+    while not done.is_set():
+        assert verify(state).breaks == []
+    thread.join()
+    assert verify(state).records == 100
+    writer.close()

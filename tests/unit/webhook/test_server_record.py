@@ -7,6 +7,7 @@ import json
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 
 from reconciler.limits import DECISION_GROUPS, DECISION_LINE_BYTES, DECISION_QUEUE, DENIAL_PATHS
 from reconciler.policy.model import Rules
+from reconciler.report.rehearsal import turns
 from reconciler.snapshot.model import MemorySnapshot
-from tests.support.decisions import snapshot
+from tests.support.decisions import judged, snapshot
 from tests.support.stub_admission import CAUSE
 from webhook.decision.types import Decision, Identity, Request
 from webhook.server.judge import INTERNAL_ERROR
@@ -74,6 +76,33 @@ def test_what_was_admitted_says_what_it_would_have_been_and_by_whose_leave() -> 
     granted = replace(DENIED, allowed=True, code="granted", would="drift", grant="g-1")
     record = decision_record(REQUEST, granted, None, 0.0, 0.0)
     assert (record["code"], record["would"], record["grant"]) == ("granted", "drift", "g-1")
+
+
+REPLICAS = {"object": "web", "patch": {"spec": {"replicas": 5}}}
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "turns_under"),
+    [
+        (REPLICAS, "drift", ("Warn", "Audit")),
+        (REPLICAS | {"policy": {"action": "Audit"}}, "audited", ("Deny",)),
+        (REPLICAS | {"policy": {"action": "Warn"}}, "warned", ("Deny",)),
+        (REPLICAS | {"adopted": False}, "not-adopted", ("Deny",)),
+        (REPLICAS | {"grants": [{"to": [{"user": "alice"}]}]}, "granted", ()),
+        ({"object": "web", "patch": {"spec": {"replicas": 3}}}, "unchanged", ()),
+    ],
+    ids=["refused", "audited", "warned", "not adopted", "granted", "unchanged"],
+)
+def test_a_rehearsal_can_tell_from_the_record_what_another_action_would_do(
+    case: Any, code: str, turns_under: tuple[str, ...]
+) -> None:
+    request, decision = judged(case)
+    policy = decision.audit["policy"]
+    record = decision_record(request, decision, None, 0.0, 0.0)
+    assert worth_recording(request, decision)
+    assert (record["code"], record["source"], record["policy"]) == (code, "shop", policy)
+    assert tuple(action for action in ("Deny", "Warn", "Audit") if turns(record, action)) == turns_under
+    assert bool(record["paths"]) is (code != "unchanged")
 
 
 @pytest.mark.parametrize(
