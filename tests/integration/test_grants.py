@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.policy.model import GrantRules
 from reconciler.store.grants import read_grants
 from setscrew.demo.stage import PERSON, Stage
-from setscrew.grants import open_grants, revoke
+from setscrew.grants import create, open_grants, revoke
 from tests.support import small_shop
 from tests.support.waiting import eventually
 
@@ -189,9 +190,19 @@ def test_a_revoked_grant_permits_nothing_any_more(synced: Stage) -> None:
 
 
 def test_a_grant_ends_without_anybodys_doing(synced: Stage) -> None:
-    created(synced, *SETTINGS, "--for", "20s")
-    admitted(synced)
+    store, spec = open_grants(synced.state_dir), {"subjects": [{"user": PERSON}], "scope": {"namespaces": ["shop"]}}
+    document = {"metadata": {"name": "short"}, "spec": {**spec, "reason": "r", "approver": "lena", "duration": "30s"}}
+    create(store, synced.state_dir, [("test", document)], GrantRules(), time.time(), "the test")
+    store.close()
+    assert warned(admitted(synced))[0] == "short"
     eventually(lambda: refused(synced), "the grant has ended", PATIENCE)
+
+
+def test_a_grant_for_what_nobody_declares_says_so(synced: Stage) -> None:
+    slip = setscrew(
+        synced, "grant", "create", "--user", PERSON, "--ref", "ConfigMap shop/setings", "--for", "1h", *REST
+    )
+    assert (slip.returncode, "no source declares ConfigMap shop/setings" in slip.stderr) == (0, True)
 
 
 @contextmanager

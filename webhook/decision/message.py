@@ -218,7 +218,8 @@ def _tail(verdict: Verdict, entry: Entry, one: Cause | None, more: str) -> list[
         lines.append(more)
     namespace = f" -n {_quoted(ref.namespace)}" if ref.namespace else ""
     option = f" --field {_quoted(one.field)}" if one else ""
-    path = f" --path {_quoted(one.pattern)}" if one else ""
+    # In a scope a star stands for any name: one that somebody has put into a name would widen the grant unseen.
+    path = f" --path {_quoted(one.pattern)}" if one and "*" not in one.pattern else ""
     lines.append("What to do: change it in Git; it is enforced as soon as it is pushed.")
     who = _quoted(clean(verdict.request.identity.username, limit=100))
     grant = f"setscrew grant create --user {who} --ref {_quoted(str(ref))}{path} --for 1h --reason … --approver …"

@@ -159,3 +159,11 @@ def test_the_path_of_the_command_permits_just_the_change(case: dict[str, Any]) -
     assert ("k:{" in options["--path"]) is ("drift" in case)
     other = [*case["patch"], {"op": "replace", "path": "/spec/replicas", "value": 7}]
     assert not judged({**case, "patch": other, "grants": [said]})[1].allowed
+
+
+def test_a_star_in_a_name_is_no_pattern_that_somebody_else_grants_unseen() -> None:
+    """Then the command asks for the whole object, openly."""
+    case = {"object": "config", "patch": [{"op": "add", "path": "/data/*", "value": "x"}]}
+    refused = judged(case)[1]
+    assert not refused.allowed
+    assert set(command(refused)) == {"--user", "--ref", "--for", "--reason", "--approver"}
