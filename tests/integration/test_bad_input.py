@@ -18,6 +18,7 @@ import pytest
 from setscrew.demo.stage import Stage
 from tests.support import small_shop
 from tests.support.admission import a_review, free_port
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -294,46 +295,115 @@ def with_tools(directory: Path, tools: Any) -> dict[str, str]:
 
 GOOD = a_review("0d0f7a52-0000-4000-8000-000000000001")
 NO_UID = {**GOOD, "request": {key: value for key, value in GOOD["request"].items() if key != "uid"}}
-MALFORMED: dict[str, tuple[bytes, str, int, str]] = {
-    "wrong version": (json.dumps({**GOOD, "apiVersion": "admission.k8s.io/v1beta1"}).encode(), "", 400, "SS5002"),
+MIB = 1024 * 1024
+
+
+def good(**request: Any) -> bytes:
+    return json.dumps({**GOOD, "request": {**GOOD["request"], **request}}).encode()
+
+
+WITH_STATUS: dict[str, tuple[bytes, str, int, str]] = {
+    "v1beta1": (json.dumps({**GOOD, "apiVersion": "admission.k8s.io/v1beta1"}).encode(), "", 400, "SS5002"),
     "wrong kind": (json.dumps({**GOOD, "kind": "TokenReview"}).encode(), "", 400, "SS5002"),
     "no request": (json.dumps({**GOOD, "request": None}).encode(), "", 400, "SS5001"),
     "missing uid": (json.dumps(NO_UID).encode(), "", 400, "SS5001"),
-    "empty uid": (json.dumps({**GOOD, "request": {**GOOD["request"], "uid": ""}}).encode(), "", 400, "SS5001"),
-    "truncated JSON": (json.dumps(GOOD).encode()[:-40], "", 400, "SS5001"),
+    "empty uid": (good(uid=""), "", 400, "SS5001"),
+    "broken JSON": (b'{"apiVersion":', "", 400, "SS5001"),
     "empty body": (b"", "", 400, "SS5001"),
-    "not UTF-8": (json.dumps(GOOD).encode().replace(b"alice", b"\xff\xfe"), "", 400, "SS5001"),
-    "an object that is a list": (
-        json.dumps({**GOOD, "request": {**GOOD["request"], "object": []}}).encode(), "", 400, "SS5001"),
-    "20 MB": (json.dumps(GOOD).encode() + b" " * 20_000_000, "", 413, "SS5003"),
-    "wrong content type": (json.dumps(GOOD).encode(), "application/yaml", 415, ""),
-}  # fmt: skip
+    "9 MiB of text": (good(object={"data": "x" * 9 * MIB}), "", 413, "SS5003"),
+    "20 MB": (good() + b" " * 20_000_000, "", 413, "SS5003"),
+    "wrong content type": (good(), "application/yaml", 415, "SS5006"),
+}
+DENIED: dict[str, bytes] = {
+    "truncated JSON": good()[:-40],
+    "not UTF-8": good().replace(b"alice", b"\xff\xfe"),
+    "an object that is a list": good(object=[]),
+    "NaN": good(object={"spec": float("nan")}),
+    "1e999": good(object={"spec": 7}).replace(b"7}", b"1e999}"),
+    "a huge integer": good(object={"spec": 7}).replace(b"7}", b"9" * 5_000 + b"}"),
+    "a lone surrogate": good(object={"spec": "\ud800"}),
+    "depth 10,000": good(object={"spec": 7}).replace(b"7}", b"[" * 10_000 + b"]" * 10_000 + b"}"),
+    "no object": good(object=None),
+}
 
 
-@pytest.mark.parametrize("name", list(MALFORMED))
+@pytest.mark.parametrize("name", WITH_STATUS)
 def test_a_malformed_review_has_its_status_and_harms_nothing(untouched: Stage, name: str) -> None:
-    body, content_type, status, _ = MALFORMED[name]
+    body, content_type, status, code = WITH_STATUS[name]
     answered, problem = small_shop.post(untouched, body, content_type=content_type or "application/json")
-    assert (answered, problem["status"]) == (status, status)
+    assert (answered, problem["status"], problem["code"]) == (status, status, code)
     assert len(problem["detail"].splitlines()) == 1
-    assert small_shop.post(untouched, json.dumps(GOOD).encode())[0] == 200
+    assert small_shop.post(untouched, good())[0] == 200
 
 
-@pytest.mark.parametrize("name", [name for name, case in MALFORMED.items() if case[3]])
+@pytest.mark.parametrize("name", DENIED)
+def test_a_malformed_review_whose_uid_can_be_read_is_a_denial(untouched: Stage, name: str) -> None:
+    status, answered = small_shop.post(untouched, DENIED[name])
+    response = answered["response"]
+    assert (status, response["uid"], response["allowed"]) == (200, GOOD["request"]["uid"], False)
+    assert len(response["status"]["message"]) < 1_000
+    assert small_shop.post(untouched, good())[0] == 200
+
+
+def test_a_review_at_the_path_of_another_version_has_its_status(untouched: Stage) -> None:
+    answered, problem = small_shop.post(untouched, good(), "/validate/apps/v1beta1")
+    assert (answered, problem["code"]) == (400, "SS5005")
+
+
+def settings(mode: str, text: str) -> dict[str, Any]:
+    """The guarded ConfigMap with a free annotation of this text."""
+    metadata = {"name": "settings", "namespace": "shop", "annotations": {"note": text}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"mode": mode}}
+
+
+def configmap_review(mode: str, text: str) -> bytes:
+    """A change of the guarded ConfigMap; `<` is written as the API server writes it."""
+    place = {"group": "", "version": "v1"}
+    request = {
+        "kind": {**place, "kind": "ConfigMap"},
+        "resource": {**place, "resource": "configmaps"},
+        "name": "settings",
+    }
+    body = good(**request, object=settings(mode, text), oldObject=settings("production", text))
+    return body.replace(b"<", rb"\u003c")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("<" * (3 * MIB // 2 - 1_000), 17.9 * MIB), ("x" * 3 * MIB, 6 * MIB)], ids=["escapes", "plain"]
+)
+def test_two_full_objects_are_judged(untouched: Stage, text: str, size: float) -> None:
+    """Asked again where a busy machine made the answer late: that is a denial too, but says nothing of the content."""
+    refused, allowed = configmap_review("test", text), configmap_review("production", text)
+    assert len(refused) > size
+
+    def audit(body: bytes) -> Any:
+        status, answered = small_shop.post(untouched, body)
+        assert status == 200
+        return answered["response"].get("auditAnnotations", {})
+
+    assert eventually(lambda: audit(refused).get("paths") == "/data/mode", "the change is refused for its path", 90)
+    assert eventually(lambda: audit(allowed).get("code") == "unchanged", "no change is admitted", 90)
+
+
+@pytest.mark.parametrize("name", [name for name, case in WITH_STATUS.items() if not case[1]])
 def test_a_malformed_review_on_stdin_is_an_error_with_a_code(tmp_path: Path, name: str) -> None:
-    body, _, status, code = MALFORMED[name]
-    (tmp_path / "empty").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "setscrew", "review", "--desired", str(tmp_path / "empty")],
-        input=body,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    body, _, status, code = WITH_STATUS[name]
+    done = reviewed(tmp_path, body)
     printed = json.loads(done.stdout)
     assert (done.returncode, printed["status"], printed["code"]) == (2, status, code)
     assert f"[{code}]" in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_malformed_review_on_stdin_gets_the_denial_of_the_server(tmp_path: Path) -> None:
+    done = reviewed(tmp_path, DENIED["truncated JSON"])
+    assert (done.returncode, json.loads(done.stdout)["response"]["allowed"]) == (1, False)
+
+
+def reviewed(directory: Path, body: bytes) -> subprocess.CompletedProcess[bytes]:
+    (directory / "empty").mkdir()
+    command = [sys.executable, "-m", "setscrew", "review", "--desired", str(directory / "empty")]
+    return subprocess.run(command, input=body, capture_output=True, check=False, timeout=60)
 
 
 def children_of(state: Path) -> list[str]:
