@@ -26,7 +26,7 @@ from webhook.registration.configuration import build
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-FAIL = Policy("strict", failure_policy="Fail")
+FAIL = Policy("strict", failure_policy="Fail", descendants="Audit")
 SOFT = Policy("default")
 CANONICALIZER = "canon"
 DEPLOYMENT = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True, subresources=("scale", "status"))
@@ -188,6 +188,21 @@ def test_leases_and_kinds_that_nobody_guards_make_no_call(
     secrets = f"/api/v1/namespaces/{namespace}/secrets"
     assert control_plane.request("POST", secrets, {"metadata": {"name": "x"}}).status == 201
     assert not [request for request in server.requests() if request[1] in {"leases", "secrets"}]
+
+
+def test_only_people_are_asked_about_what_controllers_derive(
+    control_plane: ControlPlane, server: RunningServer, namespace: str
+) -> None:
+    server.seen.unlink(missing_ok=True)
+    path = f"/apis/apps/v1/namespaces/{namespace}"
+    assert control_plane.request("POST", f"{path}/deployments", WEB).status == 201
+    eventually(lambda: settled(control_plane, f"{path}/deployments/web"), "the controllers are done")
+    (derived,) = control_plane.request("GET", f"{path}/replicasets").body["items"]
+    name = derived["metadata"]["name"]
+    assert not [request for request in server.requests() if request[1] == "replicasets"]
+    change = {"metadata": {"labels": {"verdict": "allow"}}}
+    assert patch(control_plane, f"{path}/replicasets/{name}", change).status == 200
+    assert ["UPDATE", "replicasets", "", name] in server.requests()
 
 
 def test_deleting_a_namespace_arrives_though_nobody_guards_it(
