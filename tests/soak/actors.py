@@ -77,10 +77,10 @@ class Writer:
         """One turn."""
         number = next(self.numbers)
         turn = self.world.turn(number)
-        self.push(f"Turn {number}")
-        if turn.dropped:  # at once, so that its controller empties what is guarded still
+        if turn.dropped:  # ahead of the push, so that its controller empties what Git declares still
             path = f"{RESOURCES['Namespace']}/{turn.dropped}"
             self.tally.allowed("namespaces dropped", lambda: self.client.send("DELETE", path))
+        self.push(f"Turn {number}")
         for tree in turn.changed:
             self.apply(tree)
 
