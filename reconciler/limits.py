@@ -79,6 +79,8 @@ REPORT_VALUE_CHARS: Final = 1024
 REPORT_ITEMS: Final = 200
 REPORT_DEPTH: Final = 30
 REPORT_CHANGES: Final = 200
+# Problems of the desired state that a report lists; the log of the reconciler has them all.
+REPORT_PROBLEMS: Final = 50
 REPORT_PAGE: Final = 100
 REPORT_PAGE_MAX: Final = 1_000
 REPORT_STALE_SECONDS: Final = 900

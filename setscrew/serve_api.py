@@ -49,7 +49,7 @@ class StoredState:
     def observed(self) -> Observed:
         """See ApiState."""
         last = findings.last_pass(self.state)
-        return Observed(last.observed_at, last.snapshot, last.managed, last.hidden, tuple(last.expired))
+        return Observed(last.observed_at, last.snapshot, last.managed, last.hidden, last.expired, last.problems)
 
     def sources(self) -> list[dict[str, Any]]:
         """See ApiState."""

@@ -16,7 +16,7 @@ from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import child
 from reconciler.policy.model import Policy, Rules, ScalerRule
-from reconciler.policy.select import any_kind, policy_for
+from reconciler.policy.select import any_kind, policies_for
 from reconciler.snapshot.model import Entry
 
 _BYTES = msgspec.json.Encoder(order="deterministic").encode
@@ -28,6 +28,7 @@ class Declared:
 
     `key` changes with what the manifest says (not with values that each render makes anew) and with nothing else:
     server forms are kept under it. `written` is a digest of all of the object that its offline form is made of.
+    `rivals` are policies of the same priority that match as well.
     """
 
     rendered: RenderedObject
@@ -36,6 +37,7 @@ class Declared:
     policy: Policy
     key: str
     written: bytes
+    rivals: tuple[str, ...] = ()
 
     @property
     def ref(self) -> ObjectRef:
@@ -88,6 +90,7 @@ def assemble(
     known = before.objects if before is not None else {}
     objects: dict[ObjectRef, Declared] = {}
     problems: list[str] = []
+    tied: dict[tuple[str, ...], ObjectRef] = {}
     for context, rendered in sources:
         for one in rendered:
             declared, problem = _declare(one, context, rules, known)
@@ -97,6 +100,8 @@ def assemble(
                 problems.append(_twice(first, declared))
             else:
                 objects[declared.ref] = declared
+                tied.setdefault((declared.policy.name, *declared.rivals), declared.ref)
+    problems += [_tie(names, ref) for names, ref in tied.items() if len(names) > 1]
     return Assembly(objects, tuple(problems), rules.scalers)
 
 
@@ -124,21 +129,30 @@ def _declare(
         form, key = replace(before.form, provenance=one.provenance), before.key
     else:
         form, key = canonicalize(settled, context), _key(settled)
-    policy = policy_of(form, rules)
-    if policy is None:
+    policies = _policies_of(form, rules)
+    if not policies:
         return None, f"{form.ref}: no DriftPolicy matches, so it is not guarded"
-    return Declared(settled, kind, form, policy, key, written), ""
+    return Declared(settled, kind, form, policies[0], key, written, tuple(one.name for one in policies[1:])), ""
 
 
 def policy_of(form: CanonicalObject, rules: Rules) -> Policy | None:
     """The policy of a declared object, by its source and by its labels as Git declares them; None: unguarded."""
+    return next(iter(_policies_of(form, rules)), None)
+
+
+def _policies_of(form: CanonicalObject, rules: Rules) -> tuple[Policy, ...]:
     labels = child(form.want["metadata"], "labels")
-    return policy_for(rules.policies, form.ref, form.provenance.source, labels if isinstance(labels, dict) else {})
+    return policies_for(rules.policies, form.ref, form.provenance.source, labels if isinstance(labels, dict) else {})
 
 
 def _key(settled: RenderedObject) -> str:
     said = replace(settled, tree=without_generated(settled.tree, settled.generated))
     return hashlib.sha256(_BYTES([settled.ref, manifest(said), settled.generated])).hexdigest()
+
+
+def _tie(names: tuple[str, ...], ref: ObjectRef) -> str:
+    others = ", ".join(names[1:])
+    return f"DriftPolicy {names[0]} has the same priority as {others} for {ref}: the stricter one, {names[0]}, applies"
 
 
 def _twice(first: Declared, second: Declared) -> str:

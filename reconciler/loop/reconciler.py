@@ -184,7 +184,7 @@ class Reconciler:
         with self._lock:
             if snapshot is self.current and self._standing.scanned(snapshot, items, unasked):
                 self._publish()
-        observed = summed(items, snapshot.digest, now, self._expired)
+        observed = summed(items, snapshot.digest, now, self._expired, self._assembly.problems)
         replace_findings(self.state, with_deletes(self.state, with_grants(self.state, items)), observed)
         return sum(item.state != "in-sync" for item in items)
 

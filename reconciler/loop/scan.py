@@ -12,6 +12,7 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
 from reconciler.compare.comparison import compare
 from reconciler.compare.patch import repair
+from reconciler.limits import REPORT_PROBLEMS
 from reconciler.loop.trust import Accused
 from reconciler.model.tree import ABSENT, dig
 from reconciler.report.drift import DriftItem, sha256, stamp
@@ -47,14 +48,20 @@ def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: dat
     return list(by_id.values())
 
 
-def summed(items: Iterable[DriftItem], snapshot: str, now: datetime, expired: tuple[str, ...]) -> Pass:
-    """What a pass has found, in numbers. `snapshot` is its digest, `expired` tells of rules whose day has passed."""
+def summed(
+    items: Iterable[DriftItem],
+    snapshot: str,
+    now: datetime,
+    expired: tuple[str, ...] = (),
+    problems: tuple[str, ...] = (),
+) -> Pass:
+    """What a pass has found, in numbers. `snapshot` is its digest; `expired` and `problems` are as in `Pass`."""
     managed, hidden = Counter[str](), Counter[str]()
     for item in items:
         hidden.update(item.hidden)
         if item.state != "extra":
             managed[managed_key(item.kind, item.group, item.source.name)] += 1
-    return Pass(stamp(now), snapshot, dict(managed), dict(sorted(hidden.items())), expired)
+    return Pass(stamp(now), snapshot, dict(managed), dict(sorted(hidden.items())), expired, problems[:REPORT_PROBLEMS])
 
 
 def _strays(client: ApiClient, entries: Sequence[Entry], now: datetime) -> Iterator[DriftItem]:

@@ -67,10 +67,16 @@ def strictest(policies: Iterable[Policy]) -> Policy | None:
 _STRICTNESS = {"Deny": 0, "Warn": 1, "Audit": 2}
 
 
+def policies_for(
+    policies: Iterable[Policy], ref: ObjectRef, source: str, labels: Mapping[str, str]
+) -> tuple[Policy, ...]:
+    """The policies of the highest priority that matches; the first of them, the strictest, is the one that counts."""
+    matching = [one for one in policies if any(_matches(match, ref, source, labels) for match in one.match)]
+    highest = max((one.priority for one in matching), default=0)
+    equal = (one for one in matching if one.priority == highest)
+    return tuple(sorted(equal, key=lambda policy: (_STRICTNESS[policy.action], policy.name)))
+
+
 def policy_for(policies: Iterable[Policy], ref: ObjectRef, source: str, labels: Mapping[str, str]) -> Policy | None:
     """The first policy that matches, highest priority first; among equals the stricter one."""
-    ranked = sorted(policies, key=lambda policy: (-policy.priority, _STRICTNESS[policy.action], policy.name))
-    for policy in ranked:
-        if any(_matches(match, ref, source, labels) for match in policy.match):
-            return policy
-    return None
+    return next(iter(policies_for(policies, ref, source, labels)), None)

@@ -143,7 +143,8 @@ class DriftReport:
 
     `observed_at` is when the cluster was last compared in full, "" if never. `counts` is over all that matches, not
     only the page; `managed` is the number of guarded objects, `stale` non-empty when the report must not be trusted.
-    `hidden`: fields that each rule hid in the last pass, over all objects; `expired`: rules whose day has passed.
+    `hidden`: fields that each rule hid in the last pass, over all objects; `expired`: rules whose day has passed;
+    `problems`: what of the desired state is left out or ambiguous.
     """
 
     items: tuple[Mapping[str, Any], ...]
@@ -156,12 +157,13 @@ class DriftReport:
     counts: Mapping[str, int] | None = None
     hidden: Mapping[str, int] = field(default_factory=dict)
     expired: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """SHA-256 of everything but the times that move with each pass."""
         items = [{key: value for key, value in item.items() if key not in _VOLATILE} for item in self.items]
-        rules = [dict(self.hidden), list(self.expired)]
+        rules = [dict(self.hidden), list(self.expired), list(self.problems)]
         return sha256([items, self.stale, self.snapshot, self.managed, self.total, rules])
 
     def as_json(self) -> dict[str, Any]:
@@ -177,7 +179,7 @@ class DriftReport:
         }
         counts = Counter(str(item["state"]) for item in self.items) if self.counts is None else self.counts
         summary: dict[str, Any] = {"managed": self.managed, "total": self.total}
-        summary |= {"hidden": dict(self.hidden), "expiredRules": list(self.expired)}
+        summary |= {"hidden": dict(self.hidden), "expiredRules": list(self.expired), "problems": list(self.problems)}
         summary |= {state: counts.get(state, 0) for state in STATES if state != "in-sync"}
         return {
             "apiVersion": API_VERSION,

@@ -31,7 +31,8 @@ FILTERS = {
 class Pass:
     """One comparison of all guarded objects. `managed` counts them by (kind, source), as `Kind.group|source`.
 
-    `hidden` counts the differing fields that each named rule hid; `expired` says which rules no longer hide anything.
+    `hidden` counts the differing fields that each named rule hid; `expired` says which rules no longer hide anything,
+    `problems` what of the desired state is left out or ambiguous.
     """
 
     observed_at: str = ""
@@ -39,6 +40,7 @@ class Pass:
     managed: Mapping[str, int] = field(default_factory=dict)
     hidden: Mapping[str, int] = field(default_factory=dict)
     expired: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def managed_key(kind: str, group: str, source: str) -> str:
@@ -109,7 +111,7 @@ def last_pass(state: State) -> Pass:
     if not text:
         return Pass()
     held = json.loads(text)
-    return Pass(**held | {"expired": tuple(held.get("expired", ()))})
+    return Pass(**held | {name: tuple(held.get(name, ())) for name in ("expired", "problems")})
 
 
 def _where(cluster: str, filters: Mapping[str, str]) -> ColumnElement[bool]:

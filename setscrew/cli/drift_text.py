@@ -64,6 +64,7 @@ def _ruled(report: dict[str, Any]) -> Iterator[str]:
     if counts:
         yield f"Fields hidden by rules: {', '.join(counts)}."
     yield from summary.get("expiredRules", ())
+    yield from (f"Problem: {one_line(problem)}" for problem in summary.get("problems", ()))
 
 
 def _nothing(report: dict[str, Any]) -> str:

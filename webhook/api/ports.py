@@ -18,7 +18,8 @@ Refresh = Callable[[str], None]
 class Observed:
     """The last full pass: when, which snapshot, and how many objects are guarded, by `Kind.group|source`.
 
-    `hidden`: how many fields each named rule hid; `expired`: what is to be said of rules whose day has passed.
+    `hidden`: how many fields each named rule hid; `expired`: what is to be said of rules whose day has passed;
+    `problems`: what of the desired state is left out or ambiguous.
     """
 
     observed_at: str = ""
@@ -26,6 +27,7 @@ class Observed:
     managed: Mapping[str, int] = field(default_factory=dict)
     hidden: Mapping[str, int] = field(default_factory=dict)
     expired: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

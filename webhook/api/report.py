@@ -71,6 +71,7 @@ def drift_report(state: ApiState, settings: ApiSettings, filters: Mapping[str, s
         counts=counts,
         hidden=observed.hidden,
         expired=tuple(observed.expired),
+        problems=observed.problems,
     )
 
 

@@ -55,7 +55,7 @@ def test_the_report_is_a_list_with_its_trust(filled: State, get: Get) -> None:
     assert report["metadata"]["stale"] is False
     assert report["metadata"]["snapshot"] == "ab" * 32
     counts = {"managed": 4, "total": 2, "drifted": 1, "missing": 1, "extra": 0, "unknown": 0}
-    assert report["summary"] == counts | {"hidden": {}, "expiredRules": []}
+    assert report["summary"] == counts | {"hidden": {}, "expiredRules": [], "problems": []}
     assert {item["name"] for item in report["items"]} == {"web", "mig"}
 
 

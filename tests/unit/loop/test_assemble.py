@@ -9,12 +9,13 @@ from typing import Any
 from reconciler.canonical.engine import Context
 from reconciler.loop.assemble import assemble
 from reconciler.model.objects import Provenance, RenderedObject
-from reconciler.policy.model import Rules
+from reconciler.policy.model import Action, Rules
 from reconciler.schema.catalog import Catalog
 from reconciler.store.schema_data import load_builtin
 from setscrew import configuration
 
 RULES = configuration.load(None).rules
+_TIED: tuple[tuple[str, Action], ...] = (("mild", "Warn"), ("strict", "Deny"))
 
 
 def rendered(name: str, source: str = "shop", kind: str = "ConfigMap", api: str = "v1", **more: Any) -> RenderedObject:
@@ -47,6 +48,16 @@ def test_without_a_policy_nothing_is_guarded_and_it_is_said() -> None:
     found = assemble([(context(), [rendered("a")])], bare)
     assert not found.objects
     assert found.problems == ("ConfigMap shop/a: no DriftPolicy matches, so it is not guarded",)
+
+
+def test_two_policies_of_one_priority_are_named_once_and_the_stricter_one_applies() -> None:
+    mild, strict = (replace(RULES.policies[-1], name=name, priority=5, action=action) for name, action in _TIED)
+    rules = replace(RULES, policies=(mild, strict, *RULES.policies))
+    found = assemble([(context(rules), [rendered("a"), rendered("b")])], rules)
+    assert {one.policy.name for one in found.objects.values()} == {"strict"}
+    assert found.problems == (
+        "DriftPolicy strict has the same priority as mild for ConfigMap shop/a: the stricter one, strict, applies",
+    )
 
 
 def test_a_kind_that_is_never_guarded_is_left_out_and_it_is_said() -> None:

@@ -27,7 +27,7 @@ def test_the_envelope_counts_all_and_says_what_remains() -> None:
     shown = REPORT.as_json()
     assert (shown["apiVersion"], shown["kind"]) == ("setscrew.dev/v1alpha1", "DriftList")
     counts = {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "extra": 0, "unknown": 0}
-    assert shown["summary"] == counts | {"hidden": {"hpa-range": 2}, "expiredRules": ["rule x expired"]}
+    assert shown["summary"] == counts | {"hidden": {"hpa-range": 2}, "expiredRules": ["rule x expired"], "problems": []}
     assert shown["metadata"]["remainingItemCount"] == 2
     assert shown["metadata"]["stale"] is False
 
