@@ -8,8 +8,8 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 # Admission. A body that is refused is an unguarded write under `failurePolicy: Ignore`, so no object that etcd takes
-# (1.5 MiB) may make one: the API server writes `<`, `&` and control characters as six bytes, and names of members, which
-# etcd holds for custom resources only. Both count little against REVIEW_BODY_BYTES; on the wire old and new are 18 MiB.
+# (1.5 MiB) may make one: the API server writes `<`, `&` and control characters as six bytes, and names of members,
+# which etcd holds for custom resources only. Both count little against REVIEW_BODY_BYTES; on the wire it is 18 MiB.
 REVIEW_BODY_BYTES: Final = 8 * MIB
 REVIEW_NAME_BYTES: Final = 16
 REVIEW_WIRE_BYTES: Final = 19 * MIB
