@@ -19,7 +19,7 @@ SHOWN: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Adopter:
-    """The object by which a tool applies a source: a Kustomization or HelmRelease of Flux, an Application of Argo CD."""
+    """The object by which a tool applies a source: Flux's Kustomization or HelmRelease, Argo CD's Application."""
 
     kind: str = ""
     name: str = ""
