@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.waiting import eventually
 from tests.support.walks import CASES, Theatre, theatre, walk
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -32,7 +33,8 @@ def test_a_walk(stage: Theatre, case: dict[str, Any]) -> None:
 
 
 def test_all_is_what_git_says_but_for_what_only_its_tool_may_remove(stage: Theatre) -> None:
-    stage.stage.wait("no other drift", lambda: drifted(stage) == ['metadata.annotations["sidecar.istio.io/inject"]'])
+    left = ['metadata.annotations["sidecar.istio.io/inject"]']
+    assert eventually(lambda: drifted(stage) == left, "no other drift", 60)
 
 
 def drifted(stage: Theatre) -> list[str]:
