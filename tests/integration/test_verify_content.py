@@ -178,7 +178,7 @@ def test_a_render_that_takes_too_long_does_not_fail_a_deployment(site: Site) -> 
 def test_an_object_that_a_writer_deletes_and_does_not_put_back_is_a_finding_that_names_it(site: Site) -> None:
     assert site.writer.delete("shop", "one-6").status == 200
     assert site.writer.delete("shop", "one-7").status == 200
-    value = site.live("one-8")["value"]
+    value = site.stage.snapshot().find("", "configmaps", "shop", "one-7").object.want["data"]["value"]
     assert site.writer.apply(config("one-7", value)).status == 201
 
     def told(name: str) -> dict[str, Any]:
