@@ -21,19 +21,21 @@ CASES = yaml.safe_load((Path(__file__).parents[2] / "cases" / "definitions.yaml"
 NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC).timestamp()
 
 
-def read(kind: str, document: dict[str, Any]) -> None:
+def read(kind: str, document: dict[str, Any]) -> str:
+    """The name of what our own readers make of a document."""
     document = {"apiVersion": "setscrew.dev/v1alpha1", "kind": kind, **document}
     if kind == "GitSource":
-        parse_render(parse_source(document).render)
-    elif kind == "DriftPolicy":
-        parse_rules([("case", document)])
-    else:
-        parse_grant(document, "case", GrantRules(), NOW)
+        source = parse_source(document)
+        parse_render(source.render)
+        return source.name
+    if kind == "DriftPolicy":
+        return parse_rules([("case", document)]).policies[0].name
+    return parse_grant(document, "case", GrantRules(), NOW).id
 
 
 @pytest.mark.parametrize("kind", sorted(CASES["good"]))
 def test_what_a_definition_takes_is_read(kind: str) -> None:
-    read(kind, CASES["good"][kind])
+    assert read(kind, CASES["good"][kind]) == CASES["good"][kind]["metadata"]["name"]
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES["refused"]])
@@ -42,7 +44,7 @@ def test_what_a_definition_refuses_is_refused(case: dict[str, Any]) -> None:
     document["spec"] |= case["spec"]
     document["spec"] = {key: value for key, value in document["spec"].items() if value is not None}
     if case.get("in_files"):
-        read(case["kind"], document)
+        assert read(case["kind"], document)
     else:
         with pytest.raises(UsageError):
             read(case["kind"], document)
