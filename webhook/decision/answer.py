@@ -18,8 +18,8 @@ from webhook.decision.violation import Violation
 
 
 def allow(code: Code, *, guarded: bool = False) -> Decision:
-    """Admit; `guarded` decisions are recorded."""
-    return Decision(allowed=True, code=code, guarded=guarded)
+    """Admit; `guarded` decisions are recorded, here and in the API server's audit log."""
+    return Decision(allowed=True, code=code, audit={"code": code} if guarded else {}, guarded=guarded)
 
 
 def conforms(verdict: Verdict, entry: Entry, *, changed: bool) -> Decision:
