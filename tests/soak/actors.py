@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ RESOURCES: Final = {
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _PATCH: Final = "application/json-patch+json"
+_LEAVE_SECONDS: Final = 30.0
 _AS_ARGO: Final[dict[str, str | bool]] = {"fieldManager": "argocd-controller", "force": True}
 
 
@@ -65,6 +67,7 @@ class Writer:
 
     stage: Stage
     world: World
+    leaving: set[str] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -77,12 +80,29 @@ class Writer:
         """One turn."""
         number = next(self.numbers)
         turn = self.world.turn(number)
-        if turn.dropped:  # ahead of the push, so that its controller empties what Git declares still
-            path = f"{RESOURCES['Namespace']}/{turn.dropped}"
-            self.tally.allowed("namespaces dropped", lambda: self.client.send("DELETE", path))
+        if turn.leaving:
+            path = f"{RESOURCES['Namespace']}/{turn.leaving}"
+            self.tally.allowed("namespaces deleted by the writer", lambda: self.client.send("DELETE", path))
+            self.leaving.add(turn.leaving)
+        self._drop()
         self.push(f"Turn {number}")
         for tree in turn.changed:
             self.apply(tree)
+
+    def _drop(self) -> None:
+        """Git drops a namespace once it is gone: so its controller empties what is guarded still."""
+        there = {one["metadata"]["name"] for one in self.client.request("GET", RESOURCES["Namespace"])["items"]}
+        for name in self.leaving - there:
+            del self.world.files[name]
+        self.leaving &= there
+
+    def rest(self) -> str:
+        """The last push, once every namespace that leaves is gone or half a minute has passed; returns the commit."""
+        end = time.monotonic() + _LEAVE_SECONDS
+        while self.leaving and time.monotonic() < end:
+            time.sleep(1)
+            self._drop()
+        return self.push("The last")
 
     def push(self, subject: str) -> str:
         """Write all files, commit and push; returns the commit."""

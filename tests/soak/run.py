@@ -106,7 +106,7 @@ def _acting(*actors: tuple[Actor, float]) -> Iterator[list[Future[None]]]:
 
 def _unsettled(stage: Stage, writer: Writer) -> list[str]:
     """What does not come to rest as Git wants it, though there is time."""
-    commit = writer.push("The last")
+    commit = writer.rest()
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while left := _restless(stage, writer, commit):
         if time.monotonic() > deadline:

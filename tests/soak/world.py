@@ -17,10 +17,10 @@ _COMES, _GOES, _EACH = 1, 3, 4  # turns of four in which a namespace comes and g
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one commit changes: objects to apply, and a namespace that Git no longer has."""
+    """What one commit changes: objects to apply, and a namespace that is to go."""
 
     changed: list[Tree]
-    dropped: str = ""
+    leaving: str = ""
 
 
 @dataclass(slots=True)
@@ -59,9 +59,7 @@ class World:
         if number % _EACH == _COMES:
             self.files[guest] = [_namespace(guest), _settings(guest), _deployment(guest, "web", 1)]
             return Turn([*changed, *moved, job, *self.files[guest]])
-        dropped = guest if number % _EACH == _GOES else ""
-        self.files.pop(dropped, None)
-        return Turn([*changed, *moved, job], dropped)
+        return Turn([*changed, *moved, job], guest if number % _EACH == _GOES else "")
 
     def _lasting(self, kind: str) -> Iterator[Tree]:
         return (tree for tree in self.objects(kind) if tree["metadata"]["namespace"] in NAMESPACES)
