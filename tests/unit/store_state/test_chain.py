@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.store.chain import HEAD_FILE, Head
+from reconciler.store.chain import HEAD_FILE, Head, beginning
 from reconciler.store.decisions import read_decisions, record, record_all
 from reconciler.store.schema import DECISIONS
 from reconciler.store.state import State, open_state, sqlite_url
@@ -121,18 +121,25 @@ def test_a_row_that_is_put_in_is_found(state: State, path: Path) -> None:
     assert places(verify(state)) == [7]
 
 
-def rewrite(path: Path, first: int) -> None:
-    """Change one record, and make all hashes from there on right again, as whoever knows our code can."""
+def rewrite(path: Path, first: int, last: int = LENGTH) -> None:
+    """Change records and make their hashes right again, as whoever knows our code can."""
     with by_hand(path) as connection:
         found = connection.execute("SELECT seq, body, hash FROM decisions ORDER BY seq").fetchall()
-        head = Head(first - 1, found[first - 2][2])
-        for seq, body, _ in found[first - 1 :]:
+        head = Head(first - 1, found[first - 2][2]) if first > 1 else beginning("default")
+        for seq, body, _ in found[first - 1 : last]:
             new = body.replace(':"user', ':"nobody')
             head = head.then(new)
             connection.execute(
                 "UPDATE decisions SET body = ?, hash = ?, user = ? WHERE seq = ?",
                 (new, head.hash, json.loads(new)["user"], seq),
             )
+
+
+@pytest.mark.parametrize("seq", range(1, LENGTH))
+def test_a_changed_record_with_a_hash_of_its_own_is_found_at_the_next_one(state: State, path: Path, seq: int) -> None:
+    filled(path).close()
+    rewrite(path, seq, seq)
+    assert places(verify(state)) == [seq + 1]
 
 
 def test_a_chain_that_is_made_anew_does_not_end_at_the_noted_head(state: State, path: Path) -> None:
