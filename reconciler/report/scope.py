@@ -6,18 +6,44 @@ Must not know requests or who writes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from reconciler.compare.comparison import Change
+from reconciler.compare.leaves import covered, leaves_between
 from reconciler.model.path import Path
 from reconciler.policy.model import Policy, Rules
+from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry
 from reconciler.snapshot.optout import opt_out_keys
+
+_WRITES: Final = frozenset({"CREATE", "UPDATE"})
 
 
 def guarded_changes(changes: Iterable[Change], entry: Entry, rules: Rules) -> tuple[Change, ...]:
     """The changes that are drift under the object's policy; what it leaves to others is not."""
     keys = opt_out_keys(entry, rules)
-    return tuple(one for one in changes if _in_policy(one, entry.policy) and (not keys or _is_key(one.place, keys)))
+    kept = (one for one in changes if _in_policy(one, entry.policy) and (not keys or _is_key(one.place, keys)))
+    return tuple(one for one in kept if not _delegated(one, entry, rules))
+
+
+def _delegated(change: Change, entry: Entry, rules: Rules) -> bool:
+    """True for what the object's policy leaves to somebody, and for additions that a shipped rule names by path.
+
+    A rule that opens whole objects for repairs says nothing about what is right in them.
+    """
+    shipped = rules.delegations if change.klass == "extra" else ()
+    ref = entry.object.ref
+    patterns = [
+        path
+        for one in (*entry.policy.delegate, *shipped)
+        if any_kind(one.kinds, ref.group, ref.kind) and set(one.operations or ("UPDATE",)) & _WRITES
+        for path in one.paths
+        if path != "/**" or one in entry.policy.delegate
+    ]
+    if not patterns:
+        return False
+    leaves = list(leaves_between(change.place, change.desired, change.live)) or [change.place]
+    return all(covered(leaf, patterns) for leaf in leaves)
 
 
 def _is_key(place: Path, keys: frozenset[tuple[str, str]]) -> bool:

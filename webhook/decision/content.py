@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from reconciler.canonical.form import Mask
 from reconciler.compare.comparison import findings
 from reconciler.compare.equal import Blank, blank
+from reconciler.compare.leaves import adds, changed_leaves, covered, shrinks
 from reconciler.compare.place import UNKNOWN, Finding
 from reconciler.model.path import Path
 from reconciler.model.ref import ObjectRef
@@ -18,7 +19,6 @@ from reconciler.policy.model import Delegation, Policy, Rules
 from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry
 from webhook.decision.identity import is_controller, is_one_of, named_writer
-from webhook.decision.leaves import adds, changed_leaves, covered, shrinks
 from webhook.decision.types import Identity, Operation
 from webhook.decision.violation import Violation, from_finding
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.equal import same
+from reconciler.compare.leaves import covered
 from reconciler.compare.place import UNKNOWN
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.policy.grant import Grant
@@ -21,7 +22,6 @@ from webhook.decision.content import delegations_for, judge_content
 from webhook.decision.definitions import decide_definition
 from webhook.decision.derived import record_derived
 from webhook.decision.identity import CANONICALIZER, NAMESPACE_CONTROLLER, is_controller, is_one_of
-from webhook.decision.leaves import covered
 from webhook.decision.levers import decide_lever, lever_kind
 from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.metadata import judge_metadata

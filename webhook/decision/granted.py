@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from reconciler.compare.leaves import covered, leaves_between
 from reconciler.compare.place import UNKNOWN
 from reconciler.model.path import Element, ItemKey, Path, follow, pointer
 from reconciler.model.ref import ObjectRef
@@ -15,7 +16,6 @@ from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.grant import Grant
 from reconciler.policy.granting import spellings
 from webhook.decision.identity import is_one_of
-from webhook.decision.leaves import covered, leaves_between
 from webhook.decision.types import Identity
 from webhook.decision.violation import Violation
 

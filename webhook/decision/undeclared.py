@@ -6,13 +6,13 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from reconciler.compare.equal import same
+from reconciler.compare.leaves import covered, leaves_between
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import Tree
 from reconciler.policy.model import Policy, Rules
 from reconciler.policy.select import strictest, takes_in
 from webhook.decision.answer import allow, refuse_exclusive
 from webhook.decision.content import delegations_for
-from webhook.decision.leaves import covered, leaves_between
 from webhook.decision.rules import Handling
 from webhook.decision.types import Decision
 from webhook.decision.verdict import Verdict

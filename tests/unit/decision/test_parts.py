@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.compare.leaves import adds, covered, shrinks
 from reconciler.model.path import ItemKey
 from reconciler.model.tree import ABSENT
 from reconciler.policy.controllers import CONTROLLERS
@@ -15,7 +16,6 @@ from reconciler.snapshot.model import Entry
 from tests.support.decisions import KEY, builtin_rules, canonical, review, snapshot
 from webhook.decision.decide import decide
 from webhook.decision.identity import is_controller, is_one_of, named_writer
-from webhook.decision.leaves import adds, covered, shrinks
 from webhook.decision.review import decode
 from webhook.decision.scale import as_object
 from webhook.decision.types import Identity, Request

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.compare.comparison import Change
 from reconciler.model.tree import ABSENT
-from reconciler.policy.model import OptOut, Policy
+from reconciler.policy.model import Delegation, OptOut, Policy, Subject
 from reconciler.report.scope import guarded_changes
 from tests.support.decisions import snapshot
 
@@ -36,6 +36,31 @@ def test_the_policy_says_what_is_drift(policy: Policy, left: list[str]) -> None:
     held = snapshot(["web"])
     entry = replace(held.entries[0], policy=policy)
     assert [one.klass for one in guarded_changes(ALL, entry, held.rules)] == left
+
+
+@pytest.mark.parametrize(
+    ("paths", "operations", "left"),
+    [
+        (["/spec/a"], [], ["extra", "default-overridden"]),
+        (["/spec/b"], [], ["changed", "default-overridden"]),
+        (["/spec/**"], ["CREATE"], []),
+        (["/spec/a"], ["DELETE"], ["changed", "extra", "default-overridden"]),
+        (["/spec/a/below"], [], ["changed", "extra", "default-overridden"]),
+    ],
+)
+def test_what_a_policy_delegates_is_no_drift(paths: list[str], operations: list[str], left: list[str]) -> None:
+    held = snapshot(["web"])
+    to = Delegation(tuple(paths), ("apps/Deployment",), (Subject(user="alice"),), tuple(operations))
+    entry = replace(held.entries[0], policy=Policy("own", delegate=(to,)))
+    assert [one.klass for one in guarded_changes(ALL, entry, held.rules)] == left
+
+
+def test_a_shipped_delegation_hides_additions_at_its_paths_and_nothing_else() -> None:
+    held = snapshot(["web"])
+    named = Delegation(("/spec/a", "/spec/b"), ("*",), (Subject(user="alice"),))
+    rules = replace(held.rules, delegations=(named, replace(named, paths=("/**",))))
+    found = guarded_changes(ALL, held.entries[0], rules)
+    assert [one.klass for one in found] == ["changed", "default-overridden"]
 
 
 def test_an_opt_out_of_git_leaves_all_but_its_own_key() -> None:
