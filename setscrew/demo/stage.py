@@ -35,7 +35,7 @@ RECEIVER: Final = "deploy"
 GITOPS: Final = ("argocd", "argocd-application-controller")
 PERSON: Final = "dana"
 _MANIFESTS: Final = ("namespace.yaml", "service-accounts.yaml", "rbac.yaml", "canonicalizer-policy.yaml")
-_PATIENCE_SECONDS: Final = 60.0
+_PATIENCE_SECONDS: Final = 180.0
 
 
 @dataclass(slots=True)
