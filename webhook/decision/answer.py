@@ -37,11 +37,13 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], olde
         audit = message.audit(verdict, entry, "writer-recorded", causes)
         return Decision(allowed=True, code="writer-recorded", causes=causes, audit=audit, guarded=True)
     code = "older-revision" if older is not None else _code(violations)
-    more = message.looked(verdict, entry, older) if writer is not None else ""
+    more = message.looked(verdict.look, _source(entry)) if writer is not None else ""
     refused = Decision(
         allowed=False,
         code=code,
-        message=message.denial(verdict, entry, causes, total=len(violations), more=more),
+        message=message.denial(
+            verdict, entry, causes, total=len(violations), more=message.outdated(verdict, older) if older else more
+        ),
         causes=causes,
         audit=message.audit(verdict, entry, code, causes),
         guarded=True,
@@ -51,9 +53,13 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], olde
         adopted=entry.adopted,
         violations=violations,
         serving=[entry.policy],
-        source=entry.object.provenance.source,
+        source=_source(entry),
         want=entry.object.want,
     )
+
+
+def _source(entry: Entry) -> str:
+    return entry.object.provenance.source
 
 
 def _code(violations: Sequence[Violation]) -> Code:
@@ -85,17 +91,17 @@ _VERBS: dict[Code, str] = {"delete": "delete", "delete-cascade": "delete", "fina
 def refuse_cascade(verdict: Verdict, inside: Taken, code: Code, *, verb: str = "delete") -> Decision:
     """Refuse what would take guarded objects along; the strictest of their policies decides."""
     policy = strictest(inside.enforced or inside.reported)
+    request = verdict.request
+    ref = ObjectRef(request.group, request.kind, request.namespace, verdict.name)
     refused = Decision(
         allowed=False,
         code=code,
-        message=message.cascade(verdict.request, verdict.name, inside, verb=verb),
+        message=message.cascade(verdict, ref, inside, verb=verb),
         audit=message.snapshot_audit(verdict, code, policy),
         guarded=True,
     )
     if policy is None:
         return refused
-    request = verdict.request
-    ref = ObjectRef(request.group, request.kind, request.namespace, verdict.name)
     serving = [*inside.enforced, *inside.reported]
     return settle(verdict, refused, policy, ref, adopted=bool(inside.enforced), serving=serving)
 
@@ -107,7 +113,7 @@ def refuse_exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decisi
     refused = Decision(
         allowed=False,
         code="exclusive",
-        message=message.exclusive(verdict.request, ref, policy.name),
+        message=message.exclusive(verdict, ref, policy.name),
         audit=message.snapshot_audit(verdict, "exclusive", policy),
         guarded=True,
     )

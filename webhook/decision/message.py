@@ -19,6 +19,7 @@ from reconciler.policy.grant import Grant
 from reconciler.policy.model import Policy
 from reconciler.snapshot.model import Earlier, Entry, SourceState, Taken
 from webhook.decision.granted import by_index
+from webhook.decision.look import Look
 from webhook.decision.types import Cause, CauseVerdict, Request
 from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
@@ -97,23 +98,24 @@ def undecidable(request: Request, entry: Entry, why: str) -> str:
     )
 
 
-def cascade(request: Request, name: str, inside: Taken, *, verb: str) -> str:
+def cascade(verdict: Verdict, ref: ObjectRef, inside: Taken, *, verb: str) -> str:
     """The message of a refused DELETE of what holds guarded objects."""
     shown = ", ".join(clean(str(ref), limit=100) for ref in inside.shown[:_SHOWN_TAKEN])
     left = len(inside.shown) - _SHOWN_TAKEN
-    more = f" and {left} more" if left > 0 else ""
-    what = f"{clean(request.kind, limit=100)} {clean(name, limit=253)}"
+    more, what = f" and {left} more" if left > 0 else "", clean(str(ref), limit=300)
     return _lines(
         [
-            f"{_who(request)} may not {verb} {what}: objects that Git declares would go with it.",
+            f"{_who(verdict.request)} may not {verb} {what}: objects that Git declares would go with it.",
             f"  {shown}{more}",
             "What to do: remove them in Git first.",
+            _way_out(verdict, ref),
         ]
     )
 
 
-def exclusive(request: Request, ref: ObjectRef, policy: str) -> str:
+def exclusive(verdict: Verdict, ref: ObjectRef, policy: str) -> str:
     """The message of a refused stray object."""
+    request = verdict.request
     what, kind = clean(str(ref), limit=200), clean(ref.kind, limit=100)
     verb = request.operation.lower()
     return _lines(
@@ -121,6 +123,7 @@ def exclusive(request: Request, ref: ObjectRef, policy: str) -> str:
             f"{_who(request)} may not {verb} {what}: Git declares all {kind} objects, and not this one.",
             f"Policy {policy} makes the kind exclusive: a stray object of it changes what the declared ones mean.",
             "What to do: add it in Git, or remove the object (removing it is allowed).",
+            _way_out(verdict, ref),
         ]
     )
 
@@ -133,6 +136,7 @@ def lever(verdict: Verdict, ref: ObjectRef) -> str:
             f"{_who(verdict.request)} may not {verb} {what}: it steers the guard itself.",
             "No source declares it, so only the installer of Setscrew may change it.",
             "What to do: declare it in Git, or act as the installer; `setscrew register --remove` is the off-switch.",
+            _way_out(verdict, ref),
         ]
     )
 
@@ -149,18 +153,21 @@ def unverified(ahead: Iterable[str]) -> str:
     return clean(f"Setscrew: unverified; source {names} has a newer revision that is still being read", limit=250)
 
 
-def looked(verdict: Verdict, entry: Entry, older: Earlier | None) -> str:
-    """What the look at Git on behalf of a named writer has found; "" where there was none."""
-    look, name = verdict.look, entry.object.provenance.source
-    if older is not None:
-        source = verdict.snapshot.sources.get(name)
-        subjects = dict(source.history) if source else {}
-        subject = f" ({text(subjects[older.last], limit=80)})" if subjects.get(older.last) else ""
-        return f"The write is what revision {older.last[:12]}{subject} wanted, which is older than the enforced one."
+def outdated(verdict: Verdict, older: Earlier) -> str:
+    """Which revision it is that explains a write, although it is not enforced any more."""
+    source = verdict.snapshot.sources.get(older.entry.object.provenance.source)
+    subjects = dict(source.history) if source else {}
+    subject = f" ({text(subjects[older.last], limit=80)})" if subjects.get(older.last) else ""
+    return f"The write is what revision {older.last[:12]}{subject} wanted, which is older than the enforced one."
+
+
+def looked(look: Look, source: str = "") -> str:
+    """What the look at Git on behalf of a named writer has found; "" where there was none. No `source`: at any."""
     if not look.asked:
         return ""
-    if name in look.failed:
-        return f"Git was asked just now and could not be read: {clean(look.failed[name], limit=200)}."
+    failed = look.failed.get(source) if source else next(iter(look.failed.values()), None)
+    if failed is not None:
+        return f"Git was asked just now and could not be read: {clean(failed, limit=200)}."
     if look.ahead and not look.answered:
         return "Git has a newer revision that could not be read in time; try again in a moment."
     if not look.answered:
@@ -221,11 +228,16 @@ def _tail(verdict: Verdict, entry: Entry, one: Cause | None, more: str) -> list[
     # In a scope a star stands for any name: one that somebody has put into a name would widen the grant unseen.
     path = f" --path {_quoted(one.pattern)}" if one and "*" not in one.pattern else ""
     lines.append("What to do: change it in Git; it is enforced as soon as it is pushed.")
-    who = _quoted(clean(verdict.request.identity.username, limit=100))
-    grant = f"setscrew grant create --user {who} --ref {_quoted(str(ref))}{path} --for 1h --reason … --approver …"
-    lines.append(clean(f"In an emergency somebody else may grant it for a time: {grant}", limit=1200))
+    lines.append(_way_out(verdict, ref, path))
     lines.append(clean(f"More: setscrew explain {_quoted(ref.short)}{namespace}{option}", limit=600))
     return lines
+
+
+def _way_out(verdict: Verdict, ref: ObjectRef, path: str = "") -> str:
+    """The command of a grant; `path` is its option, where there is one path to name."""
+    who = _quoted(clean(verdict.request.identity.username, limit=100))
+    grant = f"setscrew grant create --user {who} --ref {_quoted(str(ref))}{path} --for 1h --reason … --approver …"
+    return clean(f"In an emergency somebody else may grant it for a time: {grant}", limit=1200)
 
 
 def _quoted(word: str) -> str:

@@ -66,7 +66,8 @@ def _of_writer(verdict: Verdict, refused: Decision, writer: Writer, source: str)
     late = ahead and not look.answered and refused.code != "older-revision"
     if late and writer.on_timeout == "Allow" and has_real_token(verdict.request.identity):
         return _admitted(refused, "unverified", warnings=(message.unverified(ahead),))
-    return refused
+    # Where paths are listed their message says it already.
+    return refused if refused.causes else replace(refused, message=f"{refused.message}\n{message.looked(look, source)}")
 
 
 def _admitted(refused: Decision, code: Code, warnings: tuple[str, ...] = ()) -> Decision:
