@@ -17,15 +17,24 @@ from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
 
 
-def allow(code: Code, *, guarded: bool = False) -> Decision:
-    """Admit; `guarded` decisions are recorded, here and in the API server's audit log."""
-    return Decision(allowed=True, code=code, audit={"code": code} if guarded else {}, guarded=guarded)
+def allow(code: Code) -> Decision:
+    """Admit what does not concern us; nothing is recorded."""
+    return Decision(allowed=True, code=code)
+
+
+def admit(verdict: Verdict, entry: Entry, code: Code) -> Decision:
+    """Admit a request about a guarded object as a whole."""
+    return Decision(allowed=True, code=code, audit=message.audit(verdict, entry, code), guarded=True)
+
+
+def admit_unlisted(verdict: Verdict, code: Code, policy: Policy | None = None) -> Decision:
+    """Admit a request about something that Git does not declare, and that is recorded all the same."""
+    return Decision(allowed=True, code=code, audit=message.snapshot_audit(verdict, code, policy), guarded=True)
 
 
 def conforms(verdict: Verdict, entry: Entry, *, changed: bool) -> Decision:
     """Admit a change without violations."""
-    code: Code = "conforms" if changed else "unchanged"
-    return Decision(allowed=True, code=code, audit=message.audit(verdict, entry, code), guarded=True)
+    return admit(verdict, entry, "conforms" if changed else "unchanged")
 
 
 def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], older: Earlier | None = None) -> Decision:

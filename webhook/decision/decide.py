@@ -17,7 +17,7 @@ from reconciler.policy.grant import Grant
 from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision import deletion, scale
-from webhook.decision.answer import allow, answer, conforms, refuse_cascade, refuse_whole
+from webhook.decision.answer import admit, admit_unlisted, allow, answer, conforms, refuse_cascade, refuse_whole
 from webhook.decision.content import delegations_for, judge_content
 from webhook.decision.definitions import decide_definition
 from webhook.decision.derived import record_derived
@@ -65,7 +65,8 @@ def decide(
     verdict = Verdict(request, snapshot, _name(request), now, look, grants)
     entry = snapshot.find(request.group, request.resource, request.namespace, verdict.name)
     if handling == "record":
-        return record_derived(verdict) or allow("recorded", guarded=entry is not None)
+        decided = allow("recorded") if entry is None else admit(verdict, entry, "recorded")
+        return record_derived(verdict) or decided
     if handling is None:
         return _unknown_subresource(verdict, entry)
     if handling == "finalize":
@@ -114,7 +115,11 @@ def _finalize(verdict: Verdict, entry: Entry | None) -> Decision:
     if entry is None and not inside:
         return allow("unguarded")
     if is_one_of(request.identity, NAMESPACE_CONTROLLER):
-        return allow("system-controller", guarded=True)
+        return (
+            admit_unlisted(verdict, "system-controller")
+            if entry is None
+            else admit(verdict, entry, "system-controller")
+        )
     if entry is not None:
         return refuse_whole(verdict, entry, "finalize", "only the namespace controller finalizes it")
     return refuse_cascade(verdict, inside, "finalize")
@@ -123,7 +128,7 @@ def _finalize(verdict: Verdict, entry: Entry | None) -> Decision:
 def _change(verdict: Verdict, entry: Entry, handling: Handling) -> Decision:
     request, snapshot = verdict.request, verdict.snapshot
     if entry.policy.fragment and request.operation == "CREATE":
-        return allow("fragment", guarded=True)
+        return admit(verdict, entry, "fragment")
     if not isinstance(request.object, dict) or (request.operation == "UPDATE" and not isinstance(request.old, dict)):
         return refuse_whole(verdict, entry, "undecidable", "the request holds no object to compare")
     if handling == "replicas":
@@ -145,7 +150,7 @@ def _in_other_version(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> D
     if was is not UNKNOWN and same(content(was), content(now)):
         return _judged(verdict, entry, was, now)
     if verdict.snapshot.declares_version(request.group, request.version, request.kind):
-        return allow("other-version", guarded=True)
+        return admit(verdict, entry, "other-version")
     why = f"Git declares it in version {entry.object.kind.version}, the request is in {request.version}"
     return refuse_whole(verdict, entry, "undecidable", why)
 

@@ -7,7 +7,7 @@ from typing import Final
 from reconciler.model.tree import ABSENT, dig
 from reconciler.policy.model import Policy
 from reconciler.snapshot.model import SHOWN, Entry, Taken
-from webhook.decision.answer import allow, refuse_cascade, refuse_whole
+from webhook.decision.answer import admit, admit_unlisted, allow, refuse_cascade, refuse_whole
 from webhook.decision.content import delegations_for
 from webhook.decision.identity import GARBAGE_COLLECTOR, is_one_of
 from webhook.decision.types import Code, Decision
@@ -21,16 +21,16 @@ NAMESPACES: Final = ("", "namespaces")
 def decide_delete(verdict: Verdict, entry: Entry | None) -> Decision:
     """Answer a DELETE. The name may be empty and the old object absent (collections): then nothing is found by name."""
     if dig(verdict.request.old, "metadata", "deletionTimestamp") not in (ABSENT, None):
-        return allow("terminating", guarded=entry is not None)
+        return allow("terminating") if entry is None else admit(verdict, entry, "terminating")
     inside = taken_along(verdict)
     if entry is not None and not entry.policy.fragment:
         if code := _permitted(verdict, entry, inside):
-            return allow(code, guarded=True)
+            return admit(verdict, entry, code)
         return refuse_whole(verdict, entry, "delete", _why(inside))
     if not inside:
-        return allow("fragment" if entry is not None else "unguarded", guarded=entry is not None)
+        return allow("unguarded") if entry is None else admit(verdict, entry, "fragment")
     if _serves_all(verdict, inside):
-        return allow("writer-delete", guarded=True)
+        return admit_unlisted(verdict, "writer-delete")
     return refuse_cascade(verdict, inside, "delete-cascade")
 
 

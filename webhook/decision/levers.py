@@ -13,7 +13,7 @@ from reconciler.compare.equal import same
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.policy.select import policy_for
-from webhook.decision.answer import allow, refuse_lever
+from webhook.decision.answer import admit_unlisted, allow, refuse_lever
 from webhook.decision.definitions import no_longer_served
 from webhook.decision.deletion import DEFINITIONS
 from webhook.decision.types import Decision
@@ -41,14 +41,26 @@ def decide_lever(verdict: Verdict, kind: str) -> Decision:
     if request.subresource:
         return allow("not-configuration")
     if dig(request.old, "metadata", "deletionTimestamp") not in (ABSENT, None) and request.operation == "DELETE":
-        return allow("terminating", guarded=True)
+        return admit_unlisted(verdict, "terminating")
     was, now = (_form(tree, snapshot.secret_key) for tree in (request.old, request.object))
     if request.operation == "UPDATE" and same(was, now):
-        return allow("unchanged", guarded=True)
+        return admit_unlisted(verdict, "unchanged")
     policy = policy_for(snapshot.rules.policies, ObjectRef(GROUP, kind, "", verdict.name), "", {})
     ref = ObjectRef(request.group, request.kind, "", verdict.name)
     return allow("unguarded") if policy is None else refuse_lever(verdict, ref, policy)
 
 
 def _form(tree: Tree, secret_key: bytes) -> Tree:
-    return live_form(tree, secret_key) if isinstance(tree, dict) else {}
+    """What counts of a lever: all but the labels and annotations that steer nobody."""
+    if not isinstance(tree, dict):
+        return {}
+    form = live_form(tree, secret_key)
+    metadata = form.get("metadata", {})
+    kept = {name: value for name, value in metadata.items() if name not in ("labels", "annotations")}
+    steering = [
+        (field, key, value)
+        for field in ("annotations", "labels")
+        for key, value in (metadata.get(field) or {}).items()
+        if key.partition("/")[0] == GROUP
+    ]
+    return {**form, "metadata": kept, "steering": steering}

@@ -37,6 +37,10 @@ def settle(
     that declares the object, "" where any may come to declare it. `want` is the object as Git wants it, where there are
     violations.
     """
+    writer = named_writer(verdict.request.identity, (one for policy in serving for one in policy.writers))
+    if writer is not None and not verdict.look.asked:
+        # Whatever the action: who is merely ahead of us shall not stand in a warning or a record as one who drifts.
+        return replace(refused, needs_refresh=True)
     if not adopted:
         return _admitted(refused, "not-adopted")
     if policy.action == "Warn":
@@ -48,20 +52,15 @@ def settle(
     if grant is not None:
         found = _admitted(refused, "granted", warnings=(message.granted(grant),))
         return replace(found, grant=grant.id, audit={**found.audit, "grant": grant.id})
-    writer = named_writer(verdict.request.identity, (one for policy in serving for one in policy.writers))
-    if writer is None:
-        return refused
-    return _of_writer(verdict, refused, writer, source)
+    return refused if writer is None else _of_writer(verdict, refused, writer, source)
 
 
 def _of_writer(verdict: Verdict, refused: Decision, writer: Writer, source: str) -> Decision:
-    """A named writer may be ahead of us: first Git is asked, and our slowness must not fail a deployment.
+    """A named writer whose write does not match, though Git was asked: our slowness must not fail a deployment.
 
     Where nobody can verify the content in time, the identity must be beyond doubt: impersonation is not.
     """
     look = verdict.look
-    if not look.asked:
-        return replace(refused, needs_refresh=True)
     ahead = look.ahead & {source} if source else look.ahead
     late = ahead and not look.answered and refused.code != "older-revision"
     if late and writer.on_timeout == "Allow" and has_real_token(verdict.request.identity):

@@ -11,7 +11,7 @@ from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import Tree
 from reconciler.policy.model import Policy, Rules
 from reconciler.policy.select import strictest, takes_in
-from webhook.decision.answer import allow, refuse_exclusive
+from webhook.decision.answer import admit_unlisted, allow, refuse_exclusive
 from webhook.decision.content import delegations_for
 from webhook.decision.rules import Handling
 from webhook.decision.types import Decision
@@ -33,7 +33,7 @@ def decide_undeclared(verdict: Verdict, handling: Handling) -> Decision:
     if policy is None:
         return allow("unguarded")
     if _delegated(verdict, policy, ref, was, now):
-        return allow("system-controller", guarded=True)
+        return admit_unlisted(verdict, "system-controller", policy)
     return refuse_exclusive(verdict, ref, policy)
 
 
