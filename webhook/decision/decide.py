@@ -180,6 +180,10 @@ def _violations(verdict: Verdict, entry: Entry, was: Tree, now: Tree) -> list[Vi
         *judge_content(entry, snapshot.rules, request.identity, request.operation, was, now),
         *_metadata(verdict, entry, before, now),
     ]
+    if request.operation == "CREATE" and (request.group, request.resource) == deletion.NAMESPACES:
+        # Clients ask for a namespace that may be there and take 409 for yes (`helm --create-namespace`): a refusal
+        # comes before that. What a bare one lacks is drift that anyone may repair.
+        found = [one for one in found if one.now is not ABSENT]
     if dig(request.old, "metadata", "deletionTimestamp") not in (ABSENT, None) and is_controller(request.identity):
         # Once an object is going, its controllers must be able to let it go, though Git declares the finalizer.
         found = [one for one in found if one.path[:2] != ("metadata", "finalizers") or one.kind == "metadata"]

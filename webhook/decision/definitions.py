@@ -1,22 +1,30 @@
-"""Owns changes of a CustomResourceDefinition that Git does not declare, while objects that Git declares go by it.
+"""Owns changes of a CustomResourceDefinition or APIService that Git does not declare, while Git's objects go by it.
 
-A version that is no longer served takes all objects out of reach that Git has in it, as deleting the definition would.
-Must not judge definitions that Git declares: they are content.
+A version that is no longer served takes all objects out of reach that Git has in it, as deleting the definition would;
+an API that another server answers for does so too. Must not judge definitions that Git declares: they are content.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
+from reconciler.compare.equal import same
 from reconciler.model.tree import Tree, dig
+from reconciler.policy.model import Subject
 from webhook.decision import deletion
 from webhook.decision.answer import refuse_cascade
+from webhook.decision.identity import is_one_of
 from webhook.decision.types import Decision, Request
 from webhook.decision.verdict import Verdict
 
+_API_SERVER: Final = (Subject(user="system:apiserver"),)
+
 
 def decide_definition(verdict: Verdict) -> Decision | None:
-    """Refuse to stop serving a version that Git's objects are in; None for every other change."""
+    """Refuse to stop serving a version that Git's objects are in, or to redirect their API; None for all else."""
+    if _redirects(verdict.request) and (inside := deletion.taken_along(verdict)):
+        return refuse_cascade(verdict, inside, "delete-cascade", verb="redirect")
     old, snapshot = verdict.request.old, verdict.snapshot
     group, kind = str(dig(old, "spec", "group")), str(dig(old, "spec", "names", "kind"))
     used = [one for one in no_longer_served(verdict.request) if snapshot.declares_version(group, one, kind)]
@@ -24,6 +32,14 @@ def decide_definition(verdict: Verdict) -> Decision | None:
         return None
     verb = f"stop serving {', '.join(used)} of"
     return refuse_cascade(verdict, deletion.taken_along(verdict), "delete-cascade", verb=verb)
+
+
+def _redirects(request: Request) -> bool:
+    """True where somebody else than the API server itself says who answers for a group."""
+    if (request.group, request.resource) != deletion.API_SERVICES or request.operation != "UPDATE":
+        return False
+    was, now = (dig(tree, "spec", "service") for tree in (request.old, request.object))
+    return not same(was, now) and not is_one_of(request.identity, _API_SERVER)
 
 
 def no_longer_served(request: Request) -> Collection[str]:

@@ -14,7 +14,7 @@ from webhook.decision.types import Code, Decision
 from webhook.decision.verdict import Verdict
 
 DEFINITIONS: Final = ("apiextensions.k8s.io", "customresourcedefinitions")
-_APISERVICE: Final = ("apiregistration.k8s.io", "apiservices")
+API_SERVICES: Final = ("apiregistration.k8s.io", "apiservices")
 NAMESPACES: Final = ("", "namespaces")
 
 
@@ -43,7 +43,7 @@ def taken_along(verdict: Verdict) -> Taken:
     if place == DEFINITIONS:
         plural, _, group = name.partition(".")
         return snapshot.of_resource(group, plural)
-    if place == _APISERVICE:
+    if place == API_SERVICES:
         _, _, group = name.partition(".")
         return snapshot.of_resource(group, "")
     return Taken()

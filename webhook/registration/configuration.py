@@ -136,10 +136,11 @@ def _plan_containers(plan: _Plan, kinds: Mapping[KindInfo, FailurePolicy]) -> No
             failure: FailurePolicy = "Fail" if "Fail" in failures else "Ignore"
             entry = plan[_Entry(container.group, container.version, "", failure)]
             entry[_Rule("Cluster", ("DELETE",))].add(container.resource)
-    if (_DEFINITIONS.group, _DEFINITIONS.resource) not in registered:
-        # A network plugin brings its definitions up to date before any Pod starts, the guard's own among them.
-        soft = plan[_Entry(_DEFINITIONS.group, _DEFINITIONS.version, "", "Ignore")]
-        soft[_Rule("Cluster", ("UPDATE",))].add(_DEFINITIONS.resource)
+    for changed in (_DEFINITIONS, _SERVICES):
+        if (changed.group, changed.resource) not in registered:
+            # A network plugin brings its definitions up to date before any Pod starts, the guard's own among them.
+            soft = plan[_Entry(changed.group, changed.version, "", "Ignore")]
+            soft[_Rule("Cluster", ("UPDATE",))].add(changed.resource)
 
 
 def _plan_derived(plan: _Plan, guarded: Iterable[Guarded], kinds: Mapping[KindInfo, FailurePolicy]) -> None:

@@ -59,6 +59,7 @@ UPDATE = ("UPDATE",)
 # What every registration holds: our own kinds, and the definitions without which they would not be.
 ALWAYS = {
     *(("setscrew.dev-v1alpha1-fail", "setscrew.dev", kind.resource, ALL, "Cluster") for kind in OWN),
+    ("apiregistration.k8s.io-v1", "apiregistration.k8s.io", "apiservices", UPDATE, "Cluster"),
     ("apiextensions.k8s.io-v1", "apiextensions.k8s.io", "customresourcedefinitions", UPDATE, "Cluster"),
     ("apiextensions.k8s.io-v1-fail", "apiextensions.k8s.io", "customresourcedefinitions", ("DELETE",), "Cluster"),
     ("apiregistration.k8s.io-v1-fail", "apiregistration.k8s.io", "apiservices", ("DELETE",), "Cluster"),
