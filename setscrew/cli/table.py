@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -17,9 +16,10 @@ _WIDTH_WITHOUT_TERMINAL = 160
 def console() -> Console:
     """The stream of data. rich honours NO_COLOR, and prints no colours where there is no terminal."""
     found = Console(highlight=False)
-    if found.is_terminal or "COLUMNS" in os.environ:
+    if found.is_terminal:
         return found
-    return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+    # A width that a shell has left in the environment is that of a terminal which is not asked here.
+    return Console(highlight=False, width=max(found.width, _WIDTH_WITHOUT_TERMINAL))
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str | list[str]]]) -> None:

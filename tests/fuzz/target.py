@@ -30,7 +30,7 @@ GUARDED: Final = (
     "owned",
 )  # fmt: skip
 _SECONDS: Final = 600.0
-_HEAD_UID: Final = re.compile(rb'\A\{[^{}]*"request":\{"uid":"([^"]*)"')
+_HEAD_UID: Final = re.compile(rb'\A\s*\{[^{}]*"request"\s*:\s*\{\s*"uid"\s*:\s*"([^"]*)"')
 _HEAD: Final = b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u-1",'
 
 
