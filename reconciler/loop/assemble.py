@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,7 @@ from reconciler.policy.model import Policy, Rules, ScalerRule
 from reconciler.policy.select import any_kind, policies_for
 from reconciler.snapshot.model import Entry
 
+_SHOWN: Final = 5
 _BYTES = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -102,6 +104,7 @@ def assemble(
                 objects[declared.ref] = declared
                 tied.setdefault((declared.policy.name, *declared.rivals), declared.ref)
     problems += [_tie(names, ref) for names, ref in tied.items() if len(names) > 1]
+    problems += [_not_stored(one.form) for one in objects.values() if one.form.dropped]
     return Assembly(objects, tuple(problems), rules.scalers)
 
 
@@ -148,6 +151,13 @@ def _policies_of(form: CanonicalObject, rules: Rules) -> tuple[Policy, ...]:
 def _key(settled: RenderedObject) -> str:
     said = replace(settled, tree=without_generated(settled.tree, settled.generated))
     return hashlib.sha256(_BYTES([settled.ref, manifest(said), settled.generated])).hexdigest()
+
+
+def _not_stored(form: CanonicalObject) -> str:
+    """Not drift, since no server could store it; but somebody may have taken the field out of its definition."""
+    shown = ", ".join(".".join(path) for path in list(form.dropped)[:_SHOWN])
+    more = f" and {len(form.dropped) - _SHOWN} more" if len(form.dropped) > _SHOWN else ""
+    return f"{form.ref}: {shown}{more}: no such field in the schema, so what Git declares there is not stored"
 
 
 def _tie(names: tuple[str, ...], ref: ObjectRef) -> str:

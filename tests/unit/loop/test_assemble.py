@@ -60,6 +60,13 @@ def test_two_policies_of_one_priority_are_named_once_and_the_stricter_one_applie
     )
 
 
+def test_what_no_schema_knows_is_named_since_no_server_stores_it() -> None:
+    found = assemble([(context(), [rendered("a", dta={"x": "1"}), rendered("b")])], RULES)
+    assert found.problems == (
+        "ConfigMap shop/a: dta: no such field in the schema, so what Git declares there is not stored",
+    )
+
+
 def test_a_kind_that_is_never_guarded_is_left_out_and_it_is_said() -> None:
     rules = replace(RULES, never_guarded=("Endpoints", "coordination.k8s.io/*"))
     found = assemble([(context(rules), [rendered("a"), rendered("b", kind="Endpoints")])], rules)
