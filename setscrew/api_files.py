@@ -18,7 +18,6 @@ from webhook.api.configuration import Receiver, ReceiverSpec, checked_secret, pa
 
 API_FILE: Final = "api.json"
 TOKEN_FILE: Final = "api-token"  # noqa: S105 - a file name
-STATE_FILE: Final = "state.db"
 RECONCILER_SOCKET: Final = "reconciler.sock"
 _TOKEN_BYTES: Final = 4096
 

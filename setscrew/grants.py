@@ -16,20 +16,11 @@ from reconciler.policy.grant import Grant
 from reconciler.policy.granting import name_of, parse_grant
 from reconciler.policy.model import GrantRules
 from reconciler.store.grants import add_grant, find_grant, publish_grants, revoke_grant
-from reconciler.store.state import State, open_state, sqlite_url
-from setscrew.api_files import STATE_FILE, write_private
+from reconciler.store.state import State
+from setscrew.api_files import write_private
 
 CONFIGURED: Final = "configuration"
 Document = tuple[str, Mapping[str, Any]]
-
-
-def open_grants(state_dir: Path) -> State:
-    """The store of a state directory that is there. Raises UsageError, StoreError."""
-    path = state_dir / STATE_FILE
-    if not path.is_file():
-        hint = "give the state directory of `setscrew run` with --state, or set SETSCREW_STATE"
-        raise UsageError("no state of Setscrew is here", where=str(state_dir), hint=hint)
-    return open_state(sqlite_url(path))
 
 
 def create(

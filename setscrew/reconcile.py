@@ -24,9 +24,8 @@ from reconciler.loop.sources import Sources
 from reconciler.render.spec import RenderTools
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.schema_data import load_builtin
-from reconciler.store.state import open_state, sqlite_url
 from setscrew import configuration, grants, statedir
-from setscrew.api_files import STATE_FILE
+from setscrew.store import open_store
 from webhook.decision.identity import CANONICALIZER
 from webhook.registration.apply import register, registered_now
 from webhook.registration.client import UrlClient
@@ -69,7 +68,7 @@ def make(options: Options) -> Clockwork:
     client = ApiClient.load(options.kubeconfig) if options.kubeconfig else None
     dry_runs = ApiClient.load(options.canonicalizer_kubeconfig) if options.canonicalizer_kubeconfig else None
     builtin = load_builtin()
-    state = open_state(sqlite_url(state_dir / STATE_FILE))
+    state = open_store(state_dir)
     grants.take_configured(state, state_dir, config.grants, config.rules.grants, datetime.now(UTC).timestamp(), say)
     reconciler = Reconciler(
         sources=Sources(config.sources, options.tools, state_dir / "mirrors", allow_local=options.allow_local),
@@ -96,8 +95,7 @@ def make(options: Options) -> Clockwork:
 
 def _last(state_dir: Path) -> MemorySnapshot | None:
     """The snapshot that the process before this one has left, or None: it holds until Git could be read."""
-    feed = Feed(state_dir / "snapshots" / "current.json")
-    feed.poll()
+    feed = Feed.of(state_dir)
     last = feed.current()
     if last is None:
         if feed.problem:

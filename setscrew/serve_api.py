@@ -19,8 +19,9 @@ from flask import Flask
 
 from reconciler.errors import SetscrewError
 from reconciler.store import decisions, deliveries, findings, sources
-from reconciler.store.state import State, open_state, sqlite_url
-from setscrew.api_files import RECONCILER_SOCKET, STATE_FILE, ensure_token, load_receivers, write_address
+from reconciler.store.state import State
+from setscrew.api_files import RECONCILER_SOCKET, ensure_token, load_receivers, write_address
+from setscrew.store import open_store
 from webhook.api.app import create_api_app
 from webhook.api.configuration import Receiver
 from webhook.api.listener import bind, serve, url_of
@@ -70,7 +71,7 @@ class StoredState:
 
 def make_app(state_dir: Path, token: bytes, receivers: tuple[Receiver, ...] = (), cluster: str = "default") -> Flask:
     """The app over a state directory; opens the store, so call it after a fork. Raises StoreError."""
-    state = open_state(sqlite_url(state_dir / STATE_FILE), cluster=cluster)
+    state = open_store(state_dir, cluster)
     settings = ApiSettings(token=token, now=lambda: datetime.now(UTC), receivers=receivers, cluster=cluster)
     return create_api_app(StoredState(state), settings, functools.partial(poke, state_dir / RECONCILER_SOCKET))
 
@@ -82,7 +83,7 @@ def run(state_dir: Path, host: str, port: int, receivers_path: Path | None = Non
     listener = bind(host, port)
     token = ensure_token(state_dir)
     # Opened once here, so that a damaged store is one clear line and not a worker that dies again and again.
-    open_state(sqlite_url(state_dir / STATE_FILE)).close()
+    open_store(state_dir).close()
     write_address(state_dir, url_of(listener))
     serve(listener, functools.partial(make_app, state_dir, token, receivers), log_level=log_level)
 

@@ -16,8 +16,9 @@ from reconciler.store.chain import Head
 from reconciler.store.decisions import read_decisions
 from reconciler.store.verify import Verification
 from reconciler.store.verify import verify as verified
-from setscrew.cli.common import finish, note, output_option, print_json
-from setscrew.cli.trail import Since, opened, print_decisions, state_option
+from setscrew.cli.common import finish, note, output_option, print_json, state_option
+from setscrew.cli.trail import Since, print_decisions
+from setscrew.store import existing_store
 
 _HEAD = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
 _SHOWN = 20
@@ -65,7 +66,7 @@ def verify(head: Head | None, state_dir: Path, output: str) -> None:
     setscrew audit verify --state ./state
     setscrew audit verify --head 1204:5f0c…    a head of last week
     """
-    with opened(state_dir) as state:
+    with existing_store(state_dir) as state:
         found = verified(state, head)
     if output == "json":
         print_json(_as_json(found))
@@ -88,7 +89,7 @@ def verify(head: Head | None, state_dir: Path, output: str) -> None:
 @output_option("table", "json", default="table")
 def list_decisions(since: str | None, limit: int, state_dir: Path, output: str, **filters: str | None) -> None:
     """List recorded decisions, newest first. Exit status 0, also if there are none."""
-    with opened(state_dir) as state:
+    with existing_store(state_dir) as state:
         chosen = {key: value for key, value in filters.items() if value}
         found, total = read_decisions(state, chosen, limit, since or "")
     left = total - len(found)

@@ -27,6 +27,9 @@ from webhook.server.feed import Feed, SnapshotFile
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 EXISTING = click.Path(path_type=Path, exists=True)
+state_option = click.option(
+    "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
+)
 
 
 def output_option(*formats: str, default: str) -> Callable[[F], F]:
@@ -106,8 +109,7 @@ def current_snapshot(state_dir: Path | None) -> SnapshotFile:
     """The snapshot that a running instance enforces. Raises UsageError where there is none."""
     if state_dir is None:
         raise UsageError("--state is needed", hint="the state directory of `setscrew run`; or set SETSCREW_STATE")
-    feed = Feed(state_dir / "snapshots" / "current.json")
-    feed.poll()
+    feed = Feed.of(state_dir)
     snapshot = feed.current()
     if snapshot is None:
         raise UsageError("no snapshot yet", where=str(state_dir), hint=feed.problem or "start `setscrew run` first")

@@ -15,7 +15,7 @@ import click
 from reconciler.errors import UsageError
 from reconciler.limits import SWITCH_SECONDS
 from reconciler.loop.serve import REFRESH_SOCKET
-from setscrew.cli.common import PATH, note, output_option, print_json
+from setscrew.cli.common import note, output_option, print_json, state_option
 
 _MEANING: Final = {
     "enforced": "changes away from Git are refused",
@@ -27,9 +27,7 @@ _MEANING: Final = {
 @click.argument("sources", metavar="[SOURCE]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every configured source.")
 @click.option("--off", "--watch", "off", is_flag=True, help="Undo it: refuse nothing of the source, only watch it.")
-@click.option(
-    "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
-)
+@state_option
 @output_option("text", "json", default="text")
 def enforce(sources: tuple[str, ...], every: bool, off: bool, state_dir: Path, output: str) -> None:
     r"""Enforce SOURCE from now on: all of it, also objects that differ from Git. Prints the mode before and after.

@@ -25,7 +25,7 @@ from reconciler.policy.grant import Grant
 from reconciler.policy.granting import as_document
 from reconciler.snapshot.model import Entry
 from setscrew.asking import Question, answered, asker, value
-from setscrew.cli.common import PATH, current_snapshot, note, output_option, print_json
+from setscrew.cli.common import current_snapshot, note, output_option, print_json, state_option
 from setscrew.cli.explain_text import print_explained
 from setscrew.fields import ANOTHER, parse, value_at
 from webhook.decision.types import Decision
@@ -55,9 +55,7 @@ DERIVED_TEXT: Final = "Pods, ReplicaSets and Jobs that controllers derive are no
 @click.option("--delete", is_flag=True, help="Ask about deleting the object.")
 @click.option("--as", "user", default="you", help="Whose change to ask about (a user name).")
 @click.option("--group", "groups", multiple=True, help="A group of that user; may be repeated.")
-@click.option(
-    "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
-)
+@state_option
 @click.option("--kubeconfig", default="", envvar="KUBECONFIG", help="Who reads the live object (left out: not read).")
 @output_option("text", "json", default="text")
 def explain(target: str, namespace: str, state_dir: Path, kubeconfig: str, output: str, **asked: Any) -> None:

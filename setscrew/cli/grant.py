@@ -8,7 +8,6 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,14 @@ from reconciler.policy.grant import Grant
 from reconciler.policy.granting import KIND, as_document, state, username
 from reconciler.report.printable import one_line
 from reconciler.store.grants import read_grants
-from reconciler.store.state import State
 from setscrew import configuration, grants
-from setscrew.cli.common import PATH, note, output_option, print_json, print_yaml
+from setscrew.cli.common import PATH, note, output_option, print_json, print_yaml, state_option
 from setscrew.cli.table import print_rows
+from setscrew.store import existing_store
 from webhook.server.feed import Feed, SnapshotFile
 
 _COMMAND_LINE = "command line"
 _PATTERN = re.compile(r"[*?\[]")
-_state_option = click.option(
-    "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
-)
 
 
 @click.group()
@@ -60,7 +56,7 @@ def grant() -> None:
 @click.option("--until", help="In place of --for: 2027-01-31T22:30:00Z.")
 @click.option("--reason", default="", help="Why.")
 @click.option("--approver", default="", help="Who says yes: somebody whom the grant does not name.")
-@_state_option
+@state_option
 @output_option("name", "json", "yaml", default="name")
 def create(file: Path | None, state_dir: Path, output: str, **options: Any) -> None:
     r"""Grant: what is named may leave Git until the grant ends, and who writes is warned and recorded.
@@ -75,10 +71,10 @@ def create(file: Path | None, state_dir: Path, output: str, **options: Any) -> N
     if file is not None and any(options.values()):
         raise UsageError("--file says all of it", where="--file", hint="leave the other options out")
     documents = _documents(file) if file is not None else [(_COMMAND_LINE, _document(options))]
-    snapshot = _snapshot(state_dir)
+    snapshot = Feed.of(state_dir).current()
     rules = (snapshot.rules if snapshot is not None else configuration.load(None).rules).grants
     now = time.time()
-    with _opened(state_dir) as store:
+    with existing_store(state_dir) as store:
         made = grants.create(store, state_dir, documents, rules, now, _me())
     for one in made:
         note([f"grant {one.id} for {_subjects(one)} until {_time(one.not_after)}; what stays then is drift"])
@@ -92,12 +88,12 @@ def create(file: Path | None, state_dir: Path, output: str, **options: Any) -> N
 
 @grant.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that have ended or are revoked.")
-@_state_option
+@state_option
 @output_option("table", "json", "yaml", default="table")
 def list_grants(everything: bool, state_dir: Path, output: str) -> None:
     """List the grants that are in force, newest first."""
     now = time.time()
-    with _opened(state_dir) as store:
+    with existing_store(state_dir) as store:
         found = read_grants(store)
     shown = [one for one in found if everything or not (one.revoked or one.not_after <= now)]
     trees = [as_document(one, now) for one in shown]
@@ -112,13 +108,13 @@ def list_grants(everything: bool, state_dir: Path, output: str) -> None:
 @grant.command()
 @click.argument("identity", metavar="ID")
 @click.option("--reason", default="", help="Why.")
-@_state_option
+@state_option
 def revoke(identity: str, reason: str, state_dir: Path) -> None:
     """End the grant ID now. What was written under it stays, as drift."""
     if not reason.isprintable() or len(reason) > GRANT_TEXT_CHARS:
         raise UsageError(f"expected one printable line of at most {GRANT_TEXT_CHARS} characters", where="--reason")
     now = time.time()
-    with _opened(state_dir) as store:
+    with existing_store(state_dir) as store:
         ended = grants.revoke(store, state_dir, identity, now, by=_me(), reason=reason)
     if ended.revoked:
         note([f"grant {ended.id} is revoked since {_time(ended.revoked)}"])
@@ -158,12 +154,6 @@ def _name(subject: str) -> str:
     return f"{who}-{datetime.now(UTC):%m%d-%H%M}-{secrets.token_hex(2)}"
 
 
-def _snapshot(state_dir: Path) -> SnapshotFile | None:
-    feed = Feed(state_dir / "snapshots" / "current.json")
-    feed.poll()
-    return feed.current()
-
-
 def _unknown(one: Grant, snapshot: SnapshotFile | None) -> Iterator[str]:
     """Refs that no source declares: a slip at 3 a.m. permits nothing, and nobody would know why."""
     for ref in one.scope.refs if snapshot is not None else ():
@@ -173,15 +163,6 @@ def _unknown(one: Grant, snapshot: SnapshotFile | None) -> Iterator[str]:
         known = _PATTERN.search(ref) or (snapshot and snapshot.by_ref(ObjectRef(group, name, namespace, own)))
         if not known:
             yield ref
-
-
-@contextmanager
-def _opened(state_dir: Path) -> Iterator[State]:
-    store = grants.open_grants(state_dir)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _me() -> str:

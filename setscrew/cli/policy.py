@@ -13,9 +13,10 @@ from reconciler.policy.model import Action
 from reconciler.report.printable import one_line, printable
 from reconciler.report.rehearsal import Rehearsal, rehearse
 from reconciler.store.decisions import Span, span, walk_decisions
-from setscrew.cli.common import finish, note, output_option, print_json
+from setscrew.cli.common import finish, note, output_option, print_json, state_option
 from setscrew.cli.table import print_rows
-from setscrew.cli.trail import Since, opened, print_decisions, state_option
+from setscrew.cli.trail import Since, print_decisions
+from setscrew.store import existing_store
 
 _COUNTED = 10
 
@@ -50,7 +51,7 @@ def try_action(action: Action, since: str, limit: int, state_dir: Path, output: 
     setscrew policy try --action Warn --policy gpu -o json
     """
     chosen = {key: value for key, value in filters.items() if value}
-    with opened(state_dir) as state:
+    with existing_store(state_dir) as state:
         looked = span(state, chosen, since)
         walk = walk_decisions(state, chosen, since, refused=action != "Deny")
         found = rehearse(walk, action, limit)

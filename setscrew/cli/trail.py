@@ -1,29 +1,19 @@
-"""Owns what the commands share that read the record of decisions: the store, times, a decision as a row."""
+"""Owns what the commands share that read the record of decisions: times, a decision as a row. Must not read it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from reconciler.errors import UsageError
 from reconciler.model.quantity import nanoseconds
 from reconciler.report.rehearsal import object_of
 from reconciler.store.decisions import CUT, GAP
-from reconciler.store.state import State, open_state, sqlite_url
-from setscrew.api_files import STATE_FILE
-from setscrew.cli.common import PATH
 from setscrew.cli.table import print_rows
 
 _PATHS_SHOWN: Final = 3
-
-state_option = click.option(
-    "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
-)
 
 
 class Since(click.ParamType[str]):
@@ -47,20 +37,6 @@ def _ago(text: str) -> datetime | None:
     if not days.isdecimal() or length is None or length < 0:
         return None
     return datetime.now(UTC) - timedelta(days=int(days), seconds=float(length) / 10**9)
-
-
-@contextmanager
-def opened(state_dir: Path) -> Iterator[State]:
-    """The state store of a directory. Raises UsageError where there is none: asking must not make one; StoreError."""
-    path = state_dir / STATE_FILE
-    if not path.is_file():
-        hint = "give the state directory of `setscrew run`"
-        raise UsageError("no decisions are recorded here", where=str(path), hint=hint)
-    state = open_state(sqlite_url(path))
-    try:
-        yield state
-    finally:
-        state.close()
 
 
 def print_decisions(decisions: Iterable[Mapping[str, Any]]) -> None:

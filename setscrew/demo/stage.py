@@ -160,9 +160,7 @@ class Stage:
 
     def snapshot(self) -> Any:
         """The current snapshot (webhook.server.feed.SnapshotFile), or None."""
-        feed = Feed(self.state_dir / "snapshots" / "current.json")
-        feed.poll()
-        return feed.current()
+        return Feed.of(self.state_dir).current()
 
     def enforced(self, commit: str) -> bool:
         """True once the snapshot of that commit is current."""

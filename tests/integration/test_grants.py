@@ -20,7 +20,8 @@ import pytest
 from reconciler.policy.model import GrantRules
 from reconciler.store.grants import read_grants
 from setscrew.demo.stage import PERSON, Stage
-from setscrew.grants import create, open_grants, revoke
+from setscrew.grants import create, revoke
+from setscrew.store import existing_store
 from tests.support import small_shop
 from tests.support.waiting import eventually
 
@@ -41,10 +42,9 @@ def stage(alone: None) -> Iterator[Stage]:
 def synced(stage: Stage) -> Iterator[Stage]:
     """No grant, and no drift, from the test before."""
     yield stage
-    store, now = open_grants(stage.state_dir), time.time()
-    for one in read_grants(store):
-        revoke(store, stage.state_dir, one.id, now, by="the test", reason="")
-    store.close()
+    with existing_store(stage.state_dir) as store:
+        for one in read_grants(store):
+            revoke(store, stage.state_dir, one.id, time.time(), by="the test", reason="")
     small_shop.sync(stage)
     eventually(lambda: refused(stage), "no grant holds", PATIENCE)
     small_shop.sync(stage)
@@ -190,10 +190,10 @@ def test_a_revoked_grant_permits_nothing_any_more(synced: Stage) -> None:
 
 
 def test_a_grant_ends_without_anybodys_doing(synced: Stage) -> None:
-    store, spec = open_grants(synced.state_dir), {"subjects": [{"user": PERSON}], "scope": {"namespaces": ["shop"]}}
+    spec = {"subjects": [{"user": PERSON}], "scope": {"namespaces": ["shop"]}}
     document = {"metadata": {"name": "short"}, "spec": {**spec, "reason": "r", "approver": "lena", "duration": "30s"}}
-    create(store, synced.state_dir, [("test", document)], GrantRules(), time.time(), "the test")
-    store.close()
+    with existing_store(synced.state_dir) as store:
+        create(store, synced.state_dir, [("test", document)], GrantRules(), time.time(), "the test")
     assert warned(admitted(synced))[0] == "short"
     eventually(lambda: refused(synced), "the grant has ended", PATIENCE)
 

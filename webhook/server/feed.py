@@ -174,6 +174,13 @@ class Feed:
         self._current: SnapshotFile | None = None
         self.problem = ""
 
+    @classmethod
+    def of(cls, state_dir: Path) -> Feed:
+        """The feed of a state directory, looked at once."""
+        feed = cls(state_dir / "snapshots" / "current.json")
+        feed.poll()
+        return feed
+
     def current(self) -> SnapshotFile | None:
         """The snapshot to decide with, or None while there is none."""
         return self._current

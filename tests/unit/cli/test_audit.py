@@ -112,9 +112,9 @@ def test_a_head_that_was_kept_elsewhere_shows_a_chain_that_was_made_anew(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["audit", "verify"], "no decisions are recorded here (give the state directory of `setscrew run`) [SS1000]"),
-        (["audit", "list"], "no decisions are recorded here"),
-        (["policy", "try", "--action", "Deny"], "no decisions are recorded here"),
+        (["audit", "verify"], "no state of Setscrew is here (give the state directory of `setscrew run` with --state"),
+        (["audit", "list"], "no state of Setscrew is here"),
+        (["policy", "try", "--action", "Deny"], "no state of Setscrew is here"),
         (["audit", "verify", "--head", "3"], "expected SEQ:HASH"),
         (["audit", "list", "--since", "yesterday"], "'yesterday' is no time, such as 7d"),
         (["policy", "try", "--action", "Maybe"], "'Maybe' is not one of"),

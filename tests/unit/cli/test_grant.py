@@ -18,7 +18,8 @@ from reconciler.policy.model import GrantRules
 from reconciler.store.grants import read_grants
 from reconciler.store.state import State, open_state, sqlite_url
 from setscrew import configuration
-from setscrew.grants import create, open_grants, publish, take_configured
+from setscrew.grants import create, publish, take_configured
+from setscrew.store import existing_store
 
 ASK = ("--user", "dana", "--for", "1h", "--reason", "on fire", "--approver", "lena")
 WEB = ("--ref", "Deployment.apps shop/web")
@@ -37,9 +38,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def store(home: Path) -> Iterator[State]:
-    opened = open_grants(home)
-    yield opened
-    opened.close()
+    with existing_store(home) as opened:
+        yield opened
 
 
 def published(home: Path) -> list[Grant]:
@@ -196,9 +196,8 @@ def test_configuration_hands_on_documents_of_grants_unread(tmp_path: Path) -> No
 
 def test_many_hands_at_once_lose_no_grant(home: Path) -> None:
     def one(number: int) -> None:
-        mine = open_grants(home)
-        create(mine, home, [("x", document(f"g-{number}"))], GrantRules(), NOW, "root")
-        mine.close()
+        with existing_store(home) as mine:
+            create(mine, home, [("x", document(f"g-{number}"))], GrantRules(), NOW, "root")
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(12)]
     for thread in threads:
