@@ -29,10 +29,10 @@ from reconciler.loop.sources import Good, Sources
 from reconciler.loop.standing import Mode, Standing
 from reconciler.loop.talk import Talk
 from reconciler.loop.trust import View
+from reconciler.model.instant import stamp
 from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
 from reconciler.render.spec import Capabilities
-from reconciler.report.drift import stamp
 from reconciler.schema.builtin import Builtin
 from reconciler.snapshot.model import Earlier, MemorySnapshot, SourceState
 from reconciler.store.deletes import with_deletes

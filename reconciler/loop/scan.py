@@ -14,8 +14,9 @@ from reconciler.compare.comparison import compare
 from reconciler.compare.patch import repair
 from reconciler.limits import REPORT_PROBLEMS
 from reconciler.loop.trust import Accused
+from reconciler.model.instant import stamp
 from reconciler.model.tree import ABSENT, dig
-from reconciler.report.drift import DriftItem, sha256, stamp
+from reconciler.report.drift import DriftItem, sha256
 from reconciler.report.item import drift_item, stray_item
 from reconciler.report.printable import printable
 from reconciler.report.scope import guarded_changes

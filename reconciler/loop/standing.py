@@ -15,9 +15,10 @@ from typing import Final, Literal
 from reconciler.errors import ClusterError
 from reconciler.limits import SIGHTS_QUICKLY
 from reconciler.loop.assemble import policy_of
+from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Rules
-from reconciler.report.drift import DriftItem, stamp
+from reconciler.report.drift import DriftItem
 from reconciler.report.standing import Seen, Sight, differing, seen, sighted, watched
 from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
 from reconciler.store.standing import read_modes, read_sights, save_standing
@@ -35,9 +36,7 @@ Look = Callable[[MemorySnapshot], Collection[DriftItem] | None]
 class Standing:
     """`look` tells how entries stand in the cluster, None where there is none; raises ClusterError.
 
-    `by_word`: every source is enforced when it is first met.
-
-    `last` is what the process before this one has published.
+    `by_word`: every source is enforced when it is first met. `last` is what the process before this one has published.
     """
 
     state: State

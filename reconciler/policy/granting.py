@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_ENTRIES, GRANT_TEXT_CHARS
+from reconciler.model.instant import stamp_of
 from reconciler.model.path import unescaped
 from reconciler.model.quantity import nanoseconds
 from reconciler.policy.grant import Grant, Scope
@@ -64,7 +65,7 @@ def name_of(document: Mapping[str, Any], where: str) -> str:
 def as_document(grant: Grant, now: float) -> dict[str, Any]:
     """The grant as a DriftGrant, with the instant at which it ends, and a `status`."""
     scope = {name: list(words) for name in Scope.__slots__ if (words := getattr(grant.scope, name))}
-    revocation = {"revoked": _stamp(grant.revoked), "revokedBy": grant.revoked_by, "revokedFor": grant.revoked_for}
+    revocation = {"revoked": stamp_of(grant.revoked), "revokedBy": grant.revoked_by, "revokedFor": grant.revoked_for}
     return {
         "apiVersion": "setscrew.dev/v1alpha1",
         "kind": KIND,
@@ -73,13 +74,13 @@ def as_document(grant: Grant, now: float) -> dict[str, Any]:
             "subjects": [_subject(one) for one in grant.subjects],
             "scope": scope,
             "reason": grant.reason,
-            "notBefore": _stamp(grant.not_before),
-            "notAfter": _stamp(grant.not_after),
+            "notBefore": stamp_of(grant.not_before),
+            "notAfter": stamp_of(grant.not_after),
             "approver": grant.approver,
         },
         "status": {
             "state": state(grant, now),
-            "created": _stamp(grant.created),
+            "created": stamp_of(grant.created),
             "createdBy": grant.created_by,
             **(revocation if grant.revoked else {}),
         },
@@ -202,11 +203,11 @@ def _is_element(element: str) -> bool:
 
 def _check_allowed(grant: Grant, rules: GrantRules, now: float, reader: Reader) -> None:
     if grant.not_after <= now:
-        raise _not_allowed(reader, f"notAfter: {_stamp(grant.not_after)} is in the past")
+        raise _not_allowed(reader, f"notAfter: {stamp_of(grant.not_after)} is in the past")
     if grant.not_before >= grant.not_after:
         raise _not_allowed(reader, "notBefore: the grant ends before it begins")
     if grant.not_after > now + timedelta(hours=rules.most_hours).total_seconds():
-        hint = f"now it is {_stamp(now)}; renew it when it ends, or change Git"
+        hint = f"now it is {stamp_of(now)}; renew it when it ends, or change Git"
         raise _not_allowed(reader, f"a grant lasts at most {rules.most_hours} hours", hint)
     if rules.self_approval == "Deny" and is_subject(grant.approver, grant.subjects):
         hint = "somebody else approves; GrantRules say selfApproval: Deny"
@@ -225,7 +226,3 @@ def spellings(name: str) -> frozenset[str]:
 
 def _not_allowed(reader: Reader, message: str, hint: str = "") -> UsageError:
     return UsageError(message, where=reader.where, hint=hint, code=NOT_ALLOWED)
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,10 +10,11 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from reconciler.limits import REPORT_STALE_SECONDS
+from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef, split_api_version
 from reconciler.model.tree import ABSENT, Tree
 
@@ -194,11 +195,6 @@ def finding_id(ref: ObjectRef, cluster: str = DEFAULT_CLUSTER) -> str:
     """SHA-256, hex, of cluster/group/kind/namespace/name: stable for an object whatever its version."""
     text = f"{cluster}/{ref.group}/{ref.kind}/{ref.namespace}/{ref.name}"
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
-
-
-def stamp(time: datetime) -> str:
-    """RFC 3339 in UTC with seconds: the one spelling of times here, so that they sort as text."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def stale_reason(observed_at: str, now: datetime, broken_sources: Sequence[str] = ()) -> str:

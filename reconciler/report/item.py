@@ -15,6 +15,7 @@ from reconciler.compare.blame import blame
 from reconciler.compare.comparison import Change, Comparison
 from reconciler.compare.mask import MASK, SECRET_NAME
 from reconciler.limits import REPORT_CHANGES
+from reconciler.model.instant import stamp
 from reconciler.model.path import ItemKey, Path
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
@@ -27,7 +28,6 @@ from reconciler.report.drift import (
     DriftState,
     finding_id,
     sha256,
-    stamp,
 )
 from reconciler.report.printable import conceal, is_masked, mask_leaves, printable
 from reconciler.snapshot.model import Entry, SourceState

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select
 
 from reconciler.limits import DELIVERIES_KEPT, DELIVERY_HOURS
-from reconciler.report.drift import stamp
+from reconciler.model.instant import stamp
 from reconciler.store.schema import DELIVERIES
 from reconciler.store.state import State
 

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_BYTES, GRANTS_IN_FORCE
+from reconciler.model.instant import stamp_of
 from reconciler.policy.grant import Grant
 from reconciler.policy.grant_file import dump
 from reconciler.policy.granting import NOT_ALLOWED
-from reconciler.report.drift import stamp
 from reconciler.store.schema import GRANTS
 from reconciler.store.state import State
 
@@ -36,7 +35,7 @@ def add_grant(state: State, grant: Grant, asked: str, now: float) -> Grant:
         if _count(connection, state.cluster, now) >= GRANTS_IN_FORCE:
             hint = "revoke what nobody needs: `setscrew grant list`"
             raise UsageError(f"{GRANTS_IN_FORCE} grants are in force, no more may be", hint=hint, code=NOT_ALLOWED)
-        row = {"cluster": state.cluster, "id": grant.id, "not_after": _text(grant.not_after), "revoked": ""}
+        row = {"cluster": state.cluster, "id": grant.id, "not_after": stamp_of(grant.not_after), "revoked": ""}
         connection.execute(insert(GRANTS).values(row | {"asked": asked, "body": _body(grant)}))
     return grant
 
@@ -62,7 +61,7 @@ def revoke_grant(state: State, identity: str, now: float, *, by: str, reason: st
             return grant
         grant = replace(grant, revoked=float(int(now)), revoked_by=by, revoked_for=reason)
         where = and_(GRANTS.c.cluster == state.cluster, GRANTS.c.id == identity)
-        connection.execute(update(GRANTS).where(where).values(revoked=_text(now), body=_body(grant)))
+        connection.execute(update(GRANTS).where(where).values(revoked=stamp_of(now), body=_body(grant)))
     return grant
 
 
@@ -77,8 +76,8 @@ def read_grants(state: State) -> list[Grant]:
 def publish_grants(state: State, now: float, write: Callable[[bytes], None]) -> None:
     """Hand the file of all grants that may hold from `now` on to `write`, while nobody else writes to the store."""
     with state.write() as connection:
-        where = and_(GRANTS.c.cluster == state.cluster, GRANTS.c.revoked == "", GRANTS.c.not_after > _text(now))
-        bodies = connection.execute(select(GRANTS.c.body).where(where).order_by(GRANTS.c.id)).scalars()
+        query = select(GRANTS.c.body).where(_not_ended(state.cluster, now)).order_by(GRANTS.c.id)
+        bodies = connection.execute(query).scalars()
         write(dump(msgspec.json.decode(body, type=Grant) for body in bodies))
 
 
@@ -96,13 +95,13 @@ def _same(grant: Grant, before: str, asked: str) -> Grant:
 
 
 def _count(connection: Connection, cluster: str, now: float) -> int:
-    where = and_(GRANTS.c.cluster == cluster, GRANTS.c.revoked == "", GRANTS.c.not_after > _text(now))
-    return connection.execute(select(func.count()).select_from(GRANTS).where(where)).scalar() or 0
+    query = select(func.count()).select_from(GRANTS).where(_not_ended(cluster, now))
+    return connection.execute(query).scalar() or 0
+
+
+def _not_ended(cluster: str, now: float) -> ColumnElement[bool]:
+    return and_(GRANTS.c.cluster == cluster, GRANTS.c.revoked == "", GRANTS.c.not_after > stamp_of(now))
 
 
 def _body(grant: Grant) -> str:
     return msgspec.json.encode(grant).decode()
-
-
-def _text(seconds: float) -> str:
-    return stamp(datetime.fromtimestamp(seconds, UTC))

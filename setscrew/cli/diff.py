@@ -16,8 +16,9 @@ from reconciler.loop.forms import Forms
 from reconciler.loop.scan import scan
 from reconciler.loop.server_state import read_state
 from reconciler.loop.trust import View
+from reconciler.model.instant import stamp
 from reconciler.render.spec import RenderResult
-from reconciler.report.drift import DriftReport, stamp
+from reconciler.report.drift import DriftReport
 from reconciler.snapshot.model import MemorySnapshot, SourceState
 from reconciler.store.schema_data import load_builtin
 from setscrew import configuration

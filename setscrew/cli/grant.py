@@ -16,6 +16,7 @@ import click
 
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_TEXT_CHARS
+from reconciler.model.instant import stamp_of
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.grant import Grant
 from reconciler.policy.granting import KIND, as_document, state, username
@@ -77,7 +78,7 @@ def create(file: Path | None, state_dir: Path, output: str, **options: Any) -> N
     with existing_store(state_dir) as store:
         made = grants.create(store, state_dir, documents, rules, now, _me())
     for one in made:
-        note([f"grant {one.id} for {_subjects(one)} until {_time(one.not_after)}; what stays then is drift"])
+        note([f"grant {one.id} for {_subjects(one)} until {stamp_of(one.not_after)}; what stays then is drift"])
         note(f"no source declares {ref}" for ref in _unknown(one, snapshot))
     if output == "name":
         click.echo("\n".join(one.id for one in made))
@@ -117,9 +118,9 @@ def revoke(identity: str, reason: str, state_dir: Path) -> None:
     with existing_store(state_dir) as store:
         ended = grants.revoke(store, state_dir, identity, now, by=_me(), reason=reason)
     if ended.revoked:
-        note([f"grant {ended.id} is revoked since {_time(ended.revoked)}"])
+        note([f"grant {ended.id} is revoked since {stamp_of(ended.revoked)}"])
     else:
-        note([f"grant {ended.id} has ended at {_time(ended.not_after)} by itself"])
+        note([f"grant {ended.id} has ended at {stamp_of(ended.not_after)} by itself"])
 
 
 def _documents(file: Path) -> list[grants.Document]:
@@ -185,12 +186,8 @@ def _print_table(shown: list[Grant], now: float) -> None:
 
 def _row(one: Grant, now: float) -> tuple[str | list[str], ...]:
     words = [word for name in ("refs", "kinds", "namespaces", "paths") for word in getattr(one.scope, name)]
-    return one.id, state(one, now), _time(one.not_after), _subjects(one), words, one.reason, one.approver
+    return one.id, state(one, now), stamp_of(one.not_after), _subjects(one), words, one.reason, one.approver
 
 
 def _subjects(one: Grant) -> str:
     return one_line(", ".join(map(username, one.subjects)))
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

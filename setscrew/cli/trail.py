@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from reconciler.model.instant import stamp_milliseconds
 from reconciler.model.quantity import nanoseconds
 from reconciler.report.rehearsal import object_of
 from reconciler.store.decisions import CUT, GAP
@@ -24,8 +25,7 @@ class Since(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See the class; fails as click's own types do."""
         try:
-            instant = _ago(value) or datetime.fromisoformat(value).astimezone(UTC)
-            return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return stamp_milliseconds(_ago(value) or datetime.fromisoformat(value))
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time, such as 7d, 36h or 2027-01-31T22:30:00Z", param, ctx)
 

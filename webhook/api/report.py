@@ -9,7 +9,8 @@ from flask import Blueprint, Response, request
 from flask.json import dumps
 
 from reconciler.limits import REPORT_PAGE, REPORT_PAGE_MAX
-from reconciler.report.drift import API_VERSION, STATES, DriftReport, stale_reason, stamp
+from reconciler.model.instant import stamp
+from reconciler.report.drift import API_VERSION, STATES, DriftReport, stale_reason
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
 

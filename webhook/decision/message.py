@@ -6,12 +6,12 @@ Every value passes `reconciler.compare.mask`, so nothing secret or unprintable g
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Final
 
 from reconciler.compare.mask import clean, pair, text
 from reconciler.compare.place import UNKNOWN
 from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
+from reconciler.model.instant import stamp_of
 from reconciler.model.path import pattern, pointer, readable
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
@@ -143,7 +143,7 @@ def lever(verdict: Verdict, ref: ObjectRef) -> str:
 
 def granted(grant: Grant) -> str:
     """The warning of a write that a grant permits."""
-    end = datetime.fromtimestamp(grant.not_after, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    end = stamp_of(grant.not_after)
     return clean(f"Setscrew: away from Git under grant {grant.id} until {end}; what stays is drift", limit=250)
 
 

@@ -20,6 +20,7 @@ from reconciler.limits import (
     DECISION_NAME_CHARS,
     DENIAL_PATHS,
 )
+from reconciler.model.instant import stamp_milliseconds
 from reconciler.model.tree import Tree, dig
 from reconciler.snapshot.model import SnapshotView
 from webhook.decision.types import Cause, Decision, Identity, Request
@@ -33,7 +34,7 @@ def decision_record(
 ) -> dict[str, object]:
     """One line of the table of decisions. `now` is Unix seconds, `latency` seconds; every string is bounded."""
     return {
-        "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": stamp_milliseconds(datetime.fromtimestamp(now, UTC)),
         "uid": _short(request.uid),
         **_who(request.identity),
         "operation": request.operation,

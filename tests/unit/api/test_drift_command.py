@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner, Result
 
-from reconciler.report.drift import Attribution, DriftChange, stamp
+from reconciler.model.instant import stamp
+from reconciler.report.drift import Attribution, DriftChange
 from reconciler.store.findings import Pass, managed_key, replace_findings
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import open_state, sqlite_url

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
-from reconciler.report.drift import DriftReport, stale_reason, stamp
+from reconciler.report.drift import DriftReport, stale_reason
 from reconciler.report.item import stray_item
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
