@@ -73,7 +73,8 @@ def verify(state: State, known: Head | None = None) -> Verification:
     for pin in pins:
         if pin.seq > found.head.seq:
             _broken(found, pin.seq, "", f"the records end at {found.head.seq}: those after it are gone")
-    if noted is None and found.records:
+    # Asked again: the head is noted before the first record, which may have been written since.
+    if noted is None and found.records and noted_head(state) is None:
         _broken(found, found.head.seq, found.last, f"{HEAD_FILE} is gone or damaged: nothing says where the end is")
     return found
 

@@ -165,6 +165,19 @@ def test_clusters_have_chains_of_their_own(state: State) -> None:
     assert read_decisions(state)[0][0]["cluster"] == "default"
 
 
+def test_a_check_that_began_before_the_first_record_finds_nothing_wrong(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def then_the_first_comes(of: State) -> Head | None:
+        if (head := noted_head(of)) is None:
+            record(of, decision())
+        return head
+
+    monkeypatch.setattr("reconciler.store.verify.noted_head", then_the_first_comes)
+    found = verify(state)
+    assert (found.records, found.breaks) == (1, [])
+
+
 def test_a_check_while_somebody_writes_finds_nothing_wrong(state: State, path: Path) -> None:
     writer = open_state(sqlite_url(path))
     done = threading.Event()
