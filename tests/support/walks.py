@@ -161,9 +161,10 @@ def _content(item: Mapping[str, Any]) -> dict[str, Any]:
 def walk(one: Theatre, case: Mapping[str, Any]) -> list[str]:
     """Play one walk; returns what came out otherwise than it says.
 
-    `refused` are texts of the denial; without it the command must pass. A walk without `then` leaves all as it was, one
-    with `undo` does so after that. `before` and `and` are commands around it that must pass. The command is given again
-    while it prints what `unless` says: the API server needs a moment to act by another definition.
+    `refused` are texts of the denial, `fails` of an error of the API server's own; without them the command must pass.
+    A walk without `then` leaves all as it was, one with `undo` does so after that. `before` and `and` are commands
+    around it that must pass. The command is given again while it prints what `unless` says: the API server needs a
+    moment to act by another definition.
     """
     steps = [*case.get("before", ()), case, *case.get("and", ()), *map(_step, case.get("undo", ()))]
     for step in steps:
@@ -171,9 +172,10 @@ def walk(one: Theatre, case: Mapping[str, Any]) -> list[str]:
     problems = [_passes(one, step) for step in case.get("before", ())]
     before = one.state()
     answer, said = _answered(one, case)
-    if answer != ("refused" if "refused" in case else "allowed"):
+    if answer != ("refused" if "refused" in case else "failed" if "fails" in case else "allowed"):
         problems.append(f"{answer}: {said}")
-    problems += [f"does not say {text!r}: {said}" for text in case.get("refused", ()) if text not in said]
+    wanted = [*case.get("refused", ()), *case.get("fails", ())]
+    problems += [f"does not say {text!r}: {said}" for text in wanted if text not in said]
     problems += [_passes(one, step) for step in case.get("and", ())]
     problems.append(_unlike(one, case["then"]) if "then" in case else _changed(one, before))
     if "undo" in case:
