@@ -37,7 +37,8 @@ def settle(
     that declares the object, "" where any may come to declare it. `want` is the object as Git wants it, where there are
     violations.
     """
-    writer = named_writer(verdict.request.identity, (one for policy in serving for one in policy.writers))
+    policies = tuple(serving)
+    writer = named_writer(verdict.request.identity, (one for policy in policies for one in policy.writers))
     if writer is not None and not verdict.look.asked:
         # Whatever the action: who is merely ahead of us shall not stand in a warning or a record as one who drifts.
         return replace(refused, needs_refresh=True)
@@ -52,18 +53,20 @@ def settle(
     if grant is not None:
         found = _admitted(refused, "granted", warnings=(message.granted(grant),))
         return replace(found, grant=grant.id, audit={**found.audit, "grant": grant.id})
-    return refused if writer is None else _of_writer(verdict, refused, writer, source)
+    return refused if writer is None else _of_writer(verdict, refused, writer, source, policies)
 
 
-def _of_writer(verdict: Verdict, refused: Decision, writer: Writer, source: str) -> Decision:
+def _of_writer(verdict: Verdict, refused: Decision, writer: Writer, source: str, serving: Iterable[Policy]) -> Decision:
     """A named writer whose write does not match, though Git was asked: our slowness must not fail a deployment.
 
-    Where nobody can verify the content in time, the identity must be beyond doubt: impersonation is not.
+    Where nobody can verify the content in time, the identity must be beyond doubt: impersonation is not. And no commit
+    of his may take along what he does not serve: a real writer whose DELETE is refused would do just that.
     """
-    look = verdict.look
+    look, identity = verdict.look, verdict.request.identity
     ahead = look.ahead & {source} if source else look.ahead
-    late = ahead and not look.answered and refused.code != "older-revision"
-    if late and writer.on_timeout == "Allow" and has_real_token(verdict.request.identity):
+    late = ahead and not look.answered and refused.code not in ("older-revision", "delete")
+    serves_all = all(named_writer(identity, policy.writers) for policy in serving)
+    if late and serves_all and writer.on_timeout == "Allow" and has_real_token(identity):
         return _admitted(refused, "unverified", warnings=(message.unverified(ahead),))
     # Where paths are listed their message says it already.
     return refused if refused.causes else replace(refused, message=f"{refused.message}\n{message.looked(look, source)}")
