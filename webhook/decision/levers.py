@@ -60,7 +60,8 @@ def _form(tree: Tree, secret_key: bytes) -> Tree:
     steering = [
         (field, key, value)
         for field in ("annotations", "labels")
-        for key, value in (metadata.get(field) or {}).items()
+        for found in (metadata.get(field),)
+        for key, value in (found.items() if isinstance(found, dict) else ())
         if key.partition("/")[0] == GROUP
     ]
     return {**form, "metadata": kept, "steering": steering}
