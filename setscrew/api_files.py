@@ -6,14 +6,14 @@ import json
 import os
 import secrets
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from reconciler.errors import StoreError, UsageError
+from reconciler.errors import UsageError
+from reconciler.store.private_file import write_private
 from webhook.api.configuration import Receiver, ReceiverSpec, checked_secret, parse_receivers
 
 API_FILE: Final = "api.json"
@@ -102,20 +102,3 @@ def _with_secret(spec: ReceiverSpec) -> Receiver:
         except OSError as error:
             raise UsageError(f"cannot read {spec.secret_file}: {error.strerror}", where=where) from None
     return Receiver(spec.name, spec.provider, spec.sources, (checked_secret(secret, spec.name),))
-
-
-def write_private(path: Path, text: str) -> None:
-    """A file of mode 0600, complete or not at all. It belongs to the directory's owner also where root writes it.
-
-    Raises StoreError.
-    """
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if os.geteuid() == 0:
-                owner = path.parent.stat()
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            file.write(text)
-        Path(name).replace(path)
-    except OSError as error:
-        raise StoreError(f"cannot write: {error.strerror}", where=str(path)) from None

@@ -16,8 +16,8 @@ from reconciler.policy.grant import Grant
 from reconciler.policy.granting import name_of, parse_grant
 from reconciler.policy.model import GrantRules
 from reconciler.store.grants import add_grant, find_grant, publish_grants, revoke_grant
+from reconciler.store.private_file import write_private
 from reconciler.store.state import State
-from setscrew.api_files import write_private
 
 CONFIGURED: Final = "configuration"
 Document = tuple[str, Mapping[str, Any]]

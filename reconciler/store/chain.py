@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.errors import StoreError
+from reconciler.store.private_file import write_private
 from reconciler.store.state import State
 
 HEAD_FILE: Final = "audit-head.json"
@@ -54,14 +52,7 @@ def note_head(state: State, head: Head) -> None:
     path = _path(state)
     if path is None:
         return
-    text = json.dumps({**_noted(path), state.cluster: asdict(head)})
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        Path(name).replace(path)
-    except OSError as error:
-        raise StoreError(f"cannot note the last decision: {error.strerror}", where=str(path)) from None
+    write_private(path, json.dumps({**_noted(path), state.cluster: asdict(head)}) + "\n")
 
 
 def _noted(path: Path) -> dict[str, Any]:
