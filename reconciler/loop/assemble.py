@@ -112,9 +112,7 @@ def carried(
     entries: Iterable[Entry], sources: Collection[str], declared: Mapping[ObjectRef, Declared]
 ) -> tuple[Entry, ...]:
     """Entries of `sources`, less those that another source has come to declare."""
-    return tuple(
-        entry for entry in entries if entry.object.provenance.source in sources and entry.object.ref not in declared
-    )
+    return tuple(entry for entry in entries if entry.source in sources and entry.object.ref not in declared)
 
 
 def _declare(

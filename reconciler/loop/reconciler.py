@@ -26,13 +26,15 @@ from reconciler.loop.revisions import history, passed_over, recalled
 from reconciler.loop.scan import look, scan, summed
 from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Good, Sources
-from reconciler.loop.standing import Mode, Standing
+from reconciler.loop.standing import Standing
 from reconciler.loop.talk import Talk
 from reconciler.loop.trust import View
 from reconciler.model.instant import stamp
 from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
 from reconciler.render.spec import Capabilities
+from reconciler.report.drift import DriftItem
+from reconciler.report.standing import Mode
 from reconciler.schema.builtin import Builtin
 from reconciler.snapshot.model import Earlier, MemorySnapshot, SourceState
 from reconciler.store.deletes import with_deletes
@@ -89,11 +91,10 @@ class Reconciler:
         self._server = Server(self.client, self.discovery)
         self._catalogs = Catalogs(self.builtin)
         self._talk = Talk(self.say)
-        self._standing = Standing(
-            *(self.state, self.say),
-            lambda snapshot: None if self.client is None else look(self.client, snapshot, datetime.now(UTC)),
-            *(self.enforce, self.current),
-        )
+        self._standing = Standing(self.state, self.say, self._looked_at, self.enforce, self.current)
+
+    def _looked_at(self, snapshot: MemorySnapshot) -> list[DriftItem] | None:
+        return None if self.client is None else look(self.client, snapshot, datetime.now(UTC))
 
     def sync(self, names: Iterable[str] = (), ahead: Callable[[str], None] = _nothing) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot.

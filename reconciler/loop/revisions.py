@@ -57,10 +57,10 @@ def recalled(
 
     def place(one: Earlier) -> int:
         """How many revisions ago it was wanted; none for what is not remembered."""
-        return places.get(_source(one.entry), {}).get(one.last, 0)
+        return places.get(one.entry.source, {}).get(one.last, 0)
 
     moved = {name: one.commit for name, one in before.sources.items() if places.get(name, {}).get(one.commit)}
-    left = (Earlier(entry, moved[_source(entry)]) for entry in before.entries if _source(entry) in moved)
+    left = (Earlier(entry, moved[entry.source]) for entry in before.entries if entry.source in moved)
     older = sorted((one for one in (*passed, *left, *before.before) if place(one)), key=place)
     found = _different(older, {entry.object.ref: entry for entry in entries})
     return tuple(islice(found, EARLIER_FORMS))
@@ -72,14 +72,10 @@ def _different(older: Iterable[Earlier], now: Mapping[ObjectRef, Entry]) -> Iter
     for one in older:
         ref = one.entry.object.ref
         current = now.get(ref)
-        if current is None or _source(current) != _source(one.entry):
+        if current is None or current.source != one.entry.source:
             continue
         known = forms.setdefault(ref, [current.object.want])
         if one.entry.object.want not in known:
             known.append(one.entry.object.want)
             # The policy of now judges: one of before may have left more to others.
             yield Earlier(Entry(one.entry.object, current.policy, current.adopted), one.last)
-
-
-def _source(entry: Entry) -> str:
-    return entry.object.provenance.source

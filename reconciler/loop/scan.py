@@ -76,7 +76,7 @@ def _strays(client: ApiClient, entries: Sequence[Entry], now: datetime) -> Itera
 
 def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime) -> DriftItem:
     ref = entry.object.ref
-    source = snapshot.sources.get(entry.object.provenance.source)
+    source = snapshot.sources.get(entry.source)
     if ref in live.unseen:
         return drift_item(entry, None, {}, now=now, source=source, reason=live.unseen[ref])
     tree = live.objects.get(ref)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from reconciler.errors import ClusterError
 from reconciler.limits import SIGHTS_QUICKLY
@@ -19,7 +19,7 @@ from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Rules
 from reconciler.report.drift import DriftItem
-from reconciler.report.standing import Seen, Sight, differing, seen, sighted, watched
+from reconciler.report.standing import Mode, Seen, Sight, differing, mode_of, seen, sighted, watched
 from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
 from reconciler.store.standing import read_modes, read_sights, save_standing
 from reconciler.store.state import State
@@ -27,8 +27,6 @@ from reconciler.store.state import State
 # What steers the guard itself stays guarded, whatever becomes of the source that declares it.
 _OWN: Final = "setscrew.dev"
 
-Mode = Literal["enforced", "watched", "new"]
-_MODES: Final[dict[bool | None, Mode]] = {True: "enforced", False: "watched", None: "new"}
 Look = Callable[[MemorySnapshot], Collection[DriftItem] | None]
 
 
@@ -62,7 +60,7 @@ class Standing:
 
     def mode(self, name: str) -> Mode:
         """A source is new until it has been compared."""
-        return _MODES[self._modes.get(name)]
+        return mode_of(self._modes.get(name))
 
     def applied(self, snapshot: MemorySnapshot) -> MemorySnapshot:
         """The snapshot as it is to be published: new objects decided on, what is watched or not adopted marked so."""
@@ -117,12 +115,12 @@ class Standing:
 
     def _waits(self, entry: Entry) -> bool:
         sight = self._sights.get(entry.object.ref)
-        return bool(self._modes.get(_source(entry))) and (sight is None or not sight.adopted)
+        return bool(self._modes.get(entry.source)) and (sight is None or not sight.adopted)
 
     def _meet(self, snapshot: MemorySnapshot) -> None:
         """Decide on objects of enforced sources that are seen for the first time, or that are enforced by word now."""
         waiting = (entry for entry in snapshot.entries if self._waits(entry))
-        new = [one for one in waiting if one.object.ref not in self._sights or _source(one) in self._wholly]
+        new = [one for one in waiting if one.object.ref not in self._sights or one.source in self._wholly]
         asked = tuple(one for one in new if not self._is_adopted_unseen(one))
         self._adopt(one for one in new if self._is_adopted_unseen(one))
         # While the cluster does not answer it asks nobody for admission either; then the next scan decides.
@@ -134,25 +132,25 @@ class Standing:
                 self._decide(asked, seen(found))
 
     def _is_adopted_unseen(self, entry: Entry) -> bool:
-        return entry.policy.adopt == "Always" or (_source(entry) in self._wholly and entry.policy.adopt != "Never")
+        return entry.policy.adopt == "Always" or (entry.source in self._wholly and entry.policy.adopt != "Never")
 
     def _adopt(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            self._keep(entry.object.ref, Sight(_source(entry), adopted=True))
+            self._keep(entry.object.ref, Sight(entry.source, adopted=True))
 
     def _decide(self, entries: Iterable[Entry], found: Mapping[ObjectRef, Seen]) -> None:
         for entry in entries:
             ref = entry.object.ref
             if ref in found:
                 before = self._sights.get(ref)
-                sight = sighted(entry.policy, _source(entry), found[ref], before)
+                sight = sighted(entry.policy, entry.source, found[ref], before)
                 if sight is not None and sight != before:
                     self._keep(ref, sight)
 
     def _placed(self, entry: Entry, rules: Rules) -> Entry:
         if entry.object.ref.group == _OWN:
             return entry
-        if not self._modes.get(_source(entry)):
+        if not self._modes.get(entry.source):
             return Entry(entry.object, watched(entry.policy))
         sight = self._sights.get(entry.object.ref)
         adopted, policy = sight is not None and sight.adopted, entry.policy
@@ -171,8 +169,8 @@ class Standing:
             if source.enforced and name not in self._modes:
                 self._set(name, enforced=True)
         for entry in last.entries:
-            if self._modes.get(_source(entry)) and entry.object.ref not in self._sights:
-                self._keep(entry.object.ref, Sight(_source(entry), entry.adopted))
+            if self._modes.get(entry.source) and entry.object.ref not in self._sights:
+                self._keep(entry.object.ref, Sight(entry.source, entry.adopted))
 
     def _forget(self, snapshot: MemorySnapshot) -> None:
         """Let go what the sources that were read declare no longer."""
@@ -199,7 +197,3 @@ class Standing:
         self._unsaved.clear()
         self._unsaved_modes.clear()
         return True
-
-
-def _source(entry: Entry) -> str:
-    return entry.object.provenance.source

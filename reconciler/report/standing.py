@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy
@@ -16,6 +16,9 @@ from reconciler.report.drift import DriftItem, DriftState
 
 # What somebody must have changed, or may have. A missing object is what a first install looks like.
 _DIFFERS: Final[frozenset[DriftState]] = frozenset({"drifted", "unknown"})
+
+
+Mode = Literal["enforced", "watched", "new"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,13 @@ def seen(items: Iterable[DriftItem]) -> dict[ObjectRef, Seen]:
 def differing(items: Iterable[DriftItem], source: str) -> int:
     """How many objects of that source are not as Git says, or may not be; one that is missing is no such object."""
     return sum(item.source.name == source and item.state in _DIFFERS for item in items)
+
+
+def mode_of(enforced: bool | None) -> Mode:
+    """The mode of a source by what was decided of it; None: nothing yet, it was not compared."""
+    if enforced is None:
+        return "new"
+    return "enforced" if enforced else "watched"
 
 
 def watched(policy: Policy) -> Policy:

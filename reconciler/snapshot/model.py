@@ -58,6 +58,11 @@ class Entry:
     policy: Policy
     adopted: bool = True
 
+    @property
+    def source(self) -> str:
+        """The name of the source that declares it."""
+        return self.object.provenance.source
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:

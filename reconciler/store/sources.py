@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from sqlalchemy import delete, insert, select
 
 from reconciler.report.item import public_url
 from reconciler.report.printable import printable
+from reconciler.report.standing import mode_of
 from reconciler.store.schema import MODES, SOURCES
 from reconciler.store.state import State
 
@@ -70,7 +71,4 @@ def read_sources(state: State) -> list[dict[str, Any]]:
     query = select(SOURCES, MODES.c.enforced.label("mode")).join(MODES, mine, isouter=True)
     query = query.where(SOURCES.c.cluster == state.cluster).order_by(SOURCES.c.name)
     with state.read() as connection:
-        return [{**row, "mode": _MODES[row["mode"]]} for row in connection.execute(query).mappings()]
-
-
-_MODES: Final = {None: "new", True: "enforced", False: "watched"}
+        return [{**row, "mode": mode_of(row["mode"])} for row in connection.execute(query).mappings()]

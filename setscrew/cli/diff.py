@@ -105,5 +105,5 @@ def _of_source(source: str, snapshot: SnapshotFile) -> MemorySnapshot:
     if source not in snapshot.sources:
         known = ", ".join(sorted(snapshot.sources)) or "none"
         raise UsageError(f"no source {source!r}", where="--source", hint=f"there are: {known}")
-    entries = tuple(entry for entry in snapshot.entries() if entry.object.provenance.source == source)
+    entries = tuple(entry for entry in snapshot.entries() if entry.source == source)
     return MemorySnapshot(entries, snapshot.rules, snapshot.sources, snapshot.secret_key, snapshot.digest)
