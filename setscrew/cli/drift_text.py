@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from reconciler.report.printable import one_line
-from setscrew.cli.table import console
+from setscrew.cli.table import console, print_rows
 
 _SHOWN_CHANGES = 5
 _VALUE_CHARS = 60
@@ -25,12 +24,8 @@ def print_table(report: dict[str, Any]) -> None:
         for line in (_nothing(report), *_ruled(report)):
             stdout.print(Text(line), soft_wrap=True)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    for column in ("OBJECT", "CHANGE (want → live)", "SINCE", "WHO", "DECLARED IN"):
-        table.add_column(column, overflow="fold")
-    for item in items:
-        table.add_row(*_row(item, report["metadata"]))
-    stdout.print(table)
+    columns = ("OBJECT", "CHANGE (want → live)", "SINCE", "WHO", "DECLARED IN")
+    print_rows(columns, [_row(item, report["metadata"]) for item in items])
     for line in (*_what_next(report), *_watched(items), *_ruled(report)):
         stdout.print(Text(line), soft_wrap=True)
 

@@ -22,11 +22,17 @@ def console() -> Console:
     return Console(highlight=False, width=max(found.width, _WIDTH_WITHOUT_TERMINAL))
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str | list[str]]]) -> None:
-    """A table without rules. A cell is one line, or a list of lines."""
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str | list[str] | Text]]) -> None:
+    """A table without rules. A cell is one line, a list of lines, or a Text whose words have passed `one_line`."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("\n".join(map(one_line, [cell] if isinstance(cell, str) else cell))) for cell in row))
+        table.add_row(*map(_cell, row))
     console().print(table)
+
+
+def _cell(words: str | list[str] | Text) -> Text:
+    if isinstance(words, Text):
+        return words
+    return Text("\n".join(map(one_line, [words] if isinstance(words, str) else words)))
