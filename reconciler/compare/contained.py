@@ -5,6 +5,7 @@ It is asked of `last-applied-configuration`: less than Git is fine there, more i
 
 from __future__ import annotations
 
+from reconciler.canonical.form import Mask
 from reconciler.canonical.items import keyed
 from reconciler.compare.equal import Blank, Reading, blank, equal_scalar
 from reconciler.compare.masking import MaskNode
@@ -20,7 +21,10 @@ _Parts = list[tuple[Element, Tree, Tree, TypeNode]]
 
 def beyond(said: Tree, want: Tree, node: TypeNode, masks: MaskNode | None = None, path: Path = ()) -> Path | None:
     """The first place where `said` holds what `want` does not; None where want holds all of it."""
-    if blank(said, Blank.ZERO) or _hidden(said, masks):
+    mask = masks.hiding(ABSENT, said) if masks is not None else None
+    if mask is not None and mask.to and said == 0:
+        return path  # replicas, say: the next apply would take away what an autoscaler has set
+    if blank(said, Blank.ZERO) or (mask is not None and _hidden(said, mask)):
         return None
     if isinstance(said, dict) and isinstance(want, dict):
         parts: _Parts = [(key, value, want.get(key, ABSENT), node.at(key)) for key, value in said.items()]
@@ -40,11 +44,8 @@ def beyond(said: Tree, want: Tree, node: TypeNode, masks: MaskNode | None = None
     return next((place for place in found if place is not None), None)
 
 
-def _hidden(said: Tree, masks: MaskNode | None) -> bool:
+def _hidden(said: Tree, mask: Mask) -> bool:
     """Values that a rule hides: only those that Git may well declare although want is without them."""
-    mask = masks.hiding(ABSENT, said) if masks is not None else None
-    if mask is None:
-        return False
     return not mask.to or (isinstance(said, str) and said in _PLACEHOLDERS)
 
 
