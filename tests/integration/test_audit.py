@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,28 +12,21 @@ from typing import Any
 import pytest
 
 from setscrew.demo.stage import Stage
-from tests.support import small_shop
+from tests.support.command import setscrew_on
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 SCALE = ("scale", "deploy/web", "-n", "shop")
 
 
-@pytest.fixture(scope="module")
-def stage(alone: None) -> Iterator[Stage]:
-    with Stage(small_shop.SOURCES, small_shop.fill, scan_seconds=1) as one:
-        yield small_shop.synced_stage(one)
-
-
-def setscrew(stage: Stage, *args: str) -> tuple[int, Any]:
+def answered(stage: Stage, *args: str) -> tuple[int, Any]:
     """Status and JSON of a command on the state directory."""
-    command = [sys.executable, "-m", "setscrew", *args, "--state", str(stage.state_dir), "-o", "json"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120)
+    done = setscrew_on(stage, *args, "-o", "json")
     return done.returncode, json.loads(done.stdout)
 
 
 def decisions(stage: Stage, **filters: str) -> list[dict[str, Any]]:
     options = [word for key, value in filters.items() for word in (f"--{key}", value)]
-    items: list[dict[str, Any]] = setscrew(stage, "audit", "list", "--limit", "1000", *options)[1]["items"]
+    items: list[dict[str, Any]] = answered(stage, "audit", "list", "--limit", "1000", *options)[1]["items"]
     return items
 
 
@@ -54,7 +44,7 @@ def test_a_refusal_says_who_what_and_from_what_to_what(stage: Stage) -> None:
     assert (found["source"], len(found["snapshot"])) == ("shop", 64)
     (path,) = found["paths"]
     assert (path["path"], path["was"], path["now"]) == ("/spec/replicas", path["want"], "7")
-    assert setscrew(stage, "audit", "verify")[0] == 0
+    assert answered(stage, "audit", "verify")[0] == 0
 
 
 def test_a_dry_run_leaves_no_record(stage: Stage) -> None:
@@ -67,10 +57,10 @@ def test_a_dry_run_leaves_no_record(stage: Stage) -> None:
 
 
 def test_what_was_refused_is_what_a_rehearsal_of_warn_lists(stage: Stage) -> None:
-    status, found = setscrew(stage, "policy", "try", "--action", "Warn", "--source", "shop")
+    status, found = answered(stage, "policy", "try", "--action", "Warn", "--source", "shop")
     refused = [one for one in decisions(stage, source="shop") if not one["allowed"]]
     assert (status, found["turned"]) == (1, len(refused))
-    assert setscrew(stage, "policy", "try", "--action", "Deny", "--since", "0")[0] == 0
+    assert answered(stage, "policy", "try", "--action", "Deny", "--since", "0")[0] == 0
 
 
 def test_a_killed_reconciler_costs_no_answer_and_no_loss_goes_unsaid(stage: Stage) -> None:
@@ -84,10 +74,10 @@ def test_a_killed_reconciler_costs_no_answer_and_no_loss_goes_unsaid(stage: Stag
         assert "Git wants" in done.stderr, done.stderr
 
     def counted() -> bool:
-        return len(decisions(stage, user="mallory")) + setscrew(stage, "audit", "verify")[1]["lost"] >= asked
+        return len(decisions(stage, user="mallory")) + answered(stage, "audit", "verify")[1]["lost"] >= asked
 
     stage.wait("every one to be recorded, or missed", counted)
-    status, found = setscrew(stage, "audit", "verify")
+    status, found = answered(stage, "audit", "verify")
     assert (status, found["whole"]) == (0, True)
 
 
@@ -102,12 +92,12 @@ def reconciler(stage: Stage) -> int:
 
 
 def test_a_restart_goes_on_with_the_chain(stage: Stage) -> None:
-    before = setscrew(stage, "audit", "verify")[1]
+    before = answered(stage, "audit", "verify")[1]
     assert stage.stop_setscrew() == 0, stage.log
     stage.start_setscrew()
     stage.wait("the guard", lambda: refused(stage))
-    stage.wait("its record", lambda: setscrew(stage, "audit", "verify")[1]["records"] > before["records"])
-    status, after = setscrew(stage, "audit", "verify", "--head", before["head"])
+    stage.wait("its record", lambda: answered(stage, "audit", "verify")[1]["records"] > before["records"])
+    status, after = answered(stage, "audit", "verify", "--head", before["head"])
     assert (status, after["whole"]) == (0, True)
 
 

@@ -18,6 +18,7 @@ import pytest
 from setscrew.demo.stage import Stage
 from tests.support import small_shop
 from tests.support.admission import a_review, free_port
+from tests.support.command import setscrew
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -49,20 +50,6 @@ def untouched(stage: Stage) -> Iterator[Stage]:
 def refused(stage: Stage) -> bool:
     done = stage.plane.kubectl("set", "image", "deploy/web", "web=evil:1", "-n", "shop", check=False)
     return done.returncode != 0 and "Git wants" in done.stderr
-
-
-def setscrew(
-    *args: str | Path, environment: dict[str, str] | None = None, seconds: float = 120
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "setscrew", *map(str, args)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds,
-    )
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:

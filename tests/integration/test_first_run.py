@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import yaml
 
 from setscrew.demo.stage import Stage, dump
 from tests.support import small_shop
+from tests.support.command import setscrew_on
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -41,14 +39,6 @@ def stage(alone: None) -> Iterator[Stage]:
         one.wait("the first comparison", lambda: {modes(one)[name] for name in SOURCES} == {"watched", "enforced"})
         one.wait("the guard", lambda: "denied the request" in change(one, "clean"))
         yield one
-
-
-def setscrew(stage: Stage, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "setscrew", *args]
-    environment = {**os.environ, "SETSCREW_STATE": str(stage.state_dir)}
-    return subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
-    )
 
 
 def modes(stage: Stage) -> dict[str, str]:
@@ -78,7 +68,7 @@ def test_a_change_of_a_watched_source_passes_and_is_recorded_with_what_it_would_
     assert change(stage, "drifting") == ""
     found = finding(stage, "settings", "drifting")
     assert (found["state"], found["source"]["enforced"]) == ("drifted", False)
-    assert "watched" in setscrew(stage, "drift").stdout
+    assert "watched" in setscrew_on(stage, "drift").stdout
 
     def recorded() -> list[str]:
         items = small_shop.ask(stage, "/api/v1/decisions")["items"]
@@ -100,25 +90,25 @@ def test_a_restart_keeps_both_modes(stage: Stage) -> None:
 
 
 def test_enforce_refuses_from_then_on_what_was_watched_and_off_undoes_it(stage: Stage) -> None:
-    done = setscrew(stage, "enforce", "drifting")
+    done = setscrew_on(stage, "enforce", "drifting")
     assert (done.returncode, done.stdout) == (0, "drifting: watched → enforced\n")
     assert "in force with snapshot" in done.stderr
     stage.wait("the refusal", lambda: 'Git wants "declared"' in change(stage, "drifting", value="once more"))
-    off = setscrew(stage, "enforce", "--all", "--off", "-o", "json")
+    off = setscrew_on(stage, "enforce", "--all", "--off", "-o", "json")
     assert off.returncode == 0
     changes = json.loads(off.stdout)["sources"]
     assert {(one["name"], one["before"], one["after"]) for one in changes} == {
         (name, "enforced", "watched") for name in SOURCES
     }
     stage.wait("the end of it", lambda: change(stage, "drifting", value="once more still") == "")
-    again = setscrew(stage, "enforce", "--all")
+    again = setscrew_on(stage, "enforce", "--all")
     assert again.returncode == 0
     stage.wait("the refusal", lambda: "denied the request" in change(stage, "clean", value="and again"))
     stage.wait("the refusal", lambda: "denied the request" in change(stage, "drifting", value="and again"))
 
 
 def test_an_unknown_source_is_one_clear_line(stage: Stage) -> None:
-    done = setscrew(stage, "enforce", "drifing")
+    done = setscrew_on(stage, "enforce", "drifing")
     assert (done.returncode, done.stdout) == (2, "")
     assert "no source is named 'drifing' (configured are: drifting, clean)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -132,7 +122,7 @@ def test_what_was_there_before_git_declared_it_is_adopted_once_it_is_as_git_says
     stage.wait("the pushed revision", lambda: stage.enforced(commit))
     assert change(stage, "clean", "late", "by-hand-still") == ""
     stage.wait("the finding", lambda: finding(stage, "late", "clean").get("adopted") is False)
-    assert "not adopted" in setscrew(stage, "drift").stdout
+    assert "not adopted" in setscrew_on(stage, "drift").stdout
     options = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller")
     stage.plane.kubectl("apply", *options, "-f", "-", kubeconfig=stage.gitops, input=text)
     stage.wait("the adoption", lambda: adopted(stage, "late"))

@@ -7,8 +7,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from setscrew.demo.stage import PERSON, Stage
 from setscrew.grants import create, revoke
 from setscrew.store import existing_store
 from tests.support import small_shop
+from tests.support.command import setscrew_on
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -30,12 +29,6 @@ PATIENCE = 60
 WARNING = re.compile(r"Warning: Setscrew: away from Git under grant (\S+) until (\S+); what stays is drift")
 SETTINGS = ("--user", PERSON, "--ref", "ConfigMap shop/settings")
 REST = ("--reason", "the shop is on fire", "--approver", "lena")
-
-
-@pytest.fixture(scope="module")
-def stage(alone: None) -> Iterator[Stage]:
-    with Stage(small_shop.SOURCES, small_shop.fill, scan_seconds=1) as one:
-        yield small_shop.synced_stage(one)
 
 
 @pytest.fixture
@@ -50,23 +43,15 @@ def synced(stage: Stage) -> Iterator[Stage]:
     small_shop.sync(stage)
 
 
-def setscrew(stage: Stage, *args: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "SETSCREW_STATE": str(stage.state_dir)}
-    command = [sys.executable, "-m", "setscrew", *map(str, args)]
-    return subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
 def created(stage: Stage, *args: str) -> str:
     """The id of a new grant."""
-    done = setscrew(stage, "grant", "create", *args, *REST)
+    done = setscrew_on(stage, "grant", "create", *args, *REST)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def grants(stage: Stage) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(setscrew(stage, "grant", "list", "-o", "json").stdout)["items"]
+    found: list[dict[str, Any]] = json.loads(setscrew_on(stage, "grant", "list", "-o", "json").stdout)["items"]
     return found
 
 
@@ -120,7 +105,7 @@ def test_the_command_of_a_denial_permits_just_what_was_refused(synced: Stage) ->
     words = [word for word in shlex.split(command) if word != "…"]
     for option, word in zip(REST[::2], REST[1::2], strict=True):
         words.insert(words.index(option) + 1, word)
-    made = setscrew(synced, *words[1:])
+    made = setscrew_on(synced, *words[1:])
     assert made.returncode == 0, made.stderr
     identity = made.stdout.strip()
 
@@ -152,7 +137,7 @@ def test_what_is_left_is_drift_with_the_id_of_the_grant(synced: Stage) -> None:
         lambda: found if (found := finding(synced, "settings")) and found["grant"] else None, "drift", PATIENCE
     )
     assert (item["state"], item["grant"]) == ("drifted", identity)
-    assert identity in setscrew(synced, "drift", "--name", "settings").stdout
+    assert identity in setscrew_on(synced, "drift", "--name", "settings").stdout
 
 
 def test_a_grant_for_a_whole_object_lets_it_be_deleted(synced: Stage) -> None:
@@ -175,16 +160,16 @@ def test_of_two_grants_the_strictest_decides_and_the_first_to_end_is_named(synce
     narrow = created(synced, *SETTINGS, "--path", "/data/mode", "--for", "1h")
     eventually(lambda: not wrote(add_key(synced)), "both grants hold", PATIENCE)
     assert warned(set_mode(synced))[0] == narrow
-    setscrew(synced, "grant", "revoke", narrow)
+    setscrew_on(synced, "grant", "revoke", narrow)
     eventually(lambda: wrote(add_key(synced)), "one grant holds", PATIENCE)
 
 
 def test_a_revoked_grant_permits_nothing_any_more(synced: Stage) -> None:
     identity = created(synced, *SETTINGS, "--for", "1h")
     admitted(synced)
-    assert setscrew(synced, "grant", "revoke", identity, "--reason", "all is well").returncode == 0
+    assert setscrew_on(synced, "grant", "revoke", identity, "--reason", "all is well").returncode == 0
     eventually(lambda: refused(synced), "the grant is gone", PATIENCE)
-    again = setscrew(synced, "grant", "create", *SETTINGS, "--for", "1h", "--reason", "x", "--approver", PERSON)
+    again = setscrew_on(synced, "grant", "create", *SETTINGS, "--for", "1h", "--reason", "x", "--approver", PERSON)
     assert (again.returncode, "is a subject of the grant" in again.stderr) == (2, True)
     assert refused(synced)
 
@@ -199,7 +184,7 @@ def test_a_grant_ends_without_anybodys_doing(synced: Stage) -> None:
 
 
 def test_a_grant_for_what_nobody_declares_says_so(synced: Stage) -> None:
-    slip = setscrew(
+    slip = setscrew_on(
         synced, "grant", "create", "--user", PERSON, "--ref", "ConfigMap shop/setings", "--for", "1h", *REST
     )
     assert (slip.returncode, "no source declares ConfigMap shop/setings" in slip.stderr) == (0, True)

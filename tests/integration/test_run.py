@@ -7,10 +7,7 @@ import http.client
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,29 +17,12 @@ import pytest
 
 from setscrew.demo.stage import Stage
 from tests.support import small_shop
+from tests.support.command import setscrew_on
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 PARTS = {"reconciler": "reconcile", "admission server": "webhook.server", "API server": "setscrew.serve_api"}
 REGISTRATION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/setscrew"
-
-
-@pytest.fixture(scope="module")
-def stage(alone: None) -> Iterator[Stage]:
-    with Stage(small_shop.SOURCES, small_shop.fill, scan_seconds=1) as one:
-        yield small_shop.synced_stage(one)
-
-
-def setscrew(stage: Stage, *args: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "SETSCREW_STATE": str(stage.state_dir),
-        "KUBECONFIG": str(stage.plane.admin_kubeconfig),
-    }
-    command = [sys.executable, "-m", "setscrew", *map(str, args)]
-    return subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
-    )
 
 
 def refused(stage: Stage) -> bool:
@@ -160,13 +140,13 @@ def test_a_push_with_a_wrong_signature_is_401_and_changes_nothing(stage: Stage) 
 def test_explain_tells_of_a_field_what_a_change_would_be_answered(
     stage: Stage, target: str, field: str, declared: bool, allowed: bool, said: str
 ) -> None:
-    done = setscrew(stage, "explain", target, "-n", "shop", "--field", field, "-o", "json")
+    done = setscrew_on(stage, "explain", target, "-n", "shop", "--field", field, "-o", "json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["field"]["declared"], found["field"]["change"]["allowed"]) == (declared, allowed)
     assert said in found["field"]["change"]["message"]
     assert found["file"].startswith("shop/shop.yaml:")
-    text = setscrew(stage, "explain", target, "-n", "shop", "--field", field)
+    text = setscrew_on(stage, "explain", target, "-n", "shop", "--field", field)
     assert f"would be {'allowed' if allowed else 'refused'}" in text.stdout
 
 
@@ -201,7 +181,9 @@ def test_explain_answers_before_the_change_with_the_very_words_of_the_denial(
     me = json.loads(stage.plane.kubectl("auth", "whoami", "-o", "json").stdout)["status"]["userInfo"]
     question = ["--field", field, "--to", to] if field else ["--delete"]
     groups = [word for group in me["groups"] for word in ("--group", group)]
-    asked = setscrew(stage, "explain", target, "-n", "shop", *question, "--as", me["username"], *groups, "-o", "json")
+    asked = setscrew_on(
+        stage, "explain", target, "-n", "shop", *question, "--as", me["username"], *groups, "-o", "json"
+    )
     assert asked.returncode == 0, asked.stderr
     found = json.loads(asked.stdout)
     answer = found["field"]["change"] if field else found["delete"]
@@ -212,36 +194,36 @@ def test_explain_answers_before_the_change_with_the_very_words_of_the_denial(
 
 
 def test_explain_says_that_what_controllers_derive_is_not_guarded(stage: Stage) -> None:
-    done = setscrew(stage, "explain", "pod/web-5c7", "-n", "shop")
+    done = setscrew_on(stage, "explain", "pod/web-5c7", "-n", "shop")
     assert done.returncode == 2
     assert "Pods, ReplicaSets and Jobs that controllers derive are not guarded in this version" in done.stderr
-    assert "not guarded   Pods" in setscrew(stage, "explain", "deployment/web", "-n", "shop").stdout
+    assert "not guarded   Pods" in setscrew_on(stage, "explain", "deployment/web", "-n", "shop").stdout
 
 
 def test_explain_tells_of_a_grant_and_that_the_change_would_pass_under_it(stage: Stage) -> None:
     scope = ("--ref", "ConfigMap shop/settings", "--path", "/data/mode")
     why = ("--for", "10m", "--reason", "a test", "--approver", "lena")
-    made = setscrew(stage, "grant", "create", "--user", "dana", *scope, *why)
+    made = setscrew_on(stage, "grant", "create", "--user", "dana", *scope, *why)
     assert made.returncode == 0, made.stderr
     asked = ("explain", "configmap/settings", "-n", "shop", "--field", "data.mode", "--to", "x")
-    found = json.loads(setscrew(stage, *asked, "--as", "dana", "-o", "json").stdout)
+    found = json.loads(setscrew_on(stage, *asked, "--as", "dana", "-o", "json").stdout)
     assert found["grants"][0]["metadata"]["name"] == made.stdout.strip()
     assert (found["field"]["change"]["code"], found["field"]["change"]["would"]) == ("granted", "drift")
-    refusal = setscrew(stage, *asked, "--as", "somebody").stdout
+    refusal = setscrew_on(stage, *asked, "--as", "somebody").stdout
     assert "would be refused (drift)\nsomebody may not change ConfigMap shop/settings away from Git.\n" in refusal
-    assert "Warning: Setscrew: away from Git under grant" in setscrew(stage, *asked, "--as", "dana").stdout
-    assert setscrew(stage, "grant", "revoke", made.stdout.strip(), "--reason", "done").returncode == 0
+    assert "Warning: Setscrew: away from Git under grant" in setscrew_on(stage, *asked, "--as", "dana").stdout
+    assert setscrew_on(stage, "grant", "revoke", made.stdout.strip(), "--reason", "done").returncode == 0
 
 
 def test_explain_names_the_rule_that_leaves_replicas_to_the_autoscaler(stage: Stage) -> None:
-    done = setscrew(stage, "explain", "deployment/worker", "-n", "shop")
+    done = setscrew_on(stage, "explain", "deployment/worker", "-n", "shop")
     assert "/spec/replicas" in done.stdout
     assert "confirmed by the API server" in done.stdout
     assert "deleting it would be refused" in done.stdout
 
 
 def test_explain_of_an_unguarded_object_is_one_line(stage: Stage) -> None:
-    done = setscrew(stage, "explain", "configmap/kube-root-ca.crt", "-n", "shop")
+    done = setscrew_on(stage, "explain", "configmap/kube-root-ca.crt", "-n", "shop")
     assert done.returncode == 2
     assert done.stdout == ""
     assert "is not guarded: no source declares it" in done.stderr
@@ -250,19 +232,19 @@ def test_explain_of_an_unguarded_object_is_one_line(stage: Stage) -> None:
 
 @pytest.mark.parametrize("arguments", [["--source", "shop"], ["--source", "cache"]])
 def test_diff_finds_nothing_where_nothing_differs(stage: Stage, arguments: list[str]) -> None:
-    done = setscrew(stage, "diff", *arguments)
+    done = setscrew_on(stage, "diff", *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert "No drift" in done.stdout
 
 
 def test_diff_of_a_changed_directory_shows_the_field_and_ends_with_1(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text(small_shop.SHOP.replace("web:1", "web:2"))
-    done = setscrew(stage, "diff", tmp_path, "-o", "json")
+    done = setscrew_on(stage, "diff", tmp_path, "-o", "json")
     assert done.returncode == 1, done.stderr
     items = {item["name"]: item for item in json.loads(done.stdout)["items"] if item["state"] == "drifted"}
     assert [change["field"] for change in items["web"]["changes"]] == ["spec.template.spec.containers[name=web].image"]
     assert set(items) == {"web"}
-    shown = setscrew(stage, "diff", tmp_path, "-o", "diff")
+    shown = setscrew_on(stage, "diff", tmp_path, "-o", "diff")
     assert '+"registry.example.com/web:1"' in shown.stdout.replace(
         "+registry.example.com/web:1", '+"registry.example.com/web:1"'
     )
@@ -272,7 +254,7 @@ def test_diff_of_a_changed_directory_shows_the_field_and_ends_with_1(stage: Stag
 
 
 def test_a_second_run_on_the_same_state_is_refused_in_one_line(stage: Stage) -> None:
-    done = setscrew(stage, "run", "--config", stage.directory / "config", "--allow-local-sources")
+    done = setscrew_on(stage, "run", "--config", stage.directory / "config", "--allow-local-sources")
     assert done.returncode == 5
     assert "another `setscrew run` uses this state directory" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -340,7 +322,7 @@ def test_a_restart_while_git_is_gone_keeps_guarding_and_reporting(stage: Stage) 
 
 
 def test_the_off_switch_stays_off_and_no_secret_is_shown_anywhere(stage: Stage) -> None:
-    done = setscrew(stage, "register", "--remove")
+    done = setscrew_on(stage, "register", "--remove")
     assert (done.returncode, done.stdout) == (0, "")
     assert "nothing is refused any more" in done.stderr
     stage.wait("the API server to notice", lambda: not refused(stage))
@@ -359,7 +341,7 @@ def test_the_off_switch_stays_off_and_no_secret_is_shown_anywhere(stage: Stage) 
     stage.plane.kubectl("patch", "secret", "db", "-n", "shop", "--type=merge", "-p", patch)
     stage.wait("the finding", lambda: "db" in {item["name"] for item in (stage.drift() or {})["items"]})
     shown = [
-        setscrew(stage, *command)
+        setscrew_on(stage, *command)
         for command in (
             ["drift"], ["drift", "-o", "json"], ["drift", "-o", "yaml"], ["drift", "-o", "diff"],
             ["diff", "--source", "shop"], ["diff", "--source", "shop", "-o", "diff"],
@@ -369,7 +351,7 @@ def test_the_off_switch_stays_off_and_no_secret_is_shown_anywhere(stage: Stage) 
     assert [done.returncode for done in shown] == [1, 1, 1, 1, 1, 1, 0, 0]
     assert "data.password" in shown[1].stdout
 
-    done = setscrew(stage, "register", "--url", f"https://127.0.0.1:{stage.admission_port}")
+    done = setscrew_on(stage, "register", "--url", f"https://127.0.0.1:{stage.admission_port}")
     assert done.returncode == 0, done.stderr
     stage.wait("the guard", lambda: refused(stage))
     small_shop.sync(stage)

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +54,6 @@ TRUSTING = {
         "writers": [{"subjects": [{"serviceAccount": "argocd/argocd-application-controller"}]}],
     },
 }
-
-
-@pytest.fixture(scope="module")
-def stage(alone: None) -> Iterator[Stage]:
-    with Stage(small_shop.SOURCES, small_shop.fill, scan_seconds=1) as one:
-        yield small_shop.synced_stage(one)
 
 
 def form(stage: Stage, ref: ObjectRef = WEB) -> Any:
