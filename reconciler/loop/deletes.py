@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from reconciler.cluster.api import ApiClient
 from reconciler.limits import DELETE_SETTLE_SECONDS, DELETES_PENDING
-from reconciler.loop.scan import look
+from reconciler.loop.scan import scan_entries
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.store.deletes import WRITER_DELETE, with_deletes
 from reconciler.store.findings import put_findings
@@ -54,7 +54,7 @@ class Deletes:
             return
         taken = tuple(entry for entry in snapshot.entries if not due.isdisjoint(_takers(entry)))
         if taken:
-            put_findings(state, with_deletes(state, look(client, replace(snapshot, entries=taken), now)))
+            put_findings(state, with_deletes(state, scan_entries(client, replace(snapshot, entries=taken), now)))
         for deleted in due:
             self._due.pop(deleted, None)
 

@@ -23,7 +23,7 @@ from reconciler.loop.assemble import Assembly, Declared, assemble, carried
 from reconciler.loop.catalogs import Catalogs
 from reconciler.loop.forms import Forms
 from reconciler.loop.revisions import history, passed_over, recalled
-from reconciler.loop.scan import look, scan, summed
+from reconciler.loop.scan import scan, scan_entries, summed
 from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Good, Sources
 from reconciler.loop.standing import Standing
@@ -91,10 +91,10 @@ class Reconciler:
         self._server = Server(self.client, self.discovery)
         self._catalogs = Catalogs(self.builtin)
         self._talk = Talk(self.say)
-        self._standing = Standing(self.state, self.say, self._looked_at, self.enforce, self.current)
+        self._standing = Standing(self.state, self.say, self._scan_entries, self.enforce, self.current)
 
-    def _looked_at(self, snapshot: MemorySnapshot) -> list[DriftItem] | None:
-        return None if self.client is None else look(self.client, snapshot, datetime.now(UTC))
+    def _scan_entries(self, snapshot: MemorySnapshot) -> list[DriftItem] | None:
+        return None if self.client is None else scan_entries(self.client, snapshot, datetime.now(UTC))
 
     def sync(self, names: Iterable[str] = (), ahead: Callable[[str], None] = _nothing) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot.

@@ -28,11 +28,11 @@ def scan(
     client: ApiClient, snapshot: MemorySnapshot, now: datetime, suspects: Iterable[Accused] = ()
 ) -> list[DriftItem]:
     """Findings of all entries, in sync or not, and of `suspects`. Raises ClusterError where nothing answers."""
-    items = look(client, snapshot, now)
+    items = scan_entries(client, snapshot, now)
     return _with_suspects([*items, *_strays(client, snapshot.entries, now)], suspects, now)
 
 
-def look(client: ApiClient, snapshot: MemorySnapshot, now: datetime) -> list[DriftItem]:
+def scan_entries(client: ApiClient, snapshot: MemorySnapshot, now: datetime) -> list[DriftItem]:
     """Findings of the entries alone. Raises ClusterError where nothing answers."""
     live = read_live(client, [(entry.object.ref, entry.object.kind) for entry in snapshot.entries])
     return [_item(entry, live, snapshot, now) for entry in snapshot.entries]

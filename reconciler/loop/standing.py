@@ -27,19 +27,17 @@ from reconciler.store.state import State
 # What steers the guard itself stays guarded, whatever becomes of the source that declares it.
 _OWN: Final = "setscrew.dev"
 
-Look = Callable[[MemorySnapshot], Collection[DriftItem] | None]
-
 
 @dataclass(slots=True)
 class Standing:
-    """`look` tells how entries stand in the cluster, None where there is none; raises ClusterError.
+    """`scan_entries` tells how entries stand in the cluster, None where there is none; raises ClusterError.
 
     `by_word`: every source is enforced when it is first met. `last` is what the process before this one has published.
     """
 
     state: State
     say: Callable[[str], None]
-    look: Look
+    scan_entries: Callable[[MemorySnapshot], Collection[DriftItem] | None]
     by_word: bool = False
     last: MemorySnapshot | None = None
     _modes: dict[str, bool] = field(init=False)
@@ -125,7 +123,7 @@ class Standing:
         self._adopt(one for one in new if self._is_adopted_unseen(one))
         # While the cluster does not answer it asks nobody for admission either; then the next scan decides.
         with suppress(ClusterError):
-            found = self.look(replace(snapshot, entries=asked[:SIGHTS_QUICKLY])) if asked else []
+            found = self.scan_entries(replace(snapshot, entries=asked[:SIGHTS_QUICKLY])) if asked else []
             if found is None:
                 self._adopt(asked)
             else:

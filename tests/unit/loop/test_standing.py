@@ -46,7 +46,7 @@ class Cluster:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     one = Cluster()
-    monkeypatch.setattr(module, "look", one.look)
+    monkeypatch.setattr(module, "scan_entries", one.look)
     monkeypatch.setattr(module, "scan", one.look)
     return one
 
