@@ -75,16 +75,16 @@ def _may_steer(
 
 def _finalizers(entry: Entry, rules: Rules, identity: Identity, was: Tree, now: Tree) -> Iterator[Violation]:
     """Anyone may add one; only its controller takes one away, and Git's own are judged as held."""
-    held = _items(dig(entry.object.want, "metadata", "finalizers"))
-    kept = _items(dig(now, "metadata", "finalizers"))
-    for name in _items(dig(was, "metadata", "finalizers")):
-        if name not in kept and name not in held and not _may_release(name, rules, identity):
+    gone = dict.fromkeys(_names(dig(was, "metadata", "finalizers")))
+    kept = {*_names(dig(now, "metadata", "finalizers")), *_names(dig(entry.object.want, "metadata", "finalizers"))}
+    for name in gone:
+        if name not in kept and not _may_release(name, rules, identity):
             yield Violation(
                 ("metadata", "finalizers"), "metadata", "only its controller removes it", name, name, ABSENT
             )
 
 
-def _may_release(name: Tree, rules: Rules, identity: Identity) -> bool:
+def _may_release(name: str, rules: Rules, identity: Identity) -> bool:
     """Whose a finalizer of Kubernetes is, is known; of any other, that it is a controller's."""
     known = [rule.to for rule in rules.finalizers if rule.key == name]
     return is_one_of(identity, known[0]) if known else is_controller(identity)
@@ -139,6 +139,11 @@ def _applied_metadata(entry: Entry, snapshot: SnapshotView, identity: Identity, 
         if any(not any(strict_equal(item, own) for own in ours) for item in _items(dig(applied, "metadata", field))):
             return f"metadata.{field} is not what Git declares"
     return ""
+
+
+def _names(tree: Tree) -> list[str]:
+    """Looked up by their hash: anyone may add some ten thousand finalizers."""
+    return [name for name in _items(tree) if isinstance(name, str)]
 
 
 def _keys(tree: Tree) -> list[str]:

@@ -16,6 +16,7 @@ from reconciler.snapshot.model import Entry
 from tests.support.decisions import KEY, builtin_rules, canonical, review, snapshot
 from webhook.decision.decide import decide
 from webhook.decision.identity import is_controller, is_one_of, named_writer
+from webhook.decision.metadata import judge_metadata
 from webhook.decision.review import decode
 from webhook.decision.scale import as_object
 from webhook.decision.types import Identity, Request
@@ -154,3 +155,27 @@ def test_where_git_declares_two_versions_each_entry_judges_its_own() -> None:
     assert decide(replace(request, version="v1beta1"), both, 0.0).code == "other-version"
     assert decide(request, both, 0.0).code == "drift"
     assert decide(replace(request, version="v1beta1"), held, 0.0).code == "undecidable"
+
+
+class _Counted(str):
+    """Counts how often one of its kind is asked whether it is another."""
+
+    __slots__ = ()
+    asked = 0
+
+    def __eq__(self, other: object) -> bool:
+        _Counted.asked += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_finalizers_by_the_thousand_are_not_compared_each_with_each() -> None:
+    held, alice = snapshot(["web"]), Identity("alice")
+
+    def state(last: str) -> dict[str, Any]:
+        return {"metadata": {"finalizers": [*(_Counted(f"a/{number}") for number in range(2000)), last]}}
+
+    found = list(judge_metadata(held.entries[0], held, alice, state("b/1"), state("b/2")))
+    assert [violation.was for violation in found] == ["b/1"]
+    assert 0 < _Counted.asked < 20_000
