@@ -92,17 +92,17 @@ def _may_release(name: str, rules: Rules, identity: Identity) -> bool:
 
 def _owners(entry: Entry, was: Tree, now: Tree) -> Iterator[Violation]:
     """A forged owner makes the garbage collector delete the object; dropping an undeclared one is a repair."""
-    known = (*_items(dig(was, "metadata", "ownerReferences")), *_items(dig(entry.object.want, *_OWNERS)))
-    for owner in _items(dig(now, "metadata", "ownerReferences")):
-        if not any(_same_owner(owner, other) for other in known):
+    before, declared = (_items(dig(tree, *_OWNERS)) for tree in (was, entry.object.want))
+    known = {_identity(owner) for owner in (*before, *declared) if isinstance(owner, dict)}
+    for owner in _items(dig(now, *_OWNERS)):
+        if not isinstance(owner, dict) or _identity(owner) not in known:
             why = "the garbage collector would delete the object with that owner"
             yield Violation(_OWNERS, "metadata", why, ABSENT, ABSENT, owner)
 
 
-def _same_owner(owner: Tree, known: Tree) -> bool:
+def _identity(owner: dict[str, Tree]) -> tuple[str, ...]:
     """The uid counts: to the garbage collector an owner of that name with another uid is a dead one."""
-    keys = ("apiVersion", "kind", "name", "uid")
-    return isinstance(owner, dict) and isinstance(known, dict) and all(owner.get(key) == known.get(key) for key in keys)
+    return tuple(repr(owner.get(key)) for key in ("apiVersion", "kind", "name", "uid"))
 
 
 def last_applied_problem(entry: Entry, snapshot: SnapshotView, identity: Identity, text: Tree) -> str:
