@@ -1,4 +1,4 @@
-"""Owns the error tree and its stable codes; must not know how an error is printed.
+"""Owns the error tree, its stable codes, and the place of an error that nobody foresaw; must not know how one is printed.
 
     SetscrewError
     ├── UsageError          SS1xxx  wrong options, unreadable files, bad configuration
@@ -133,3 +133,12 @@ class InternalError(SetscrewError):
 
     code = "SS9000"
     exit_status = 70
+
+
+def place(error: BaseException) -> str:
+    """`ValueError in rules.py:31`: where and what, never the message, which may hold content of an object."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "unknown"
+    return f"{type(error).__name__} in {where}"

@@ -10,7 +10,6 @@ import json
 import socketserver
 import threading
 import time
-import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.errors import SetscrewError
+from reconciler.errors import SetscrewError, place
 from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS
 from reconciler.loop.deletes import Deletes
 from reconciler.loop.looks import Look, Looks
@@ -140,7 +139,7 @@ class Clockwork:
         except SetscrewError as error:
             self.reconciler.say(str(error))
         except Exception as error:  # noqa: BLE001 - one bad pass must not end the guard
-            self.reconciler.say(f"a pass failed: {type(error).__name__} in {_place(error)}")
+            self.reconciler.say(f"a pass failed: {place(error)}")
 
     def _serve_refreshes(self, stack: ExitStack, path: Path) -> None:
         clockwork = self
@@ -172,9 +171,3 @@ class Clockwork:
             self._step(lambda: self._deletes.note(lines, time.monotonic()))
 
         receive(stack, path, keep, self._stop)
-
-
-def _place(error: Exception) -> str:
-    """File and line alone: what an unforeseen error says may be content of an object."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"

@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
 
 from reconciler.errors import ClusterError
 from reconciler.limits import SIGHTS_QUICKLY
 from reconciler.loop.assemble import policy_of
 from reconciler.model.instant import stamp
+from reconciler.model.own import GROUP
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Rules
 from reconciler.report.drift import DriftItem
@@ -23,9 +23,6 @@ from reconciler.report.standing import Mode, Seen, Sight, differing, mode_of, se
 from reconciler.snapshot.model import Entry, MemorySnapshot, SourceState
 from reconciler.store.standing import read_modes, read_sights, save_standing
 from reconciler.store.state import State
-
-# What steers the guard itself stays guarded, whatever becomes of the source that declares it.
-_OWN: Final = "setscrew.dev"
 
 
 @dataclass(slots=True)
@@ -146,7 +143,8 @@ class Standing:
                     self._keep(ref, sight)
 
     def _placed(self, entry: Entry, rules: Rules) -> Entry:
-        if entry.object.ref.group == _OWN:
+        if entry.object.ref.group == GROUP:
+            # What steers the guard itself stays guarded, whatever becomes of the source that declares it.
             return entry
         if not self._modes.get(entry.source):
             return Entry(entry.object, watched(entry.policy))

@@ -13,6 +13,7 @@ from typing import Any, Final
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_ENTRIES, GRANT_TEXT_CHARS
 from reconciler.model.instant import stamp_of
+from reconciler.model.own import API_VERSION
 from reconciler.model.path import unescaped
 from reconciler.model.quantity import nanoseconds
 from reconciler.policy.grant import Grant, Scope
@@ -67,7 +68,7 @@ def as_document(grant: Grant, now: float) -> dict[str, Any]:
     scope = {name: list(words) for name in Scope.__slots__ if (words := getattr(grant.scope, name))}
     revocation = {"revoked": stamp_of(grant.revoked), "revokedBy": grant.revoked_by, "revokedFor": grant.revoked_for}
     return {
-        "apiVersion": "setscrew.dev/v1alpha1",
+        "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": grant.id},
         "spec": {

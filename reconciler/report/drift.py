@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 
 from reconciler.limits import REPORT_STALE_SECONDS
 from reconciler.model.instant import stamp
+from reconciler.model.own import API_VERSION
 from reconciler.model.ref import ObjectRef, split_api_version
 from reconciler.model.tree import ABSENT, Tree
 
-API_VERSION: Final = "setscrew.dev/v1alpha1"
 DEFAULT_CLUSTER: Final = "default"
 
 ChangeOp = Literal["add", "remove", "replace"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from reconciler.errors import UsageError
+from reconciler.model.own import API_VERSION
 from reconciler.snapshot.model import Adopter
 
-API_VERSION: Final = "setscrew.dev/v1alpha1"
 KIND: Final = "GitSource"
 DEFAULT_INTERVAL_SECONDS: Final = 300
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reconciler.limits import REPORT_PAGE, REPORT_PAGE_MAX
-from reconciler.report.drift import API_VERSION
+from reconciler.model.own import API_VERSION
 from reconciler.report.printable import one_line, printable
 from reconciler.store.chain import Head
 from reconciler.store.decisions import read_decisions

@@ -17,6 +17,7 @@ import click
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_TEXT_CHARS
 from reconciler.model.instant import stamp_of
+from reconciler.model.own import API_VERSION
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.grant import Grant
 from reconciler.policy.granting import KIND, as_document, state, username
@@ -174,7 +175,7 @@ def _me() -> str:
 
 
 def _list(trees: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"apiVersion": "setscrew.dev/v1alpha1", "kind": f"{KIND}List", "items": trees}
+    return {"apiVersion": API_VERSION, "kind": f"{KIND}List", "items": trees}
 
 
 def _print_table(shown: list[Grant], now: float) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Final, Self
 import yaml
 
 from reconciler.errors import ClusterError, UsageError
+from reconciler.model.own import API_VERSION
 from setscrew.api_files import read_address, read_token
 from setscrew.controlplane import CONTROL_PLANE, ControlPlane, Tools, ensure
 from setscrew.demo import repository
@@ -247,7 +248,7 @@ class Stage:
 
 
 def _document(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {"apiVersion": "setscrew.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": dict(spec)}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": dict(spec)}
 
 
 def _free_ports(count: int) -> list[int]:

@@ -10,7 +10,8 @@ from flask.json import dumps
 
 from reconciler.limits import REPORT_PAGE, REPORT_PAGE_MAX
 from reconciler.model.instant import stamp
-from reconciler.report.drift import API_VERSION, STATES, DriftReport, stale_reason
+from reconciler.model.own import API_VERSION
+from reconciler.report.drift import STATES, DriftReport, stale_reason
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
 

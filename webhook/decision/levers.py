@@ -6,10 +6,9 @@ whoever could take their definitions away.
 
 from __future__ import annotations
 
-from typing import Final
-
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.equal import same
+from reconciler.model.own import GROUP, LEVERS
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.policy.select import policy_for
@@ -19,20 +18,17 @@ from webhook.decision.deletion import DEFINITIONS
 from webhook.decision.types import Decision
 from webhook.decision.verdict import Verdict
 
-GROUP: Final = "setscrew.dev"
-KINDS: Final = {"driftgrants": "DriftGrant", "driftpolicies": "DriftPolicy", "gitsources": "GitSource"}
-
 
 def lever_kind(verdict: Verdict) -> str:
     """Which of our own kinds a request touches, in itself or by ending its definition; "" for none."""
     request = verdict.request
     if request.group == GROUP:
-        return KINDS.get(request.resource, "")
+        return LEVERS.get(request.resource, "")
     if (request.group, request.resource) != DEFINITIONS:
         return ""
     plural, _, group = verdict.name.partition(".")
     ends = request.operation == "DELETE" or no_longer_served(request)
-    return KINDS.get(plural, "") if ends and group == GROUP else ""
+    return LEVERS.get(plural, "") if ends and group == GROUP else ""
 
 
 def decide_lever(verdict: Verdict, kind: str) -> Decision:

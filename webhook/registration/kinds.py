@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from reconciler.model.own import GROUP, LEVERS, VERSION
 from reconciler.model.ref import KindInfo
 
 # Groups served by the API server itself; anything else comes from a CustomResourceDefinition or an APIService.
@@ -59,14 +60,7 @@ _NEVER_GROUPS: Final = frozenset({"admissionregistration.k8s.io", "authenticatio
 _SOFT: Final = frozenset({("", "nodes"), ("", "pods")})
 
 # The guard's own levers: guarded also where no source declares one, and failing closed as policies/own.yaml says.
-OWN: Final = tuple(
-    KindInfo("setscrew.dev", "v1alpha1", kind, resource, namespaced=False)
-    for kind, resource in (
-        ("DriftGrant", "driftgrants"),
-        ("DriftPolicy", "driftpolicies"),
-        ("GitSource", "gitsources"),
-    )
-)
+OWN: Final = tuple(KindInfo(GROUP, VERSION, kind, resource, namespaced=False) for resource, kind in LEVERS.items())
 
 # Subresources besides `scale` and `status` that write configuration.
 CONFIGURING: Final = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.compare.mask import clean
-from reconciler.errors import ReviewError
+from reconciler.errors import ReviewError, place
 from reconciler.limits import REFRESH_MARGIN_SECONDS, REVIEW_THREAD_BYTES, REVIEW_THREADS
 from reconciler.snapshot.model import SnapshotView
 from webhook.decision.look import NOT_ASKED, Look
@@ -158,15 +158,6 @@ class Judge:
             self.recorder.put(decision_record(request, decision, snapshot, self.clock(), latency))
         except Exception as error:  # noqa: BLE001 - a record that fails must not fail the review
             _LOG.error("review %.64r: not recorded: %s", request.uid, place(error))
-
-
-def place(error: BaseException) -> str:
-    """`ValueError in rules.py:31`: where and what, never the message, which may hold content of an object."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "unknown"
-    return f"{type(error).__name__} in {where}"
 
 
 def _unreadable(error: ReviewError) -> Decision:

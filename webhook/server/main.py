@@ -12,11 +12,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from reconciler.errors import place
 from reconciler.limits import SNAPSHOT_POLL_SECONDS
 from reconciler.policy import grant_file
 from webhook.server.app import AdmissionApp
 from webhook.server.grants import GrantFeed
-from webhook.server.judge import Judge, place
+from webhook.server.judge import Judge
 from webhook.server.ports import Decide, Decode, Encode, SnapshotFeed
 from webhook.server.recorder import DatagramRecorder
 from webhook.server.refresh import Refresher, ask_reconciler

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.model.own import GROUP
 from reconciler.model.ref import KindInfo
 from reconciler.policy.model import Policy
 from tests.support.decisions import builtin_rules
-from webhook.decision.levers import GROUP, KINDS
 from webhook.registration.client import ServiceClient, UrlClient
 from webhook.registration.conditions import PEOPLE
 from webhook.registration.configuration import SYSTEM_NAMESPACES, Guarded, build
@@ -71,9 +71,8 @@ def test_the_guards_own_kinds_are_registered_also_where_nothing_is_guarded() -> 
 
 
 def test_they_are_the_levers_of_the_decision_rule_and_fail_as_their_policy_says() -> None:
-    assert {kind.resource: kind.kind for kind in OWN} == KINDS
-    assert {kind.group for kind in OWN} == {GROUP}
     (policy,) = (policy for policy in builtin_rules().policies if policy.name == "own-levers")
+    assert {f"{kind.group}/{kind.kind}" for kind in OWN} == {name for one in policy.match for name in one.kinds}
     assert policy.failure_policy == "Fail"
 
 
