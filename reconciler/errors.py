@@ -1,4 +1,4 @@
-"""Owns the error tree, its stable codes, and the place of an error that nobody foresaw; must not know how one is printed.
+"""Owns the error tree, its stable codes, and the place of an unforeseen error; must not know how an error is printed.
 
     SetscrewError
     ├── UsageError          SS1xxx  wrong options, unreadable files, bad configuration
