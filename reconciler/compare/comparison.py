@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final, Literal
 
-from reconciler.canonical.engine import GENERATED
+from reconciler.canonical.engine import GENERATED, VOLATILE
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.masks import hides
 from reconciler.compare.blame import blame
@@ -29,7 +29,7 @@ from reconciler.schema.types import PLAIN
 Op = Literal["add", "remove", "replace"]
 Klass = Literal["changed", "missing", "extra", "default-overridden", "order"]
 HiddenClass = Literal["generated", "allocated", "hidden-by-rule"]
-_HIDDEN_CLASS: Final[dict[str, HiddenClass]] = {GENERATED: "generated", "volatile-webhook-fields": "generated"}
+_HIDDEN_CLASS: Final[dict[str, HiddenClass]] = {GENERATED: "generated", VOLATILE: "generated"}
 # How the tools of people name themselves in managedFields.
 _PEOPLE: Final = ("kubectl", "Mozilla", "curl", "k9s", "Lens", "octant", "headlamp", "rancher-dashboard")
 _CONTENT_META = ("labels", "annotations", "finalizers", "ownerReferences")
