@@ -7,9 +7,10 @@ import os
 import re
 import shlex
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from reconciler.policy.model import GrantRules
 from reconciler.store.grants import read_grants
 from setscrew.demo.stage import PERSON, Stage
 from setscrew.grants import create, revoke
-from setscrew.store import existing_store
+from setscrew.store import STATE_FILE, existing_store
 from tests.support import small_shop
 from tests.support.command import setscrew_on
 from tests.support.waiting import eventually
@@ -208,11 +209,24 @@ def reconciler_stopped(stage: Stage) -> Iterator[None]:
         for process in Path("/proc").glob("[0-9]*")
         if _words(process)[3:6] == ["reconcile", "--state", str(stage.state_dir)]
     )
-    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: _stopped_between_writes(pid, stage.state_dir), "a moment in which it does not write")
     try:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def _stopped_between_writes(pid: int, state_dir: Path) -> bool:
+    """One that is stopped in the middle of a transaction would hold the store for ever, as none that ends does."""
+    os.kill(pid, signal.SIGSTOP)
+    with closing(sqlite3.connect(state_dir / STATE_FILE, timeout=0.1)) as store:
+        try:
+            store.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+            return False
+        store.rollback()
+    return True
 
 
 def _words(process: Path) -> list[str]:

@@ -16,6 +16,7 @@ import yaml
 
 from setscrew.demo.stage import Stage, dump
 from tests.support import small_shop
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -266,7 +267,8 @@ def test_a_restart_without_a_snapshot_under_failure_policy_fail_is_no_deadlock(
     stage.wait("the guard", lambda: refused_while_down(stage, probe=False))
     stage.stop_setscrew()
     shutil.rmtree(stage.state_dir / "snapshots")
-    assert refused_while_down(stage, probe=True)
+    # The API server may act by the registration of before for a moment.
+    eventually(lambda: refused_while_down(stage, probe=True), "a refusal because nobody answers")
     canonicalizer = accounts["setscrew-canonicalizer"]
     config = ("create", "configmap", "any", "-n", "fresh")
     assert stage.plane.kubectl(*config, "--dry-run=server", kubeconfig=canonicalizer, check=False).returncode == 0

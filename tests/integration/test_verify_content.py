@@ -77,6 +77,11 @@ class Site:
         self.stage.repository.push()
         return commit
 
+    def refused_by_all(self, tree: Mapping[str, Any]) -> None:
+        """Wait until each admission worker has the newest snapshot: they look for it each for itself."""
+        dry = lambda: self.writer.apply(tree, dry_run=True).status  # noqa: E731
+        self.stage.wait("every worker's refusal", lambda: all(dry() == 403 for _ in range(10)))
+
     def live(self, name: str) -> Mapping[str, str]:
         answer = self.stage.plane.request("GET", f"/api/v1/namespaces/shop/configmaps/{name}")
         assert answer.status == 200
@@ -122,6 +127,7 @@ def test_an_older_revision_is_refused_by_name(site: Site) -> None:
     new = site.push("third", "The third values")
     assert site.writer.apply(config("one-1", "third")).status == 200
     assert site.stage.snapshot().sources["shop"].commit == new
+    site.refused_by_all(config("one-1", "second"))
     answer = site.writer.apply(config("one-1", "second"))
     assert answer.status == 403
     assert f'what revision {old[:12]} ("The second values") wanted, which is older' in answer.message
@@ -138,6 +144,7 @@ def test_a_revision_that_a_push_has_passed_over_is_admitted_while_its_writer_wai
     assert [commit for commit, _ in known[:3]] == [newest, between, enforced]
     # Now the newest is enforced, and what lies before it is older.
     for value, commit in (("third", enforced), ("between", between)):
+        site.refused_by_all(config("one-3", value))
         answer = site.writer.apply(config("one-3", value))
         assert (answer.status, commit[:12] in answer.message) == (403, True), answer
     assert site.writer.apply(config("one-2", "newest")).status == 200
@@ -172,6 +179,7 @@ def test_a_render_that_takes_too_long_does_not_fail_a_deployment(site: Site) -> 
     assert (other.status, "no newer revision explains this write" in other.message) == (403, True), other
     site.stage.wait("the slow revision", lambda: site.stage.snapshot().sources["cache"].commit == commit)
     assert site.live("cache") == {"size": "128"}
+    site.refused_by_all(cached("64"))
     assert site.writer.apply(cached("64")).status == 403
 
 

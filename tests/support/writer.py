@@ -46,10 +46,11 @@ class Writer:
         ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
         self._context = ssl.create_default_context(cadata=ca)
 
-    def apply(self, tree: Mapping[str, Any]) -> Answer:
+    def apply(self, tree: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
         """One server-side apply."""
         metadata = tree["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/configmaps/{metadata['name']}?{_APPLY}"
+        path += "&dryRun=All" if dry_run else ""
         return self._request("PATCH", path, tree)
 
     def apply_all(self, trees: Iterable[Mapping[str, Any]]) -> list[Answer]:
