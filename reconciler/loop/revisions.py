@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
+from reconciler.canonical.form import Range
 from reconciler.limits import EARLIER_FORMS, REVISIONS_KEPT, REVISIONS_RENDERED
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import Tree
@@ -68,14 +69,15 @@ def recalled(
 
 def _different(older: Iterable[Earlier], now: Mapping[ObjectRef, Entry]) -> Iterator[Earlier]:
     """Of what is declared still, each other form once: the newest revision that wanted it names it."""
-    forms: dict[ObjectRef, list[Tree]] = {}
+    forms: dict[ObjectRef, list[tuple[Tree, tuple[Range, ...]]]] = {}
     for one in older:
         ref = one.entry.object.ref
         current = now.get(ref)
         if current is None or current.source != one.entry.source:
             continue
-        known = forms.setdefault(ref, [current.object.want])
-        if one.entry.object.want not in known:
-            known.append(one.entry.object.want)
+        known = forms.setdefault(ref, [(current.object.want, current.object.ranges)])
+        form = (one.entry.object.want, one.entry.object.ranges)
+        if form not in known:
+            known.append(form)
             # The policy of now judges: one of before may have left more to others.
             yield Earlier(Entry(one.entry.object, current.policy, current.adopted), one.last)

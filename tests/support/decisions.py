@@ -195,6 +195,7 @@ def earlier(name: str, said: Mapping[str, Any]) -> Earlier:
     place = Provenance(SOURCE.name, SOURCE.revision, f"prod/{name}.yaml", 3)
     changed, stored = patched(git, said["patch"]), patched(live, said["patch"])
     form = confirm(canonicalize(RenderedObject(changed, place), context(rules)), stored, (), context(rules))
+    form = widen([form, *(canonical(one, rules) for one in said.get("beside", ()))], rules.scalers)[0]
     policy = policy_for(rules.policies, form.ref, SOURCE.name, {})
     assert policy is not None
     return Earlier(Entry(form, policy), COMMITS[said["commit"]])

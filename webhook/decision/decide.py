@@ -26,7 +26,7 @@ from webhook.decision.levers import decide_lever, lever_kind
 from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.metadata import judge_metadata
 from webhook.decision.optout import left_to_others
-from webhook.decision.revisions import explaining, in_window
+from webhook.decision.revisions import explaining, in_window, scaled_by_bounds_of_before
 from webhook.decision.rules import SUBRESOURCES, Handling
 from webhook.decision.types import Decision, Request
 from webhook.decision.undeclared import content, decide_undeclared
@@ -167,7 +167,13 @@ def _answered(
     found = left_to_others(entry, rules, judge(entry))
     if not found:
         return conforms(verdict, entry, changed=not same({} if was is UNKNOWN else was, now))
-    older = explaining(verdict, entry, lambda one: not left_to_others(one, rules, judge(one)))
+
+    def fits(one: Entry) -> bool:
+        return not left_to_others(one, rules, judge(one))
+
+    if (lagging := scaled_by_bounds_of_before(verdict, entry, fits)) is not None:
+        return conforms(verdict, lagging.entry, changed=True)
+    older = explaining(verdict, entry, fits)
     if older is not None and in_window(verdict, older):
         return conforms(verdict, older.entry, changed=True)
     return answer(verdict, entry, found, older)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reconciler.snapshot.model import Earlier, Entry
-from webhook.decision.identity import named_writer
+from webhook.decision.identity import is_controller, is_one_of, named_writer
 from webhook.decision.verdict import Verdict
 
 
@@ -22,6 +22,19 @@ def explaining(verdict: Verdict, entry: Entry, conforms: Callable[[Entry], bool]
     ref, resource = entry.object.ref, entry.object.kind.resource
     earlier = verdict.snapshot.earlier(ref.group, resource, ref.namespace, ref.name)
     return next((one for one in earlier if conforms(one.entry)), None)
+
+
+def scaled_by_bounds_of_before(verdict: Verdict, entry: Entry, conforms: Callable[[Entry], bool]) -> Earlier | None:
+    """The newest earlier revision whose autoscaler may do this; or None.
+
+    An autoscaler goes by the bounds that the cluster holds, and Git's new ones are written there a moment later.
+    """
+    identity, ref = verdict.request.identity, entry.object.ref
+    if verdict.request.subresource != "scale" or not is_controller(identity):
+        return None
+    earlier = verdict.snapshot.earlier(ref.group, entry.object.kind.resource, ref.namespace, ref.name)
+    scaled = (one for one in earlier if any(is_one_of(identity, bounds.to) for bounds in one.entry.object.ranges))
+    return next((one for one in scaled if conforms(one.entry)), None)
 
 
 def in_window(verdict: Verdict, older: Earlier) -> bool:

@@ -55,6 +55,32 @@ def test_what_the_revision_before_wanted_is_kept_where_it_differs(site: Site) ->
     assert remembered(found, "two") == []
 
 
+SCALED = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: "example.com/web:1"}]}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: shop}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, minReplicas: %d, maxReplicas: 9}
+"""
+
+
+def test_what_an_autoscaler_might_do_to_an_object_before_is_kept_though_the_object_is_the_same(site: Site) -> None:
+    found, first = started(site, SCALED % 2)
+    site.push("shop", SCALED % 4)
+    found.sync()
+    assert found.current is not None
+    (earlier,) = found.current.earlier("apps", "deployments", "shop", "web")
+    assert [bounds.low for bounds in earlier.entry.object.ranges] == [2]
+    assert earlier.last == first
+
+
 def test_the_newest_revision_that_wanted_a_form_names_it(site: Site) -> None:
     found, _ = started(site, wanted(one="old", two="old"))
     second = site.push("shop", wanted(one="old", two="mid"))
