@@ -46,7 +46,7 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], olde
         audit = message.audit(verdict, entry, "writer-recorded", causes)
         return Decision(allowed=True, code="writer-recorded", causes=causes, audit=audit, guarded=True)
     code = "older-revision" if older is not None else _code(violations)
-    more = message.looked(verdict.look, _source(entry)) if writer is not None else ""
+    more = message.looked(verdict.look, entry.source) if writer is not None else ""
     refused = Decision(
         allowed=False,
         code=code,
@@ -62,13 +62,9 @@ def answer(verdict: Verdict, entry: Entry, violations: Sequence[Violation], olde
         adopted=entry.adopted,
         violations=violations,
         serving=[entry.policy],
-        source=_source(entry),
+        source=entry.source,
         want=entry.object.want,
     )
-
-
-def _source(entry: Entry) -> str:
-    return entry.object.provenance.source
 
 
 def _code(violations: Sequence[Violation]) -> Code:
@@ -81,14 +77,13 @@ def _code(violations: Sequence[Violation]) -> Code:
 def refuse_whole(verdict: Verdict, entry: Entry, code: Code, why: str) -> Decision:
     """Refuse a request as a whole: DELETE, finalize, or what cannot be judged (`undecidable` follows its policy)."""
     policy = entry.policy
-    audit = message.audit(verdict, entry, code)
     if code == "undecidable":
         if policy.undecidable == "Allow":
-            return Decision(allowed=True, code=code, audit=audit, guarded=True)
+            return admit(verdict, entry, code)
         text = message.undecidable(verdict.request, entry, why)
     else:
         text = message.refused_whole(verdict, entry, verb=_VERBS.get(code, code), why=why)
-    refused = Decision(allowed=False, code=code, message=text, audit=audit, guarded=True)
+    refused = Decision(allowed=False, code=code, message=text, audit=message.audit(verdict, entry, code), guarded=True)
     # A prune may be ahead of our snapshot; with an impersonated writer only Git itself can tell.
     serving = [policy] if code == "delete" else []
     return settle(verdict, refused, policy, entry.object.ref, adopted=entry.adopted, serving=serving)
@@ -143,5 +138,4 @@ def _let_through(verdict: Verdict, policy: Policy) -> Decision | None:
     writer = named_writer(verdict.request.identity, policy.writers)
     if writer is None or writer.verify != "None":
         return None
-    audit = message.snapshot_audit(verdict, "writer-recorded", policy)
-    return Decision(allowed=True, code="writer-recorded", audit=audit, guarded=True)
+    return admit_unlisted(verdict, "writer-recorded", policy)

@@ -19,9 +19,7 @@ def explaining(verdict: Verdict, entry: Entry, conforms: Callable[[Entry], bool]
     writer = named_writer(request.identity, entry.policy.writers)
     if not verdict.look.asked or writer is None or writer.verify != "Content":
         return None
-    ref, resource = entry.object.ref, entry.object.kind.resource
-    earlier = verdict.snapshot.earlier(ref.group, resource, ref.namespace, ref.name)
-    return next((one for one in earlier if conforms(one.entry)), None)
+    return next((one for one in _earlier(verdict, entry) if conforms(one.entry)), None)
 
 
 def scaled_by_bounds_of_before(verdict: Verdict, entry: Entry, conforms: Callable[[Entry], bool]) -> Earlier | None:
@@ -29,17 +27,22 @@ def scaled_by_bounds_of_before(verdict: Verdict, entry: Entry, conforms: Callabl
 
     An autoscaler goes by the bounds that the cluster holds, and Git's new ones are written there a moment later.
     """
-    identity, ref = verdict.request.identity, entry.object.ref
+    identity = verdict.request.identity
     if verdict.request.subresource != "scale" or not is_controller(identity):
         return None
-    earlier = verdict.snapshot.earlier(ref.group, entry.object.kind.resource, ref.namespace, ref.name)
+    earlier = _earlier(verdict, entry)
     scaled = (one for one in earlier if any(is_one_of(identity, bounds.to) for bounds in one.entry.object.ranges))
     return next((one for one in scaled if conforms(one.entry)), None)
 
 
+def _earlier(verdict: Verdict, entry: Entry) -> tuple[Earlier, ...]:
+    ref = entry.object.ref
+    return verdict.snapshot.earlier(ref.group, entry.object.kind.resource, ref.namespace, ref.name)
+
+
 def in_window(verdict: Verdict, older: Earlier) -> bool:
     """True if that revision is newer than the one that was enforced when the review arrived."""
-    name = older.entry.object.provenance.source
+    name = older.entry.source
     source = verdict.snapshot.sources.get(name)
     order = [commit for commit, _ in source.history] if source is not None else []
     since = verdict.look.since.get(name, "")
