@@ -124,8 +124,8 @@ class Writer:
 
 
 @dataclass
-class Person:
-    """Somebody who restarts Deployments and makes namespaces of their own: nothing of it is Git's."""
+class _Somebody:
+    """A person with rights on everything, and what they do counted."""
 
     stage: Stage
     chance: random.Random
@@ -136,6 +136,10 @@ class Person:
     def client(self) -> ApiClient:
         """The person's identity."""
         return ApiClient.load(str(self.stage.person))
+
+
+class Person(_Somebody):
+    """Somebody who restarts Deployments and makes namespaces of their own: nothing of it is Git's."""
 
     def act(self) -> None:
         """A restart, and now and then a namespace that comes or goes."""
@@ -153,19 +157,8 @@ class Person:
             self.tally.allowed("own namespaces deleted", lambda: self.client.send("DELETE", gone))
 
 
-@dataclass
-class Intruder:
+class Intruder(_Somebody):
     """The same person, past Git: another change each time, all of which must be refused."""
-
-    stage: Stage
-    chance: random.Random
-    tally: Tally = field(default_factory=Tally)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-
-    @cached_property
-    def client(self) -> ApiClient:
-        """The person's identity."""
-        return ApiClient.load(str(self.stage.person))
 
     def act(self) -> None:
         """One change."""
