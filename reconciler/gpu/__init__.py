@@ -1,0 +1,1 @@
+"""What a GPU class definition must be, beyond being equal to Git: rules over whole repositories. Pure."""

@@ -1,0 +1,1 @@
+"""Sharing of GPUs by the device plugin: rules about its ConfigMaps and the labels that select their keys. Pure."""
