@@ -14,11 +14,12 @@ from typing import Final
 # search stays linear in hostile text.
 _ACTION: Final = rb'\{\{(?!-?\s*/\*)(?:[^{}"`]|"[^"{}]*"|`[^`{}]*`)*?\b'
 LOOKUP: Final = re.compile(_ACTION + rb"lookup\s+[\"`$.(]")
+DNS: Final = re.compile(_ACTION + rb"getHostByName\b")
 CLOCK: Final = re.compile(_ACTION + rb"(?:now|ago)\b")
 
 
 def callers(chart: Path, function: re.Pattern[bytes]) -> tuple[str, ...]:
-    """Files below `chart` (relative to it, sorted) that call `function`: LOOKUP or CLOCK."""
+    """Files below `chart` (relative to it, sorted) that call `function`: LOOKUP, DNS or CLOCK."""
     files = sorted(file for file in chart.rglob("*") if file.is_file())
     return tuple(str(file.relative_to(chart)) for file in files if function.search(file.read_bytes()))
 

@@ -1,15 +1,20 @@
 """Owns the render child: `python -m reconciler.render.child` reads a job on stdin, prints JSON lines, and ends.
 
 The only process that parses YAML from Git; if a file kills it, its parent sees a dead child. Jobs:
-    {"job": "parse", "files": [{"path", "name"}], "comments": bool, "origins": {"root", "entry", "keep"} | null}
-        → {"loader"}, then {"file", "line", "document", "tree"} for each object and {"note"} for each remark
-    {"job": "scan", "root", "entry"} → {"files": [...], "kustomization": {...}}
-    {"job": "chart", "path", "name"} → {"chart": {...}}
+    {"job": "parse", "files": [{"path", "name"}], "comments": bool, "origins": {"root", "entry", "keep"} | null,
+     "substitute": {...} | null, "each": bool}
+        → {"loader"}, then {"file", "line", "document", "tree"} for each object and {"note"} for each remark; with
+          "each", {"failed": {...}} for a file that cannot be read to its end, and the next one
+    {"job": "lines", "files": [{"path", "wanted": [...]}]} → {"lines": [...]} for each file
+    {"job": "scan", "root", "entry", "edits": {...}, "flux": {...} | null}
+        → {"files": [...], "kustomization": {...}, "written": {...}}
+    {"job": "chart", "file": {"path", "name"}, "schemas": [...], "packed": [...], "checked": bool} → {"chart": {...}}
 An error is one line {"error": {"message", "where", "hint", "code"}} and exit status 3.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import sys
@@ -17,11 +22,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from reconciler.errors import RenderError
 from reconciler.model.tree import Tree, child
+from reconciler.render.archive import Archives
+from reconciler.render.chart_schema import check_schema
 from reconciler.render.document import Document
+from reconciler.render.edits import Edits
+from reconciler.render.flux import Flux, Substitution
+from reconciler.render.flux_text import substituted
+from reconciler.render.flux_tree import kustomization
 from reconciler.render.origins import ORIGIN, Origins, origin_file, source_comments
 from reconciler.render.scan import Scan
+from reconciler.render.value_lines import Wanted, value_lines
 from reconciler.render.yaml_loader import LOADER, load_documents
 
 Line = dict[str, Any]
@@ -31,25 +45,58 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character in a JSON escape:
 def answer(job: dict[str, Any]) -> Iterator[Line]:
     """The lines that answer `job`. Raises RenderError."""
     if job["job"] == "scan":
-        root = Path(job["root"])
-        scan = Scan(root, root / job["entry"])
-        tree = scan.directory(root / job["entry"])
-        yield {"files": [str(path.relative_to(root)) for path in scan.files], "kustomization": tree}
+        root, edits = Path(job["root"]), msgspec.convert(job["edits"], Edits)
+        scan = Scan(root, root / job["entry"], loose=job.get("flux") is not None)
+        if job.get("flux") is not None:
+            tree = kustomization(scan, root / job["entry"], edits, msgspec.convert(job["flux"], Flux))
+        else:
+            tree = scan.directory(root / job["entry"], edits)
+        files = [str(path.relative_to(root)) for path in scan.files]
+        written = {str(path.relative_to(root)): text for path, text in scan.written.items()}
+        yield {"files": files, "kustomization": tree, "written": written}
     elif job["job"] == "chart":
-        documents = list(load_documents(Path(job["path"]).read_bytes(), job["name"]))
-        if len(documents) != 1 or not isinstance(documents[0].tree, dict):
-            raise RenderError("must be one YAML mapping", where=job["name"], code="SS3001")
-        yield {"chart": documents[0].tree}
+        yield {"chart": _chart(job)}
+    elif job["job"] == "lines":
+        for file in job["files"]:
+            wanted = msgspec.convert(file["wanted"], list[Wanted])
+            yield {"lines": value_lines(Path(file["path"]).read_bytes(), wanted)}
     else:
         yield {"loader": LOADER}
         for file in job["files"]:
-            yield from _parse(file, job)
+            yield from _each(file, job) if job.get("each") else _parse(file, job)
+
+
+def _each(file: dict[str, str], job: dict[str, Any]) -> Iterator[Line]:
+    try:
+        yield from _parse(file, job)
+    except RenderError as error:
+        yield {"failed": _facts(error)}
+
+
+def _facts(error: RenderError) -> dict[str, str]:
+    return {"message": error.message, "where": error.where, "hint": error.hint, "code": error.code}
+
+
+def _chart(job: dict[str, Any]) -> Tree:
+    """What its Chart.yaml says, if its packed sub-charts and (where Helm checks values) its schemas are harmless."""
+    for file in job["schemas"] if job["checked"] else ():
+        check_schema(Path(file["path"]).read_bytes(), file["name"])
+    archives = Archives(schemas=job["checked"])
+    for file in job["packed"]:
+        archives.check(Path(file["path"]).read_bytes(), file["name"])
+    name = job["file"]["name"]
+    documents = list(load_documents(Path(job["file"]["path"]).read_bytes(), name))
+    if len(documents) != 1 or not isinstance(documents[0].tree, dict):
+        raise RenderError("must be one YAML mapping", where=name, code="SS3001")
+    return documents[0].tree
 
 
 def _parse(file: dict[str, str], job: dict[str, Any]) -> Iterator[Line]:
     data = Path(file["path"]).read_bytes()
     comments = source_comments(data.decode("utf-8", "replace")) if job["comments"] else []
     place = _Place(job["origins"])
+    if job.get("substitute") is not None:
+        data = substituted(data, msgspec.convert(job["substitute"], Substitution))
     for document in load_documents(data, file["name"]):
         yield from ({"note": f"duplicate key, the last one counts: {text}"} for text in document.duplicates)
         for tree, line in _flatten(document):
@@ -111,21 +158,23 @@ def main() -> int:
     """Answer the job on stdin; gives the exit status."""
     try:
         for line in answer(json.load(sys.stdin)):
-            _print(line)
+            sys.stdout.buffer.write(row(line))
     except RenderError as error:
-        facts = {"message": error.message, "where": error.where, "hint": error.hint, "code": error.code}
-        _print({"error": facts})
+        sys.stdout.buffer.write(row({"error": _facts(error)}))
         return 3
     except (MemoryError, RecursionError):
-        _print({"error": {"message": "ran out of memory while parsing"}})
+        sys.stdout.buffer.write(row({"error": {"message": "ran out of memory while parsing", "code": "SS3018"}}))
         return 3
     return 0
 
 
-def _print(line: Line) -> None:
+def row(line: Line) -> bytes:
+    """A line as it is printed."""
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    sys.stdout.buffer.write(_SURROGATE.sub("\ufffd", text).encode() + b"\n")
+    return _SURROGATE.sub("\ufffd", text).encode() + b"\n"
 
 
 if __name__ == "__main__":
+    # It lives for one job, and trees have no cycles: the collector would walk all of them again and again.
+    gc.disable()
     sys.exit(main())

@@ -27,10 +27,10 @@ class Document:
 def beyond_limits(where: str, depth: int) -> RenderError:
     """The error for a document at `where` that is too deep, or (where `depth` is within bounds) too large."""
     if depth > limits.YAML_DEPTH:
-        return RenderError(f"nested deeper than {limits.YAML_DEPTH} levels", where=where, code="SS3002")
-    return RenderError(f"more than {limits.YAML_NODES} nodes once aliases are expanded", where=where, code="SS3002")
+        return RenderError(f"nested deeper than {limits.YAML_DEPTH} levels", where=where, code="SS3025")
+    return RenderError(f"more than {limits.YAML_NODES} nodes once aliases are expanded", where=where, code="SS3026")
 
 
 def too_many_documents(name: str) -> RenderError:
     """The error for a file `name` with more than the documents that a file may have."""
-    return RenderError(f"more than {limits.YAML_DOCUMENTS} documents", where=name, code="SS3002")
+    return RenderError(f"more than {limits.YAML_DOCUMENTS} documents", where=name, code="SS3028")

@@ -3,43 +3,48 @@
 from __future__ import annotations
 
 import filecmp
-import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from reconciler.errors import RenderError
 from reconciler.model.objects import RenderedObject
 from reconciler.render import intake, parsing, process
-from reconciler.render.chart_text import CLOCK, LOOKUP, callers, has_packages
+from reconciler.render.chart_text import CLOCK, DNS, LOOKUP, callers, has_packages
+from reconciler.render.flux_chart import pack
 from reconciler.render.generated import mark_generated
+from reconciler.render.helm_values import Places, options, secrets
 from reconciler.render.objects import Collector
-from reconciler.render.spec import KUBE_VERSION, RenderResult, RenderSpec
+from reconciler.render.post_render import PostRenderers
+from reconciler.render.spec import KUBE_VERSION, RenderResult, RenderSpec, RenderTools
 from reconciler.render.version import helm_version
 
 _PLACE: Final = re.compile(r"(?:^|\(|template: |error on )([\w.@-]+(?:/[\w.@-]+)+)(?::(\d+))?")
-_SECRET_KEY: Final = re.compile(r"pass|token|secret|key|credential", re.IGNORECASE)
-_SHORTEST_SECRET: Final = 4
 _CLOCK_STEP: Final = 1.1  # seconds: times are mostly written to the second
 
 
-def render_helm(path: Path, root: Path, spec: RenderSpec, helm: Path, home: Path) -> RenderResult:
-    """Objects of the chart in `path`, CRDs of `crds/` first. Raises RenderError with the template's file and line."""
+def render_helm(places: Places, spec: RenderSpec, tools: RenderTools, home: Path) -> RenderResult:
+    """Objects of the chart in `places.directory`, CRDs of `crds/` first.
+
+    Raises RenderError with the template's file and line.
+    """
+    path, root = places.directory, places.root
     if not (path / "Chart.yaml").is_file():
         raise RenderError("no Chart.yaml: not a Helm chart", where=str(path), code="SS3004")
     copy = home / "render-input"
     entry = str(path.relative_to(root)) if path != root else ""
     intake.copy(intake.walk(path, root, recurse=True, manifests=False), root, copy)
-    described = parsing.chart(home, copy / entry / "Chart.yaml", f"{entry}/Chart.yaml".lstrip("/"))
+    described = parsing.chart(home, copy / entry, Path(entry), checked=not spec.skip_schema_validation)
     name = spec.release_name or str(described.get("name") or "release")
-    command = (str(helm), *_options(path, root, spec, home), "--", name, str(copy / entry))
-    chart = _Chart(spec, command, home, root, copy, entry)
+    pack(copy / entry, described, spec.flux)
+    command = (str(tools.helm), *_options(spec), *options(places, spec, home), "--", name, str(copy / entry))
+    chart = _Chart(spec, command, home, root, copy, entry, PostRenderers(spec, tools.kubectl, home))
     objects, notes = _twice(chart)
-    version = helm_version(helm, home)
-    return RenderResult(objects, notes, "helm", version, release=name)
+    version = helm_version(tools.helm, home)
+    return RenderResult(objects, notes, "helm", version, release=name, outside=places.outside(spec))
 
 
 def _twice(chart: _Chart) -> tuple[tuple[RenderedObject, ...], tuple[str, ...]]:
@@ -53,9 +58,9 @@ def _twice(chart: _Chart) -> tuple[tuple[RenderedObject, ...], tuple[str, ...]]:
         time.sleep(_CLOCK_STEP)
     again = chart.template("helm-again")
     first = chart.collect(output)
-    objects, notes = tuple(first.objects), list[str]()
+    objects, notes = chart.after.applied(first.objects), list[str]()
     if not filecmp.cmp(output, again, shallow=False):
-        objects, notes = mark_generated(objects, chart.collect(again).objects)
+        objects, notes = mark_generated(objects, chart.after.applied(chart.collect(again).objects))
     return objects, (*notes, *_hints(chart, clock, objects), *first.notes)
 
 
@@ -69,6 +74,7 @@ class _Chart:
     root: Path
     copy: Path
     entry: str
+    after: PostRenderers
 
     @property
     def place(self) -> Path:
@@ -85,7 +91,7 @@ class _Chart:
             home=self.home,
             name=name,
             environment=_environment(self.home),
-            secrets=tuple(_secrets(self.spec.values)),
+            secrets=tuple(secrets(self.spec)),
         )
         if done.status:
             raise _failure(done.stderr, self.entry, self.copy)
@@ -105,33 +111,22 @@ def _hints(chart: _Chart, clock: Iterable[str], objects: Iterable[RenderedObject
     changing = {found.provenance.file for found in objects if found.generated}
     for file in callers(chart.place, LOOKUP):
         yield f"{chart.named(file)} calls `lookup`, which finds nothing: rendering never reaches a cluster"
+    for file in callers(chart.place, DNS):
+        yield f"{chart.named(file)} calls `getHostByName`, which finds nothing: rendering asks no name server"
     for file in clock:
         if chart.named(file) not in changing and not Path(file).name.startswith("_"):
             yield f"{chart.named(file)} asks for the time: what changes by the hour or day is not seen as generated"
 
 
-def _options(path: Path, root: Path, spec: RenderSpec, home: Path) -> list[str]:
+def _options(spec: RenderSpec) -> list[str]:
     command = ["template", "--skip-tests", "--no-hooks", "--dry-run=client"]
-    command += [f"--namespace={spec.namespace or 'default'}", f"--kube-version={spec.kube_version or KUBE_VERSION}"]
+    namespace = spec.release_namespace or spec.namespace or "default"
+    command += [f"--namespace={namespace}", f"--kube-version={spec.kube_version or KUBE_VERSION}"]
     command += ["--include-crds"] if spec.include_crds else ["--skip-crds"]
     command += [f"--api-versions={version}" for version in spec.api_versions]
-    for number, file in enumerate(spec.value_files):
-        command.append(f"--values={_value_file(path, root, file, home / f'values-{number}.yaml')}")
-    if spec.values:
-        values = home / "values.json"
-        values.write_text(json.dumps(spec.values))
-        command.append(f"--values={values}")
+    command += ["--skip-schema-validation"] if spec.skip_schema_validation else []
+    command += ["--is-upgrade"] if spec.is_upgrade else []
     return command
-
-
-def _value_file(path: Path, root: Path, file: str, into: Path) -> Path:
-    """A copy of one value file; only an absolute one, which a person named, may lie outside `root`."""
-    if file.startswith("/"):
-        source = Path(file)
-        into.write_bytes(intake.read(source, Path(source.anchor)))
-    else:
-        into.write_bytes(intake.read(path / file, root))
-    return into
 
 
 def _environment(home: Path) -> dict[str, str]:
@@ -143,7 +138,6 @@ def _environment(home: Path) -> dict[str, str]:
         **places,
         "HELM_PLUGINS": str(home / "helm" / "plugins"),
         "HELM_REGISTRY_CONFIG": str(registry),
-        "GOMEMLIMIT": "1GiB",
     }
 
 
@@ -158,15 +152,3 @@ def _failure(stderr: str, entry: str, copy: Path) -> RenderError:
         where = "/".join(part for part in (entry, place[1].partition("/")[2]) if part)
         where += f":{place[2]}" if place[2] else ""
     return RenderError(f"helm failed: {text}", where=where, code="SS3011")
-
-
-def _secrets(values: Any, *, secret: bool = False) -> Iterator[str]:
-    """Strings of `values` under keys that sound secret: they must not come back in a message."""
-    if isinstance(values, dict):
-        for key, value in values.items():
-            yield from _secrets(value, secret=secret or bool(_SECRET_KEY.search(str(key))))
-    elif isinstance(values, list):
-        for value in values:
-            yield from _secrets(value, secret=secret)
-    elif secret and isinstance(values, str) and len(values) >= _SHORTEST_SECRET:
-        yield values

@@ -40,7 +40,7 @@ def walk(directory: Path, root: Path, *, recurse: bool, manifests: bool) -> Iter
             elif not manifests or entry.suffix in MANIFEST_SUFFIXES:
                 count += 1
                 if count > limits.INPUT_FILES:
-                    raise RenderError(f"more than {limits.INPUT_FILES} files", where=str(directory), code="SS3005")
+                    raise RenderError(f"more than {limits.INPUT_FILES} files", where=str(directory), code="SS3022")
                 yield entry
 
 
@@ -58,6 +58,14 @@ def inside(path: Path, root: Path) -> Path:
     return real
 
 
+def beyond(directory: Path, root: Path, names: Iterable[str]) -> Iterator[str]:
+    """Those of `names`, relative to `directory`, that lie outside it, as places below `root` ("" is the root)."""
+    for name in names:
+        place = Path(os.path.normpath(directory / name))
+        if not place.is_relative_to(directory) and place.is_relative_to(root):
+            yield str(place.relative_to(root)) if place != root else ""
+
+
 def copy(files: Iterable[Path], root: Path, into: Path) -> int:
     """Copy `files` (absolute, below `root`) to the same relative places below `into`; gives the bytes copied."""
     total = 0
@@ -65,7 +73,7 @@ def copy(files: Iterable[Path], root: Path, into: Path) -> int:
         data = read(path, root)
         total += len(data)
         if total > limits.INPUT_BYTES:
-            raise RenderError(f"more than {limits.INPUT_BYTES // limits.MIB} MiB of input", code="SS3005")
+            raise RenderError(f"more than {limits.INPUT_BYTES // limits.MIB} MiB of input", code="SS3021")
         target = into / path.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
@@ -85,7 +93,7 @@ def read(path: Path, root: Path) -> bytes:
             raise RenderError("not a regular file", where=_shown(path, root), code="SS3005")
         data = stream.read(limits.FILE_BYTES + 1)
     if len(data) > limits.FILE_BYTES:
-        raise RenderError(f"larger than {limits.FILE_BYTES // limits.MIB} MiB", where=_shown(path, root), code="SS3005")
+        raise RenderError(f"larger than {limits.FILE_BYTES // limits.MIB} MiB", where=_shown(path, root), code="SS3020")
     return data
 
 

@@ -11,9 +11,19 @@ from reconciler.model.objects import Provenance, RenderedObject
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import Tree, dig
 from reconciler.render.detect import Renderer
-from reconciler.render.spec import RenderSpec
+from reconciler.render.spec import RenderSpec, Tool
 
 HOOK: Final = "helm.sh/hook"
+# What each tool runs as a hook instead of keeping it; to Flux, Helm's own are hooks only in what Helm installs.
+_HOOKS: Final[dict[Tool, dict[str, str]]] = {
+    "": {HOOK: "a Helm hook"},
+    "ArgoCD": {HOOK: "a Helm hook", "argocd.argoproj.io/hook": "a hook of Argo CD"},
+    "Flux": {HOOK: "a Helm hook"},
+}
+
+
+def _hooks(tool: Tool, generator: Renderer) -> dict[str, str]:
+    return {} if tool == "Flux" and generator != "helm" else _HOOKS[tool]
 
 
 class Collector:
@@ -23,10 +33,14 @@ class Collector:
         self._spec = spec
         self._generator = generator
         self._prefix = prefix
-        self._places: dict[ObjectRef, str] = {}
-        self.objects: list[RenderedObject] = []
+        self._objects: dict[ObjectRef, RenderedObject] = {}
         self.notes: list[str] = []
         self.loader = ""
+
+    @property
+    def objects(self) -> list[RenderedObject]:
+        """What has been taken, in its order."""
+        return list(self._objects.values())
 
     def take(self, lines: Iterable[dict[str, Any]]) -> None:
         """Add the child's lines. Raises RenderError with file and line."""
@@ -45,27 +59,28 @@ class Collector:
         )
         check_shape(line["tree"], provenance)
         found = RenderedObject(line["tree"], provenance)
-        hook = dig(found.tree, "metadata", "annotations", HOOK)
-        if isinstance(hook, str):
-            self.notes.append(f"left out: {found.ref} is a Helm hook ({hook}), at {provenance.place}")
-            return
+        for key, called in _hooks(self._spec.tool, self._generator).items():
+            if isinstance(hook := dig(found.tree, "metadata", "annotations", key), str):
+                self.notes.append(f"left out: {found.ref} is {called} ({hook}), at {provenance.place}")
+                return
         self._once(found)
-        self.objects.append(found)
-        if len(self.objects) > limits.RENDERED_OBJECTS:
-            raise RenderError(f"more than {limits.RENDERED_OBJECTS} objects", code="SS3002")
+        if len(self._objects) > limits.RENDERED_OBJECTS:
+            raise RenderError(f"more than {limits.RENDERED_OBJECTS} objects", code="SS3023")
 
     def _once(self, found: RenderedObject) -> None:
         ref = found.ref
         key = ref._replace(namespace=ref.namespace or self._spec.namespace or "default")
-        first = self._places.get(key)
-        if first is not None:
+        first = self._objects.pop(key, None)
+        if first is not None and self._spec.tool == "ArgoCD":
+            self.notes.append(f"{ref} is declared twice, {found.provenance.place} wins over {first.provenance.place}")
+        elif first is not None:
             raise RenderError(
-                f"{ref} is declared twice, first at {first}",
+                f"{ref} is declared twice, first at {first.provenance.place}",
                 where=found.provenance.place,
                 hint="remove one of them",
                 code="SS3008",
             )
-        self._places[key] = found.provenance.place
+        self._objects[key] = found
 
 
 def check_shape(tree: Tree, provenance: Provenance) -> None:
@@ -80,7 +95,7 @@ def check_shape(tree: Tree, provenance: Provenance) -> None:
         ("metadata.name", metadata.get("name") if isinstance(metadata, dict) else None),
     ):
         if not isinstance(value, str) or not value:
-            what = "is missing" if value in {None, ""} else "is not a string"
+            what = "is missing" if value is None or value == "" else "is not a string"
             raise RenderError(f"not a Kubernetes object: {name} {what}", where=where, code="SS3007")
     namespace = tree["metadata"].get("namespace")
     if namespace is not None and not isinstance(namespace, str):

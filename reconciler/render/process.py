@@ -1,7 +1,8 @@
 """Owns running child processes for rendering: clean environment, own group, limits, deadline. The only runner here.
 
 Output goes to files under a cap, never to pipes: a child that floods its output fills a bounded file and dies, and
-nothing of it sits in this process's memory. Must not know what a child computes.
+nothing of it sits in this process's memory. Where the machine allows it a child has no network at all
+(`reconciler.render.isolation`). Must not know what a child computes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import resource
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +22,27 @@ from typing import IO, Any
 
 from reconciler import limits
 from reconciler.errors import RenderError, ToolMissingError
+from reconciler.render import isolation
 
 _STDERR_BYTES = limits.MIB
 _STDERR_LINES = 12
-_OPEN_FILES = 256
+_TALK_BYTES = 64 * limits.KIB
+# So many children at a time, whoever asks for them: more would only take turns, and add up their memory.
+_PLACES = threading.BoundedSemaphore(min(limits.RENDERS_AT_ONCE, os.cpu_count() or 1))
 # The child starts nothing before its limits stand: it waits for a byte on the pipe whose number is $0.
 _GATE = 'read -r go < "/dev/fd/$0" && exec "$@"'
 _USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
+# How programs say that they ran into a limit that the kernel only answers with an error.
+_OUT_OF = (
+    (re.compile(r"runtime: (out of|cannot allocate) memory|MemoryError", re.IGNORECASE), "memory", "SS3018"),
+    (
+        re.compile(r"new OS thread|start new thread|resource temporarily unavailable", re.IGNORECASE),
+        "processes",
+        "SS3019",
+    ),
+    (re.compile(r"too many open files", re.IGNORECASE), "open files", "SS3019"),
+)
+_NOWHERE = "http://127.0.0.1:9"
 
 # What every child sees. No PATH: renderers start no programs, and a kustomization must find no git.
 BASE_ENVIRONMENT: Mapping[str, str] = {
@@ -34,9 +50,11 @@ BASE_ENVIRONMENT: Mapping[str, str] = {
     "LANG": "C.UTF-8",
     "KUBECONFIG": "/dev/null",
     "GIT_ALLOW_PROTOCOL": "none",
-    "HTTP_PROXY": "http://127.0.0.1:9",
-    "HTTPS_PROXY": "http://127.0.0.1:9",
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), _NOWHERE),
     "NO_PROXY": "",
+    "GOMEMLIMIT": str(limits.RENDER_MEMORY_BYTES // 2),
+    "GOMAXPROCS": str(limits.RENDERS_AT_ONCE),
+    "GOTRACEBACK": "none",
 }
 
 
@@ -51,12 +69,16 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one child. Seconds of wall clock and CPU, bytes of output and memory (0: not bounded, for Go tools)."""
+    """Bounds of one child. Seconds of wall clock and CPU, bytes of output, of data in memory, and of its addresses.
+
+    Go reserves addresses that it never uses, so a tool written in it has none of the last (0).
+    """
 
     wall_seconds: float = limits.RENDER_WALL_SECONDS
     cpu_seconds: int = limits.RENDER_CPU_SECONDS
     output_bytes: int = limits.RENDERED_BYTES
-    memory_bytes: int = 0
+    memory_bytes: int = limits.RENDER_MEMORY_BYTES
+    address_bytes: int = 0
 
 
 @contextlib.contextmanager
@@ -88,15 +110,16 @@ def run(
     output, errors, given = (home / f".{name}.{part}" for part in ("out", "err", "in"))
     given.write_bytes(stdin)
     full = {**BASE_ENVIRONMENT, "HOME": str(home), "TMPDIR": str(home), **(environment or {})}
-    with given.open("rb") as source, output.open("wb") as sink, errors.open("wb") as talk:
-        process, gate = _start(argv, cwd=home, env=full, stdin=source, stdout=sink, stderr=talk)
+    command = (*isolation.prefix(), *argv)
+    with _PLACES, given.open("rb") as source, output.open("wb") as sink, errors.open("wb") as talk:
+        process, gate = _start(command, cwd=home, env=full, stdin=source, stdout=sink, stderr=talk)
         try:
             with contextlib.suppress(BrokenPipeError), gate:  # it may have died; its status tells
                 _restrain(process.pid, bounds)
                 gate.write(b"\n")
             status = process.wait(bounds.wall_seconds)
         except subprocess.TimeoutExpired:
-            raise RenderError(f"{name} took more than {bounds.wall_seconds:g} s", code="SS3003") from None
+            raise RenderError(f"{name} took more than {bounds.wall_seconds:g} s", code="SS3015") from None
         finally:
             _end(process)
     _judge(name, status, output, errors, bounds)
@@ -124,11 +147,12 @@ def _restrain(pid: int, bounds: Limits) -> None:
     wanted = {
         resource.RLIMIT_CPU: (bounds.cpu_seconds, bounds.cpu_seconds + 1),
         resource.RLIMIT_FSIZE: (files, files),
-        resource.RLIMIT_NOFILE: (_OPEN_FILES, _OPEN_FILES),
+        resource.RLIMIT_NOFILE: (limits.RENDER_OPEN_FILES, limits.RENDER_OPEN_FILES),
         resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_DATA: (bounds.memory_bytes, bounds.memory_bytes),
     }
-    if bounds.memory_bytes:
-        wanted[resource.RLIMIT_AS] = (bounds.memory_bytes, bounds.memory_bytes)
+    if bounds.address_bytes:
+        wanted[resource.RLIMIT_AS] = (bounds.address_bytes, bounds.address_bytes)
     with contextlib.suppress(ProcessLookupError):  # it may already be done
         for kind, pair in wanted.items():
             resource.prlimit(pid, kind, pair)
@@ -143,18 +167,30 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _judge(name: str, status: int, output: Path, errors: Path, bounds: Limits) -> None:
     if output.stat().st_size >= bounds.output_bytes:
-        raise RenderError(f"{name} printed more than {bounds.output_bytes // limits.KIB} KiB", code="SS3003")
+        raise RenderError(f"{name} printed more than {bounds.output_bytes // limits.KIB} KiB", code="SS3017")
     if errors.stat().st_size >= max(bounds.output_bytes, _STDERR_BYTES):
-        raise RenderError(f"{name} printed more than it may on stderr", code="SS3003")
+        raise RenderError(f"{name} printed more than it may on stderr", code="SS3017")
     if -status in {signal.SIGXCPU, signal.SIGKILL}:
-        raise RenderError(f"{name} used more than {bounds.cpu_seconds} s of CPU or was killed", code="SS3003")
+        raise RenderError(f"{name} used more than {bounds.cpu_seconds} s of CPU or was killed", code="SS3016")
+    if status == -signal.SIGXFSZ:
+        raise RenderError(f"{name} wrote a file of more than {bounds.output_bytes // limits.KIB} KiB", code="SS3017")
+    if status:
+        said = _first(errors)
+        for words, what, code in _OUT_OF:
+            if words.search(said):
+                raise RenderError(f"{name} ran out of {what}", code=code)
     if status < 0:
         raise RenderError(f"{name} died of {signal.Signals(-status).name}", code="SS3003")
 
 
+def _first(errors: Path) -> str:
+    with errors.open("rb") as stream:
+        return stream.read(_TALK_BYTES).decode("utf-8", "replace")
+
+
 def _tail(errors: Path, secrets: Sequence[str]) -> str:
     with errors.open("rb") as stream:
-        stream.seek(max(0, errors.stat().st_size - 64 * limits.KIB))
+        stream.seek(max(0, errors.stat().st_size - _TALK_BYTES))
         text = stream.read().decode("utf-8", "replace")
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
-from reconciler.errors import UsageError
 from reconciler.model.objects import RenderedObject
+from reconciler.render.edits import Edits, parse_edits
+from reconciler.render.fields import Fields
+from reconciler.render.flux import Flux, parse_flux
 
 Kind = Literal["Auto", "YAML", "Kustomize", "Helm"]
 KINDS: Final[tuple[Kind, ...]] = ("Auto", "YAML", "Kustomize", "Helm")
+Tool = Literal["", "ArgoCD", "Flux"]
+TOOLS: Final[tuple[Tool, ...]] = ("", "ArgoCD", "Flux")
 KUBE_VERSION: Final = "1.36.3"
-_FIELDS: Final = {
-    "kind": str,
-    "releaseName": str,
-    "namespace": str,
-    "valueFiles": list,
-    "values": dict,
-    "kubeVersion": str,
-    "apiVersions": list,
-    "includeCRDs": bool,
-    "recurse": bool,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +25,11 @@ class RenderTools:
 
     helm: Path
     kubectl: Path
+
+    def identity(self) -> str:
+        """What changes with the binaries; what is missing counts as such."""
+        facts = (file.stat() if file.exists() else None for file in (self.helm, self.kubectl))
+        return " ".join(f"{one.st_mtime_ns}:{one.st_size}" if one else "none" for one in facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +51,32 @@ NO_CLUSTER: Final = Capabilities()
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value of a chart, by Helm's own path to it: `image.tag`, `hosts[0].name`; wins over all values.
+
+    `value` is a number or boolean where it looks like one, unless `as_text`. With `from_file` it is the path of a file
+    whose text is the value.
+    """
+
+    name: str
+    value: str = ""
+    as_text: bool = False
+    from_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RenderSpec:
     """How to turn a directory into objects.
 
-    `release_name` "" means the chart's name. `namespace` is the release namespace, and the one in which objects
-    without a namespace are taken to stand when duplicates are looked for. `value_files` are relative to the rendered
-    directory and stay inside the repository; absolute ones are for a person's own `--values`. `recurse` is for plain
-    YAML directories only. `kube_version` "" is the cluster's, or the pinned one without any. `source` and `revision` go
-    into each object's provenance.
+    `release_name` "" means the chart's name. `namespace` is the one in which objects without a namespace are taken to
+    stand, and the release's unless `release_namespace` says another. `value_files` are relative to the rendered
+    directory and stay inside the repository; absolute ones are for a person's own `--values`; `$name/path` is a file of
+    a repository `beside` (names and commits); with `ignore_missing_value_files` one may be absent. After them come
+    `values`, or the same as YAML in `values_text`, and then `parameters`. `recurse`, `include` and `exclude` (globs
+    over paths relative to the directory) are for plain YAML only, `kustomize` for kustomizations. `tool` is whose
+    habits hold: what it takes for hooks, passes over, or declares twice. `unread` are files of the directory that it
+    would read and we do not: where one is there, nothing is rendered. `kube_version` "" is the cluster's, or the
+    pinned one without any. `source` and `revision` go into each object's provenance.
     """
 
     kind: Kind = "Auto"
@@ -74,22 +90,43 @@ class RenderSpec:
     recurse: bool = False
     source: str = ""
     revision: str = ""
+    release_namespace: str = ""
+    ignore_missing_value_files: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    skip_schema_validation: bool = False
+    is_upgrade: bool = False
+    include: str = ""
+    exclude: str = ""
+    kustomize: Edits = field(default_factory=Edits)
+    beside: tuple[tuple[str, str], ...] = ()
+    values_text: str = ""
+    tool: Tool = ""
+    unread: tuple[str, ...] = ()
+    flux: Flux = field(default_factory=Flux)
 
     def on(self, cluster: Capabilities) -> RenderSpec:
-        """The same for a cluster: its version unless the source names one, and what it serves besides."""
-        served = tuple(dict.fromkeys((*self.api_versions, *cluster.api_versions)))
+        """The same for a cluster: its version unless the source names one, and what it serves besides.
+
+        To Argo CD, what a source names is all that is served.
+        """
+        named = self.tool == "ArgoCD" and self.api_versions
+        served = tuple(dict.fromkeys((*self.api_versions, *(() if named else cluster.api_versions))))
         return replace(self, kube_version=self.kube_version or cluster.kube_version, api_versions=served)
 
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """What a directory says: its objects in the order rendered, remarks for people, and what rendered it."""
+    """What a directory says: its objects in the order rendered, remarks for people, and what rendered it.
+
+    `outside` are the places of the repository that were read beside the directory, "" for all of it.
+    """
 
     objects: tuple[RenderedObject, ...]
     notes: tuple[str, ...]
     kind: str  # "helm", "kustomize" or "yaml"
     renderer_version: str
     release: str = ""  # the Helm release, "" for the others
+    outside: tuple[str, ...] = ()
 
 
 def parse_render(mapping: Mapping[str, Any], *, source: str = "", revision: str = "") -> RenderSpec:
@@ -97,40 +134,75 @@ def parse_render(mapping: Mapping[str, Any], *, source: str = "", revision: str 
 
     Raises UsageError that names the field.
     """
-    for key, value in mapping.items():
-        if key not in _FIELDS:
-            known = ", ".join(_FIELDS)
-            raise UsageError(f"unknown field {key!r}", where="spec.render", hint=f"known: {known}")
-        if not isinstance(value, _FIELDS[key]):
-            raise UsageError(f"must be a {_FIELDS[key].__name__}", where=f"spec.render.{key}")
-    kind = mapping.get("kind", "Auto")
+    fields = Fields(mapping, "spec.render")
+    kind = fields.text("kind") or "Auto"
     if kind not in KINDS:
-        raise UsageError(f"{kind!r} is none of {', '.join(KINDS)}", where="spec.render.kind")
-    return RenderSpec(
-        kind=cast("Kind", kind),
-        release_name=mapping.get("releaseName", ""),
-        namespace=mapping.get("namespace", ""),
-        value_files=_value_files(mapping),
-        values=mapping.get("values", {}),
-        kube_version=mapping.get("kubeVersion", ""),
-        api_versions=_strings(mapping, "apiVersions"),
-        include_crds=mapping.get("includeCRDs", True),
-        recurse=mapping.get("recurse", False),
+        raise fields.wrong("kind", f"{kind!r} is none of {', '.join(KINDS)}")
+    tool = fields.text("tool")
+    if tool not in TOOLS:
+        raise fields.wrong("tool", f"{tool!r} is none of {', '.join(filter(None, TOOLS))}")
+    values = {} if fields.any("values") is None else fields.any("values")
+    if not isinstance(values, Mapping | str):
+        raise fields.wrong("values", "must be a mapping, or YAML in a text")
+    spec = RenderSpec(
+        kind=kind,
+        release_name=fields.text("releaseName"),
+        namespace=fields.text("namespace"),
+        value_files=_value_files(fields),
+        values=values if isinstance(values, Mapping) else {},
+        kube_version=fields.text("kubeVersion"),
+        api_versions=fields.strings("apiVersions"),
+        include_crds=fields.flag("includeCRDs", default=True),
+        recurse=fields.flag("recurse"),
         source=source,
         revision=revision,
+        release_namespace=fields.text("releaseNamespace"),
+        ignore_missing_value_files=fields.flag("ignoreMissingValueFiles"),
+        parameters=(*_parameters(fields), *_file_parameters(fields)),
+        skip_schema_validation=fields.flag("skipSchemaValidation"),
+        is_upgrade=fields.flag("isUpgrade"),
+        include=fields.text("include"),
+        exclude=fields.text("exclude"),
+        kustomize=parse_edits(fields.mapping("kustomize"), "spec.render.kustomize"),
+        tool=tool,
+        unread=fields.strings("unread"),
+        flux=parse_flux(fields.mapping("flux"), "spec.render.flux", revision),
+        values_text=values if isinstance(values, str) else "",
     )
+    fields.done()
+    return spec
 
 
-def _value_files(mapping: Mapping[str, Any]) -> tuple[str, ...]:
-    files = _strings(mapping, "valueFiles")
+def _value_files(fields: Fields) -> tuple[str, ...]:
+    files = fields.strings("valueFiles")
     for name in files:
-        if name.startswith("/") or "://" in name or "\0" in name:
-            raise UsageError(f"{name!r} is not a path relative to spec.path", where="spec.render.valueFiles")
+        _relative(name, fields, "valueFiles")
     return files
 
 
-def _strings(mapping: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    values = mapping.get(key, [])
-    if not all(isinstance(value, str) and value for value in values):
-        raise UsageError("must be a list of strings", where=f"spec.render.{key}")
-    return tuple(values)
+def _parameters(fields: Fields) -> Iterator[Parameter]:
+    for mapping in fields.mappings("parameters"):
+        one = Fields(mapping, "spec.render.parameters")
+        parameter = Parameter(one.text("name"), one.text("value"), as_text=one.flag("forceString"))
+        one.done()
+        yield _named(parameter, one)
+
+
+def _file_parameters(fields: Fields) -> Iterator[Parameter]:
+    for mapping in fields.mappings("fileParameters"):
+        one = Fields(mapping, "spec.render.fileParameters")
+        parameter = Parameter(one.text("name"), one.text("path"), from_file=True)
+        one.done()
+        _relative(parameter.value, one, "path")
+        yield _named(parameter, one)
+
+
+def _named(parameter: Parameter, fields: Fields) -> Parameter:
+    if not parameter.name or "=" in parameter.name:
+        raise fields.wrong("name", "must be a path such as image.tag")
+    return parameter
+
+
+def _relative(name: str, fields: Fields, key: str) -> None:
+    if not name or name.startswith("/") or "://" in name or "\0" in name:
+        raise fields.wrong(key, f"{name!r} is not a path relative to spec.path")

@@ -1,4 +1,4 @@
-"""Owns reading YAML and JSON text as kubectl does, within limits. Must run in the render child only.
+"""Owns reading YAML and JSON text as kubectl does, within limits. Streams of Git are read in the render child only.
 
 Builds trees from libyaml's *events*: its own composer recurses in C and kills the process at some 30,000 nested
 brackets, while the parser keeps its stack on the heap. So depth, nodes and aliases are counted before anything grows.
@@ -191,7 +191,7 @@ class _Builder:
             raise RenderError(
                 f"more than {limits.YAML_ALIASES} aliases in one document",
                 where=f"{self._name}:{line}",
-                code="SS3002",
+                code="SS3027",
             )
         named = self._anchors.get(anchor)
         if named is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler import limits
 from reconciler.errors import SourceError
-from reconciler.source.git import Revision
+from reconciler.source.backend import Revision
 
 
 def directory_revision(path: Path) -> Revision:

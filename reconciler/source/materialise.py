@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from reconciler import limits
 from reconciler.errors import SourceError
-from reconciler.source.git import Revision
-from reconciler.source.objects import Entry, entries, read
+from reconciler.source.backend import Entry, Objects, Revision
+from reconciler.source.reach import is_below
+from reconciler.source.selection import ALL, Selection
 
 _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
@@ -24,30 +26,37 @@ _PATH_BYTES: Final = 1024
 _NAME_BYTES: Final = 255
 
 
-def materialise(revision: Revision, path: str, into: Path) -> tuple[str, ...]:
+def materialise(
+    objects: Objects,
+    revision: Revision,
+    path: str,
+    into: Path,
+    selection: Selection = ALL,
+    beside: Collection[str] = ("",),
+) -> tuple[str, ...]:
     """Write the repository at `revision` below `into`, as regular files; gives remarks. `path` is what gets rendered.
 
-    Everything at `path` is written or the call fails; the rest comes along for the bases that a kustomization names,
-    as far as the limits reach. Links inside the repository become copies; links out of it and hostile names are
-    refused; submodules, LFS pointers and oversized files are remarked on. Raises SourceError.
+    Everything at `path` is written or the call fails; what lies in the places `beside` it ("" is all of the
+    repository) comes along for the bases that a kustomization names, as far as the limits reach. What `selection`
+    leaves out is as if it were not there. Links inside the repository become copies; links out of it and hostile names
+    are refused; submodules, LFS pointers and oversized files are remarked on. Raises SourceError.
     """
-    mirror = Path(revision.mirror)
-    tree = _Tree(mirror, list(entries(mirror, revision.commit)))
+    tree = _Tree(objects, revision, list(_few(selection.of(objects.list(revision), path))))
     plan = tree.plan(path, within=True)
     if path and not plan and not tree.has(path):
         raise SourceError("no such path in the repository", where=path, hint="check spec.path", code="SS2006")
     if not _fits(plan):
         bound = f"{limits.INPUT_FILES} files or {limits.INPUT_BYTES // limits.MIB} MiB"
         raise SourceError(f"more than {bound}", where=path or "/", code="SS2007")
-    whole = plan | tree.plan(path, within=False)
+    whole = plan | tree.plan(path, within=False, places=beside)
     if _fits(whole):
         plan = whole
     else:
         tree.notes.append("the repository is too large to bring along: bases outside the path are not seen")
     (into / path).mkdir(parents=True, exist_ok=True)
     targets = list(plan.items())
-    for (name, _), (_, data) in zip(targets, read(mirror, [entry for _, entry in targets]), strict=True):
-        if data.startswith(_LFS) and _below(name, path):
+    for (name, _), (_, data) in zip(targets, objects.read(revision, [entry for _, entry in targets]), strict=True):
+        if data.startswith(_LFS) and is_below(name, path):
             tree.notes.append(f"{name} is a Git LFS pointer: its content is not fetched")
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,27 +67,29 @@ def materialise(revision: Revision, path: str, into: Path) -> tuple[str, ...]:
 class _Tree:
     """The entries of one commit, with the targets of its links."""
 
-    def __init__(self, mirror: Path, found: list[Entry]) -> None:
+    def __init__(self, objects: Objects, revision: Revision, found: list[Entry]) -> None:
         self._entries = {entry.path: entry for entry in found}
         links = [entry for entry in found if entry.mode == _LINK and entry.size <= _LINK_BYTES]
-        self._links = {entry.path: data.decode("utf-8", "surrogateescape") for entry, data in read(mirror, links)}
+        self._links = {
+            entry.path: data.decode("utf-8", "surrogateescape") for entry, data in objects.read(revision, links)
+        }
         self.notes: list[str] = []
         self._names = sorted(self._entries)
         self._linked = 0
 
     def has(self, path: str) -> bool:
         """True when `path` is a file or directory of the commit."""
-        return any(_below(name, path) for name in self._entries)
+        return any(is_below(name, path) for name in self._entries)
 
-    def plan(self, path: str, *, within: bool) -> dict[str, Entry]:
-        """Which blob to write at which path, at and below `path` or (`within` false) in all the rest.
+    def plan(self, path: str, *, within: bool, places: Collection[str] = ("",)) -> dict[str, Entry]:
+        """Which blob to write at which path, at and below `path` or (`within` false) in `places` of the rest.
 
         In the rest, what cannot be written is left out without a word.
         """
         plan: dict[str, Entry] = {}
         self._linked = 0
         for name, entry in self._entries.items():
-            if _below(name, path) is not within:
+            if is_below(name, path) is not within or not any(is_below(name, place) for place in places):
                 continue
             try:
                 _check_name(name)
@@ -112,7 +123,7 @@ class _Tree:
         below = self._inside(real)
         if not below:
             raise SourceError("symbolic link to nothing", where=name, code="SS2008")
-        if _below(name, real) or deep >= _LINKS_DEEP:
+        if is_below(name, real) or deep >= _LINKS_DEEP:
             raise SourceError("symbolic links form a loop", where=name, code="SS2008")
         plan: dict[str, Entry] = {}
         self._count(name, len(below))
@@ -159,12 +170,16 @@ class _Tree:
         raise SourceError("symbolic links form a loop", where=path, code="SS2008")
 
 
-def _below(name: str, path: str) -> bool:
-    return not path or name == path or name.startswith(f"{path}/")
-
-
 def _fits(plan: dict[str, Entry]) -> bool:
     return len(plan) <= limits.INPUT_FILES and sum(entry.size for entry in plan.values()) <= limits.INPUT_BYTES
+
+
+def _few(found: Iterable[Entry]) -> Iterator[Entry]:
+    for number, entry in enumerate(found):
+        if number == limits.REPOSITORY_FILES:
+            message = f"the repository holds more than {limits.REPOSITORY_FILES} files"
+            raise SourceError(message, hint="leave some out with spec.paths or spec.ignore", code="SS2018")
+        yield entry
 
 
 def _check_name(name: str) -> None:

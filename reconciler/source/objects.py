@@ -7,7 +7,7 @@ before content is read. Must not reach a remote.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -15,6 +15,7 @@ from typing import Final, cast
 import git
 
 from reconciler.errors import SourceError
+from reconciler.source.backend import Entry
 from reconciler.source.command import run
 
 _SUBJECT_CHARS: Final = 120
@@ -26,16 +27,6 @@ class Facts:
 
     subject: str
     author: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a tree: mode as six digits, object id, size in bytes (0 for submodules), path from the root."""
-
-    mode: str
-    oid: str
-    size: int
-    path: str
 
 
 def describe(mirror: Path, commit: str) -> Facts:
@@ -68,8 +59,9 @@ def entries(mirror: Path, commit: str) -> Iterator[Entry]:
             yield Entry(mode, oid, 0 if size == "-" else int(size), _name(name))
 
 
-def read(mirror: Path, wanted: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
-    """The content of `wanted`, in order, in one `cat-file` process. Sizes must have been checked before."""
+def read(mirror: Path, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    """The content of entries, in order, in one `cat-file` process. Sizes must have been checked before."""
+    wanted = list(entries)
     if not wanted:
         return
     output = run(mirror, ["cat-file", "--batch"], stdin="".join(f"{entry.oid}\n" for entry in wanted).encode())

@@ -8,37 +8,72 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from reconciler.errors import UsageError
+from reconciler.limits import GIT_SECONDS
 from reconciler.model.own import API_VERSION
 from reconciler.snapshot.model import Adopter
+from reconciler.source import fields
+from reconciler.source.secret import SecretRef
+from reconciler.source.semver import parse_constraint
 
 KIND: Final = "GitSource"
 DEFAULT_INTERVAL_SECONDS: Final = 300
 
-RefKind = Literal["branch", "tag", "commit", "head"]
+RefKind = Literal["branch", "tag", "semver", "name", "commit", "head"]
+VerifyMode = Literal["", "HEAD", "Tag", "TagAndHEAD", "strict"]
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_URL: Final = re.compile(r"(https|ssh|file)://(?:(?P<user>[^/@]*)@)?(?P<host>[^/@:]*)(?::\d+)?/\S*")
-_SCP: Final = re.compile(r"[\w.-]+@[\w.-]+:")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # What `git check-ref-format` refuses, plus a leading dash; 255 bytes are our own bound.
 _BAD_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)|^@$")
-_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_SPEC_FIELDS: Final = ("url", "ref", "path", "render", "interval", "suspend", "adoptedBy")
+_SPEC_FIELDS: Final = (
+    "url",
+    "ref",
+    "path",
+    "paths",
+    "ignore",
+    "render",
+    "interval",
+    "timeout",
+    "suspend",
+    "secretRef",
+    "proxySecretRef",
+    "verify",
+    "requireFastForward",
+    "allowPrivateHosts",
+    "recurseSubmodules",
+    "lfs",
+    "adoptedBy",
+)
+# The first that is given counts, as in Flux.
+_REFS: Final[tuple[RefKind, ...]] = ("commit", "name", "semver", "tag", "branch")
+_MODES: Final[tuple[VerifyMode, ...]] = ("HEAD", "Tag", "TagAndHEAD", "strict")
 _ADOPTERS: Final = ("Application", "HelmRelease", "Kustomization")
 _REF_BYTES: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
 class GitRef:
-    """What of the repository: a branch, a tag, one commit, or ("head") the remote's default branch."""
+    """What of the repository: a branch, a tag, the highest tag of a range (semver), a ref by its full name, one commit.
+
+    "head" is whatever the remote's default branch is. A "name" may be short, as Argo CD has it: a branch, else a tag.
+    """
 
     kind: RefKind = "head"
     value: str = ""
 
     @property
     def full(self) -> str:
-        """As git knows it: `refs/heads/main`, `refs/tags/v1`, `HEAD`, or the commit's id."""
+        """As git knows it: `refs/heads/main`, `refs/tags/v1`, `refs/tags/*` (semver), `HEAD`, or the commit's id."""
+        if self.kind == "semver":
+            return "refs/tags/*"
         prefix = {"branch": "refs/heads/", "tag": "refs/tags/"}.get(self.kind, "")
         return f"{prefix}{self.value}" if self.value else "HEAD"
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The full names that it may have, best first."""
+        if self.kind != "name" or self.value.startswith("refs/"):
+            return (self.full,)
+        return (f"refs/heads/{self.value}", f"refs/tags/{self.value}")
 
     def __str__(self) -> str:
         """As people say it: `main`, `v1`, `HEAD`."""
@@ -46,11 +81,23 @@ class GitRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Verification:
+    """Which signatures a revision must carry ("": none), and the Secret with the keys that may sign."""
+
+    mode: VerifyMode = ""
+    keys: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GitSource:
     """A repository, a ref and a path, and how to render it.
 
     `path` is relative to the repository's root, "" for the root itself. `render` is the document's `spec.render` as it
-    stands (reconciler.render reads it). `interval` is in seconds. `adopted_by` is what applies it to the cluster.
+    stands (reconciler.render reads it). `interval` and `timeout` are in seconds. `adopted_by` is what applies it to the
+    cluster. `paths` are what of the repository is fetched for bases and value files ("": all), `ignore` what of it is
+    left out, both as gitignore writes patterns. `beside` are other repositories, by the name under which value files
+    call them (`$name/path`). `wants_fast_forward`: a revision that does not descend from the last is refused.
+    `remarks` say what of its definition cannot be had.
     """
 
     name: str
@@ -61,6 +108,16 @@ class GitSource:
     interval: int = DEFAULT_INTERVAL_SECONDS
     suspend: bool = False
     adopted_by: Adopter = field(default_factory=Adopter)
+    timeout: int = GIT_SECONDS
+    secret: SecretRef | None = None
+    proxy_secret: SecretRef | None = None
+    verify: Verification = Verification()
+    paths: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    wants_fast_forward: bool = False
+    allow_private_hosts: bool = False
+    beside: tuple[tuple[str, GitSource], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_local(self) -> bool:
@@ -83,103 +140,68 @@ def parse_source(document: Mapping[str, Any]) -> GitSource:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError("must be a DNS label (lower case, digits, dashes)", where="metadata.name")
     where = f"GitSource {name}: spec"
-    for key in spec:
-        if key not in _SPEC_FIELDS:
-            known = ", ".join(_SPEC_FIELDS)
-            raise UsageError("is not supported by this version", where=f"{where}.{key}", hint=f"known: {known}")
+    fields.mapping(spec, where, _SPEC_FIELDS)
+    for key, why in (("recurseSubmodules", "submodules"), ("lfs", "files of Git LFS")):
+        fields.never(spec.get(key, False), f"{where}.{key}", f"{why} are not fetched: keep manifests in the repository")
+    ref = _ref(spec.get("ref") or {}, f"{where}.ref")
     return GitSource(
         name=name,
-        url=_url(spec.get("url"), f"{where}.url"),
-        ref=_ref(spec.get("ref") or {}, f"{where}.ref"),
-        path=_path(spec.get("path") or "", f"{where}.path"),
-        render=_mapping(spec.get("render") or {}, f"{where}.render"),
-        interval=_interval(spec.get("interval", DEFAULT_INTERVAL_SECONDS), f"{where}.interval"),
-        suspend=_flag(spec.get("suspend", False), f"{where}.suspend"),
+        url=fields.url(spec.get("url"), f"{where}.url"),
+        ref=ref,
+        path=fields.path(spec.get("path") or "", f"{where}.path"),
+        render=fields.mapping(spec.get("render") or {}, f"{where}.render"),
+        interval=fields.seconds(spec.get("interval", DEFAULT_INTERVAL_SECONDS), f"{where}.interval"),
+        suspend=fields.flag(spec.get("suspend", False), f"{where}.suspend"),
         adopted_by=_adopter(spec.get("adoptedBy") or {}, f"{where}.adoptedBy"),
+        timeout=fields.seconds(spec.get("timeout", GIT_SECONDS), f"{where}.timeout"),
+        secret=_secret(spec, "secretRef", where),
+        proxy_secret=_secret(spec, "proxySecretRef", where),
+        verify=_verification(spec["verify"], f"{where}.verify", ref) if "verify" in spec else Verification(),
+        paths=fields.patterns(spec.get("paths") or [], f"{where}.paths"),
+        ignore=fields.patterns(spec.get("ignore") or [], f"{where}.ignore"),
+        wants_fast_forward=fields.flag(spec.get("requireFastForward", False), f"{where}.requireFastForward"),
+        allow_private_hosts=fields.flag(spec.get("allowPrivateHosts", False), f"{where}.allowPrivateHosts"),
     )
-
-
-def _url(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise UsageError("must be a URL", where=where)
-    if any(ord(sign) <= 0x20 or ord(sign) == 0x7F for sign in value):
-        raise UsageError("must not hold spaces or control characters", where=where)
-    if value.startswith("/"):
-        return value
-    if _SCP.match(value):
-        raise UsageError("must be a URL", where=where, hint="write ssh://user@host/path instead of user@host:path")
-    match = _URL.fullmatch(value)
-    if not match or "::" in value.partition("://")[0]:
-        raise UsageError("must begin with https:// or ssh:// and name a host", where=where)
-    user, host = match["user"] or "", match["host"]
-    if ":" in user or (user and match[1] != "ssh"):
-        raise UsageError("must not hold a user or password", where=where)
-    if match[1] != "file" and (not host or host.startswith("-") or user.startswith("-")):
-        raise UsageError("names no valid host", where=where)
-    return value
 
 
 def _ref(value: Any, where: str) -> GitRef:
-    if not isinstance(value, Mapping):
-        raise UsageError("must be a mapping with branch, tag or commit", where=where)
-    for key in value:
-        if key not in {"branch", "tag", "commit"}:
-            raise UsageError("is not supported by this version", where=f"{where}.{key}", hint="branch, tag or commit")
-    kinds: tuple[RefKind, ...] = ("commit", "tag", "branch")  # precedence as in Flux
-    for kind in kinds:
-        text = value.get(kind)
-        if text is None:
-            continue
-        if not isinstance(text, str) or not text or len(text.encode()) > _REF_BYTES or _BAD_REF.search(text):
-            raise UsageError("is no valid name of a ref", where=f"{where}.{kind}")
-        if kind == "commit" and not _COMMIT.fullmatch(text):
-            raise UsageError("must be a full commit id, 40 or 64 hex digits", where=f"{where}.commit")
-        return GitRef(kind, text)
-    return GitRef()
+    fields.mapping(value, where, _REFS)
+    kind = next((one for one in _REFS if value.get(one) is not None), None)
+    if kind is None:
+        return GitRef()
+    text, place = value[kind], f"{where}.{kind}"
+    if kind == "semver":
+        return GitRef(kind, str(parse_constraint(text, place)))
+    if not isinstance(text, str) or not text or len(text.encode()) > _REF_BYTES or _BAD_REF.search(text):
+        raise UsageError("is no valid name of a ref", where=place)
+    if kind == "commit" and not _COMMIT.fullmatch(text):
+        raise UsageError("must be a full commit id, 40 or 64 hex digits", where=place)
+    if kind == "name" and not text.startswith("refs/"):
+        raise UsageError("must be a full name", where=place, hint="such as refs/heads/main or refs/pull/420/head")
+    return GitRef(kind, text)
 
 
-def _path(value: Any, where: str) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise UsageError("must be a path", where=where)
-    parts = [part for part in value.split("/") if part not in {"", "."}]
-    if value.startswith("/") or ".." in parts or ".git" in parts:
-        raise UsageError("must be relative to the repository's root, without ..", where=where)
-    return "/".join(parts)
+def _secret(spec: Mapping[str, Any], key: str, where: str) -> SecretRef | None:
+    return fields.secret(spec[key], f"{where}.{key}") if spec.get(key) is not None else None
+
+
+def _verification(value: Any, where: str, ref: GitRef) -> Verification:
+    mode = fields.mapping(value, where, ("mode", "secretRef")).get("mode", "HEAD")
+    if mode not in _MODES:
+        raise UsageError(f"must be one of {', '.join(_MODES)}", where=f"{where}.mode")
+    if mode.startswith("Tag") and ref.kind not in {"tag", "semver"} and not ref.value.startswith("refs/tags/"):
+        raise UsageError("needs a source that follows a tag", where=f"{where}.mode", hint="set ref.tag or ref.semver")
+    return Verification(mode, fields.secret(value.get("secretRef"), f"{where}.secretRef"))
 
 
 def _adopter(value: Any, where: str) -> Adopter:
-    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+    found = fields.mapping(value, where, ("kind", "name", "namespace"))
+    if not all(isinstance(text, str) for text in found.values()):
         raise UsageError("must be a mapping of kind, name and namespace", where=where)
-    if not value:
+    if not found:
         return Adopter()
-    if unknown := sorted(set(value) - {"kind", "name", "namespace"}):
-        raise UsageError("is not supported by this version", where=f"{where}.{unknown[0]}")
-    if value.get("kind") not in _ADOPTERS:
+    if found.get("kind") not in _ADOPTERS:
         raise UsageError(f"must be one of {', '.join(_ADOPTERS)}", where=f"{where}.kind")
-    if not value.get("name"):
+    if not found.get("name"):
         raise UsageError("must name the object that applies the source", where=f"{where}.name")
-    return Adopter(**value)
-
-
-def _interval(value: Any, where: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    seconds = (
-        sum(int(number or 0) * unit for number, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
-    )
-    if not seconds:
-        raise UsageError("must be a duration such as 5m or 1h30m", where=where)
-    return seconds
-
-
-def _flag(value: Any, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError("must be true or false", where=where)
-    return value
-
-
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UsageError("must be a mapping", where=where)
-    return value
+    return Adopter(**found)

@@ -168,7 +168,7 @@ def test_a_syntax_error_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_a_document_that_would_crash_a_parser_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("v: " + "[" * 30_000)
-    assert refused(tmp_path).code == "SS3002"
+    assert refused(tmp_path).code == "SS3025"
 
 
 def test_modules_that_lie_in_the_source_are_not_imported_by_the_child(tmp_path: Path) -> None:
@@ -226,3 +226,11 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
 def test_an_object_that_no_etcd_would_hold_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(manifest("x", extra=f"data: {{a: {'x' * (limits.OBJECT_BYTES + 2048)}}}\n"))
     assert "larger than 1536 KiB" in refused(tmp_path).message
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "{a: 1}", "3", "~", "''"])
+@pytest.mark.parametrize("field", ["apiVersion", "kind", "metadata"])
+def test_whatever_stands_in_place_of_a_name_is_no_object(field: str, value: str, tmp_path: Path) -> None:
+    fields = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": "{name: x}", field: value}
+    (tmp_path / "x.yaml").write_text("".join(f"{key}: {text}\n" for key, text in fields.items()))
+    assert refused(tmp_path).code == "SS3007"

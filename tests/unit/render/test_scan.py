@@ -39,7 +39,7 @@ def test_every_kind_of_reference_is_found(tmp_path: Path) -> None:
         "openapi": {"path": "o.json"},
         "configMapGenerator": [{"name": "c", "files": ["k=f.txt", "g.txt"], "envs": ["e.env"]}],
         "secretGenerator": [{"name": "d", "env": "s.env"}],
-        "transformers": ["t.yaml", "kind: LabelTransformer\n"],
+        "transformers": ["t.yaml", "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: l}\n"],
     }
     inside = ("a.yaml", "crd.json", "names.yaml", "p.yaml", "s.yaml", "r.yaml", "o.json", "f.txt", "g.txt", "e.env")
     files = {f"app/{name}": "{}" for name in (*inside, "s.env", "q.yaml")}

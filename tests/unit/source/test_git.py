@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 
 from reconciler import limits
 from reconciler.errors import SourceError
-from reconciler.source import command
-from reconciler.source import git as source_git
+from reconciler.source import command, hosts
+from reconciler.source.backend import Revision
 from reconciler.source.command import environment, run
 from reconciler.source.directory import directory_revision
-from reconciler.source.git import Revision, fetch, remote_head
+from reconciler.source.git import Git as Mirrors
 from reconciler.source.materialise import materialise
+from reconciler.source.secret import SecretRef
+from reconciler.source.selection import ALL, Selection
 from reconciler.source.spec import GitRef, GitSource
 
 Git = Callable[..., str]
@@ -55,12 +58,17 @@ def source(repository: Path, **fields: Any) -> GitSource:
 
 
 def get(repository: Path, mirrors: Path, **fields: Any) -> Revision:
-    return fetch(source(repository, **fields), mirrors, allow_local=True)
+    one, found = Mirrors(mirrors, allow_local=True), source(repository, **fields)
+    return one.fetch(found, one.resolve(found))
 
 
-def write(repository: Path, tmp_path: Path, path: str = "") -> tuple[Path, tuple[str, ...]]:
-    into = tmp_path / "into"
-    return into, materialise(get(repository, tmp_path / "mirrors"), path, into)
+def head(repository: Path, tmp_path: Path, **fields: Any) -> str:
+    return Mirrors(tmp_path, allow_local=True).resolve(source(repository, **fields)).commit
+
+
+def write(repository: Path, tmp_path: Path, path: str = "", selection: Selection = ALL) -> tuple[Path, tuple[str, ...]]:
+    into, objects = tmp_path / "into", Mirrors(tmp_path / "mirrors")
+    return into, materialise(objects, get(repository, tmp_path / "mirrors"), path, into, selection)
 
 
 def refused(repository: Path, tmp_path: Path, path: str = "") -> SourceError:
@@ -71,17 +79,17 @@ def refused(repository: Path, tmp_path: Path, path: str = "") -> SourceError:
 
 def test_a_revision_names_ref_commit_subject_and_author(repository: Path, tmp_path: Path) -> None:
     found = get(repository, tmp_path)
-    head = git(repository, "rev-parse", "HEAD").strip()
-    assert (found.text, found.subject, found.author) == (f"main@sha1:{head}", "First words", "Dana <dana@example.com>")
+    first = git(repository, "rev-parse", "HEAD").strip()
+    assert (found.text, found.subject, found.author) == (f"main@sha1:{first}", "First words", "Dana <dana@example.com>")
 
 
 @pytest.mark.parametrize("ref", [GitRef(), GitRef("tag", "v1"), GitRef("tag", "light")])
 def test_default_branch_and_tags_lead_to_the_commit(repository: Path, tmp_path: Path, ref: GitRef) -> None:
     git(repository, "tag", "--annotate", "v1", "--message", "one")
     git(repository, "tag", "light")
-    head = git(repository, "rev-parse", "HEAD").strip()
-    assert get(repository, tmp_path, ref=ref).commit == head
-    assert remote_head(source(repository, ref=ref), allow_local=True) == head
+    commit = git(repository, "rev-parse", "HEAD").strip()
+    assert get(repository, tmp_path, ref=ref).commit == commit
+    assert head(repository, tmp_path, ref=ref) == commit
 
 
 def test_a_pinned_commit_is_fetched_by_its_id(repository: Path, tmp_path: Path) -> None:
@@ -95,19 +103,20 @@ def test_a_push_is_seen_by_the_next_fetch(repository: Path, tmp_path: Path) -> N
     get(repository, tmp_path)
     (repository / "README").write_text("more\n")
     second = commit(repository, "Second")
-    assert remote_head(source(repository), allow_local=True) == second
+    assert head(repository, tmp_path) == second
     assert get(repository, tmp_path).commit == second
 
 
-@pytest.mark.parametrize("lock", ["shallow.lock", "refs/setscrew/shop.lock"])
+@pytest.mark.parametrize("lock", ["shallow.lock", "refs/at/x.lock", "refs/setscrew/shop/now.lock"])
 def test_a_lock_that_a_killed_fetch_has_left_does_not_end_the_source(
     repository: Path, tmp_path: Path, lock: str
 ) -> None:
-    get(repository, tmp_path / "mirrors")
-    (tmp_path / "mirrors/shop.git" / lock).touch()
+    place = Path(get(repository, tmp_path / "mirrors").mirror) / lock
+    place.touch()
     (repository / "new").write_text("")
-    head = commit(repository, "Second words")
-    assert get(repository, tmp_path / "mirrors").commit == head
+    second = commit(repository, "Second words")
+    assert get(repository, tmp_path / "mirrors").commit == second
+    assert not place.exists()
 
 
 def test_a_rewritten_branch_is_followed(repository: Path, tmp_path: Path) -> None:
@@ -117,18 +126,15 @@ def test_a_rewritten_branch_is_followed(repository: Path, tmp_path: Path) -> Non
 
 
 def test_a_missing_ref_is_one_clear_line(repository: Path, tmp_path: Path) -> None:
-    ref = GitRef("branch", "nope")
-    with pytest.raises(SourceError, match="couldn't find remote ref refs/heads/nope"):
-        get(repository, tmp_path, ref=ref)
     with pytest.raises(SourceError) as caught:
-        remote_head(source(repository, ref=ref), allow_local=True)
+        head(repository, tmp_path, ref=GitRef("branch", "nope"))
     assert str(caught.value) == "source shop: the remote has no refs/heads/nope (check spec.ref) [SS2003]"
 
 
 def test_local_repositories_are_for_demo_and_tests_only(repository: Path, tmp_path: Path) -> None:
     for url in (str(repository), f"file://{repository}"):
         with pytest.raises(SourceError, match="not allowed here"):
-            fetch(GitSource("shop", url), tmp_path)
+            Mirrors(tmp_path).resolve(GitSource("shop", url))
     assert get(repository, tmp_path).commit
 
 
@@ -137,13 +143,13 @@ def test_git_itself_refuses_local_transport_unless_allowed(repository: Path, tmp
         run(tmp_path, ["ls-remote", f"file://{repository}"])
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::1", "fe80::1", "::"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::1", "fe80::1", "::", "::ffff:127.0.0.1"])
 def test_hosts_that_are_this_machine_or_its_metadata_are_refused(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_git.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 0))])
+    monkeypatch.setattr(hosts.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 0))])
     with pytest.raises(SourceError, match="this machine or its metadata service"):
-        remote_head(GitSource("shop", "https://git.example.com/r.git"))
+        Mirrors(tmp_path).resolve(GitSource("shop", "https://git.example.com/r.git"))
 
 
 def test_nothing_of_our_environment_reaches_git(
@@ -264,7 +270,7 @@ def test_a_tree_of_more_names_than_fit_is_refused_and_not_held_in_memory(
     assert command.run.__kwdefaults__ is not None
     monkeypatch.setitem(command.run.__kwdefaults__, "file_bytes", 50)
     with pytest.raises(SourceError) as caught:
-        materialise(revision, "", tmp_path / "into")
+        materialise(Mirrors(tmp_path), revision, "", tmp_path / "into")
     assert (caught.value.code, "wrote more than" in caught.value.message) == ("SS2007", True)
 
 
@@ -274,8 +280,8 @@ def test_submodules_lfs_pointers_and_large_files_are_remarked_on(
     monkeypatch.setattr(limits, "FILE_BYTES", 200)
     (repository / "app/model.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     (repository / "app/big.txt").write_text("x" * 201)
-    head = commit(repository, "Pointers")
-    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{head},app/module")
+    pointed = commit(repository, "Pointers")
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{pointed},app/module")
     git(repository, "commit", "--quiet", "--message", "Submodule")
     into, notes = write(repository, tmp_path)
     assert sorted(notes) == [
@@ -304,3 +310,16 @@ def test_a_directory_has_a_revision_that_follows_its_content(tmp_path: Path) -> 
 def test_a_missing_directory_has_none(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such file or directory"):
         directory_revision(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("address", [b"http://127.0.0.1:9000", b"http://169.254.169.254", b"http://localhost:1"])
+def test_a_secret_cannot_make_this_machine_or_its_metadata_the_proxy(tmp_path: Path, address: bytes) -> None:
+    """Whoever may write a source and its Secret is not always who runs Setscrew."""
+    found = GitSource("shop", "https://git.example.com/a.git", proxy_secret=SecretRef("proxy", "tenant"))
+    by_argo = replace(found, secret=found.proxy_secret, proxy_secret=None)
+    mirrors = Mirrors(tmp_path, secrets=lambda _: {"address": address, "proxy": address})
+    for one in (found, by_argo):
+        with pytest.raises(SourceError) as refused:
+            mirrors.credentials(one)
+        assert refused.value.code == "SS2005"
+    assert mirrors.credentials(replace(found, allow_private_hosts=True)).proxy is not None

@@ -8,7 +8,8 @@ import pytest
 
 from reconciler.errors import UsageError
 from reconciler.snapshot.model import Adopter
-from reconciler.source.spec import GitRef, parse_source
+from reconciler.source.secret import SecretRef
+from reconciler.source.spec import GitRef, Verification, parse_source
 
 
 def document(**spec: Any) -> dict[str, Any]:
@@ -42,10 +43,33 @@ def test_a_source_names_what_applies_it() -> None:
 @pytest.mark.parametrize(
     ("ref", "full"),
     [({"branch": "main"}, "refs/heads/main"), ({"tag": "v1.0"}, "refs/tags/v1.0"), ({"commit": "a" * 40}, "a" * 40),
-     ({"commit": "b" * 64, "branch": "main"}, "b" * 64), ({"branch": "release/1.x"}, "refs/heads/release/1.x")],
+     ({"commit": "b" * 64, "branch": "main"}, "b" * 64), ({"name": "refs/pull/4/head", "tag": "v"}, "refs/pull/4/head"),
+     ({"semver": "1.x", "tag": "v1"}, "refs/tags/*"), ({"branch": "release/1.x"}, "refs/heads/release/1.x")],
 )  # fmt: skip
 def test_refs_are_asked_for_in_full(ref: dict[str, str], full: str) -> None:
     assert parse_source(document(ref=ref)).ref.full == full
+
+
+def test_everything_else_that_a_source_may_say_is_read() -> None:
+    source = parse_source(
+        document(
+            ref={"tag": "v1"},
+            timeout="2m",
+            secretRef={"name": "git"},
+            proxySecretRef={"name": "proxy"},
+            verify={"secretRef": {"name": "signers"}},
+            paths="deploy\n# a remark\n\nbase\n",
+            ignore=["*.md"],
+            requireFastForward=True,
+            allowPrivateHosts=True,
+            recurseSubmodules=False,
+            lfs=False,
+        )
+    )
+    assert (source.timeout, source.secret, source.proxy_secret) == (120, SecretRef("git"), SecretRef("proxy"))
+    assert source.verify == Verification("HEAD", SecretRef("signers"))
+    assert (source.paths, source.ignore) == (("deploy", "base"), ("*.md",))
+    assert (source.wants_fast_forward, source.allow_private_hosts) == (True, True)
 
 
 def test_a_ref_prints_as_people_say_it() -> None:
@@ -66,7 +90,8 @@ def test_other_urls_that_are_read(url: str) -> None:
     "url",
     ["", None, "git@git.example.com:o/r", "http://git.example.com/r", "ext::sh -c touch% /tmp/x", "git://example.com/r",
      "https://user:pw@git.example.com/r", "https://token@git.example.com/r", "ssh://-oProxyCommand=x/r",
-     "ssh://-oProxyCommand=x@host/r", "https:///r", "https://example.com/a b", "https://example.com/\nx", "../r",
+     "ssh://-oProxyCommand=x@host/r", "https:///r", "https://example.com:99999/r",
+     "https://[a/r", "https://example.com/a b", "https://example.com/\nx", "../r",
      "--upload-pack=x", "https::https://example.com/r", "ftp://example.com/r"],
 )  # fmt: skip
 def test_urls_that_could_do_harm_are_refused(url: Any) -> None:
@@ -95,9 +120,22 @@ def test_paths_stay_in_the_repository(path: Any) -> None:
 @pytest.mark.parametrize(
     ("spec", "where"),
     [
-        ({"verify": {"mode": "HEAD"}}, "spec.verify"),
-        ({"secretRef": {"name": "x"}}, "spec.secretRef"),
-        ({"ref": {"semver": "1.x"}}, "spec.ref.semver"),
+        ({"verify": {"mode": "HEAD"}}, "spec.verify.secretRef"),
+        ({"verify": {"mode": "Always", "secretRef": {"name": "x"}}}, "spec.verify.mode"),
+        ({"verify": {"mode": "Tag", "secretRef": {"name": "x"}}}, "spec.verify.mode"),
+        ({"secretRef": "x"}, "spec.secretRef"),
+        ({"secretRef": {"name": ""}}, "spec.secretRef.name"),
+        ({"secretRef": {"name": "../x"}}, "spec.secretRef.name"),
+        ({"secretRef": {"name": "x", "namespace": "kube-system"}}, "spec.secretRef.namespace"),
+        ({"ref": {"semver": "a lot"}}, "spec.ref.semver"),
+        ({"ref": {"name": "main"}}, "spec.ref.name"),
+        ({"ref": {"semver": "1.x", "digest": "x"}}, "spec.ref.digest"),
+        ({"timeout": "-1s"}, "spec.timeout"),
+        ({"paths": "deploy", "ignore": [1]}, "spec.ignore"),
+        ({"recurseSubmodules": True}, "spec.recurseSubmodules"),
+        ({"lfs": True}, "spec.lfs"),
+        ({"requireFastForward": "yes"}, "spec.requireFastForward"),
+        ({"limits": {}}, "spec.limits"),
         ({"interval": "soon"}, "spec.interval"),
         ({"interval": 0}, "spec.interval"),
         ({"suspend": "no"}, "spec.suspend"),

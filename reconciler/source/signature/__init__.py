@@ -1,0 +1,1 @@
+"""Signatures of Git revisions: who has signed what was fetched, and whether that is enough. Never runs a renderer."""
