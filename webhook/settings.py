@@ -15,12 +15,18 @@ from reconciler.errors import UsageError
 from reconciler.limits import ADMISSION_KEEPALIVE_SECONDS, ADMISSION_WORKERS, DRAIN_SECONDS
 
 TLS_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+WORKERS: Final = ("asgi", "gthread")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionSettings:
-    """Everything the admission server can be told. `drain_seconds`: how long SIGTERM waits for idle connections."""
+    """Everything the admission server can be told.
+
+    `drain_seconds`: how long requests are still taken after SIGTERM. `metrics_port` None: no metrics. `client_ca`: who
+    asks for reviews must show a certificate of it with one of `client_names`. `tls_trusted`, `tls_host`: the bundle and
+    the host by which a new certificate is tried before it is served.
+    """
 
     state_dir: Path
     host: str = "127.0.0.1"
@@ -30,22 +36,39 @@ class AdmissionSettings:
     pointer: Path = Path()
     refresh_socket: Path = Path()
     decisions_socket: Path = Path()
+    worker: str = "asgi"
     workers: int = ADMISSION_WORKERS
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = 8444
     keepalive_seconds: int = ADMISSION_KEEPALIVE_SECONDS
     drain_seconds: float = DRAIN_SECONDS
     tls_minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    tls_trusted: Path | None = None
+    tls_host: str = ""
+    client_ca: Path | None = None
+    client_names: tuple[str, ...] = ()
     log_level: str = "info"
 
     @classmethod
     def in_directory(
-        cls, state_dir: Path, *, host: str = "127.0.0.1", port: int = 8443, log_level: str = "info"
+        cls,
+        state_dir: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8443,
+        metrics: tuple[str, int] | None = None,
+        worker: str = "asgi",
+        log_level: str = "info",
     ) -> AdmissionSettings:
-        """Defaults of the embedded run: everything lies in one state directory."""
+        """Defaults of the embedded run: everything lies in one state directory. `metrics`: host and port."""
         return cls.from_environment(
             {
                 "SETSCREW_STATE_DIR": str(state_dir),
                 "SETSCREW_ADMISSION_HOST": host,
                 "SETSCREW_ADMISSION_PORT": str(port),
+                "SETSCREW_METRICS_HOST": metrics[0] if metrics else "",
+                "SETSCREW_METRICS_PORT": str(metrics[1]) if metrics else "",
+                "SETSCREW_ADMISSION_WORKER": worker,
                 "SETSCREW_LOG_LEVEL": log_level,
             }
         )
@@ -68,8 +91,18 @@ class AdmissionSettings:
             pointer=_path(environ, "SETSCREW_SNAPSHOT_POINTER", home / "snapshots" / "current.json"),
             refresh_socket=_path(environ, "SETSCREW_REFRESH_SOCKET", home / "reconciler.sock"),
             decisions_socket=_path(environ, "SETSCREW_DECISIONS_SOCKET", home / "decisions.sock"),
+            worker=_choice(environ, "SETSCREW_ADMISSION_WORKER", "asgi", WORKERS),
             workers=_whole(environ, "SETSCREW_ADMISSION_WORKERS", ADMISSION_WORKERS, 1, 64),
+            metrics_host=environ.get("SETSCREW_METRICS_HOST") or "127.0.0.1",
+            # Set but empty: none. Not set: the default.
+            metrics_port=_whole(environ, "SETSCREW_METRICS_PORT", 8444, 0, 65_535)
+            if environ.get("SETSCREW_METRICS_PORT", "8444")
+            else None,
             drain_seconds=_whole(environ, "SETSCREW_DRAIN_SECONDS", int(DRAIN_SECONDS), 0, 600),
+            tls_trusted=Path(environ["SETSCREW_TLS_TRUSTED"]) if environ.get("SETSCREW_TLS_TRUSTED") else None,
+            tls_host=environ.get("SETSCREW_TLS_HOST", ""),
+            client_ca=_client_ca(environ),
+            client_names=_client_names(environ),
             tls_minimum=TLS_VERSIONS[_choice(environ, "SETSCREW_TLS_MINIMUM", "1.3", tuple(TLS_VERSIONS))],
             log_level=_choice(environ, "SETSCREW_LOG_LEVEL", "info", LOG_LEVELS),
         )
@@ -86,11 +119,32 @@ class AdmissionSettings:
             "SETSCREW_SNAPSHOT_POINTER": str(self.pointer),
             "SETSCREW_REFRESH_SOCKET": str(self.refresh_socket),
             "SETSCREW_DECISIONS_SOCKET": str(self.decisions_socket),
+            "SETSCREW_ADMISSION_WORKER": self.worker,
             "SETSCREW_ADMISSION_WORKERS": str(self.workers),
+            "SETSCREW_METRICS_HOST": self.metrics_host,
+            "SETSCREW_METRICS_PORT": "" if self.metrics_port is None else str(self.metrics_port),
             "SETSCREW_DRAIN_SECONDS": str(int(self.drain_seconds)),
             "SETSCREW_TLS_MINIMUM": versions[self.tls_minimum],
+            "SETSCREW_TLS_TRUSTED": str(self.tls_trusted or ""),
+            "SETSCREW_TLS_HOST": self.tls_host,
+            "SETSCREW_CLIENT_CA": str(self.client_ca or ""),
+            "SETSCREW_CLIENT_NAMES": ",".join(self.client_names),
             "SETSCREW_LOG_LEVEL": self.log_level,
         }
+
+
+def _client_ca(environ: Mapping[str, str]) -> Path | None:
+    """Without a name everybody with any certificate of that authority, such as each node, could ask."""
+    ca, names = environ.get("SETSCREW_CLIENT_CA", ""), environ.get("SETSCREW_CLIENT_NAMES", "")
+    if bool(ca) != bool(names):
+        missing, given = ("NAMES", "CA") if ca else ("CA", "NAMES")
+        raise UsageError("one goes without the other", where=f"SETSCREW_CLIENT_{given}, SETSCREW_CLIENT_{missing}")
+    return Path(ca) if ca else None
+
+
+def _client_names(environ: Mapping[str, str]) -> tuple[str, ...]:
+    names = environ.get("SETSCREW_CLIENT_NAMES", "")
+    return tuple(name.strip() for name in names.split(",")) if names else ()
 
 
 def _path(environ: Mapping[str, str], name: str, default: Path) -> Path:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from reconciler.limits import BLIND_SHOWN
+from reconciler.model.blind import CANARY_STATES, BlindCause
 from webhook.api.ports import ApiSettings, ApiState
 
 
@@ -29,7 +32,8 @@ class StateCollector(Collector):
         yield self._managed()
         yield self._hidden()
         yield self._age()
-        yield self._ready()
+        yield from self._sources()
+        yield from self._blind()
 
     def _drift(self) -> Metric:
         labels = ["cluster", "group", "kind", "source", "state"]
@@ -64,13 +68,55 @@ class StateCollector(Collector):
             family.add_metric([self._settings.cluster], max(0.0, age))
         return family
 
-    def _ready(self) -> Metric:
-        family = GaugeMetricFamily(
-            "setscrew_source_ready", "1 while a source is fetched, rendered and enforced", labels=["cluster", "source"]
+    def _sources(self) -> Iterator[Metric]:
+        labels = ["cluster", "source"]
+        ready = GaugeMetricFamily(
+            "setscrew_source_ready", "1 while a source is fetched, rendered and enforced", labels=labels
+        )
+        last = GaugeMetricFamily(
+            "setscrew_source_last_success_timestamp_seconds", "When a source could last be followed", labels=labels
+        )
+        info = GaugeMetricFamily("setscrew_source_info", "What is enforced of a source", labels=[*labels, "revision"])
+        fetch = GaugeMetricFamily(
+            "setscrew_git_fetch_duration_seconds", "How long Git took for what is enforced", labels=labels
         )
         for source in self._state.sources():
-            family.add_metric([self._settings.cluster, str(source["name"])], float(source["state"] == "Ready"))
-        return family
+            where = [self._settings.cluster, str(source["name"])]
+            ready.add_metric(where, float(source["state"] == "Ready"))
+            if source["lastSuccess"]:
+                last.add_metric(where, datetime.fromisoformat(source["lastSuccess"]).timestamp())
+            if source["enforced"]:
+                info.add_metric([*where, source["enforced"]], 1)
+            if source["fetchSeconds"]:
+                fetch.add_metric(where, source["fetchSeconds"])
+        yield from (ready, last, info, fetch)
+
+    def _blind(self) -> Iterator[Metric]:
+        found, cluster = self._state.blindness(2 * BLIND_SHOWN), self._settings.cluster
+        causes = {span["cause"] for span in found.spans if not span["until"]}
+        blind = GaugeMetricFamily("setscrew_blind", "1 while writes pass unjudged", labels=["cluster", "cause"])
+        for cause in get_args(BlindCause):
+            blind.add_metric([cluster, cause], float(cause in causes))
+        yield blind
+        canary = found.watches.get("canary", {})
+        stands = GaugeMetricFamily("setscrew_canary_state", "1 for how the canary stands", labels=["cluster", "state"])
+        for state in CANARY_STATES:
+            stands.add_metric([cluster, state], float(canary.get("state") == state))
+        yield stands
+        saw = GaugeMetricFamily(
+            "setscrew_canary_last_success_timestamp_seconds",
+            "Since when at the latest each entry that can be proved has been refusing",
+            labels=["cluster"],
+        )
+        if canary.get("saw"):
+            saw.add_metric([cluster], datetime.fromisoformat(canary["saw"]).timestamp())
+        yield saw
+        passed = CounterMetricFamily(
+            "setscrew_fail_open_writes", "Calls that the API server let pass unanswered", labels=["cluster", "entry"]
+        )
+        for entry, calls in sorted(found.watches.get("failOpen", {}).get("calls", {}).items()):
+            passed.add_metric([cluster, entry], calls)
+        yield passed
 
 
 def make_registry(state: ApiState, settings: ApiSettings) -> tuple[CollectorRegistry, Counter]:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from flask import Blueprint, Response, render_template_string, request
 
 from reconciler.limits import REPORT_PAGE
+from reconciler.report.blind import blind_lines
 from reconciler.report.printable import one_line
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.report import DRIFT_FILTERS, drift_report, query
@@ -26,8 +27,15 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
     def page() -> Response:
         filters, limit = query(request.args, DRIFT_FILTERS)
         report = drift_report(state, settings, filters, limit or REPORT_PAGE).as_json()
+        blind = list(blind_lines(report["summary"]["blind"]))
         text = render_template_string(
-            template, style=style, report=report, sources=state.sources(), filters=filters, one_line=one_line
+            template,
+            style=style,
+            report=report,
+            sources=state.sources(),
+            filters=filters,
+            blind=blind,
+            one_line=one_line,
         )
         return Response(text, headers={"Content-Security-Policy": policy}, content_type="text/html; charset=utf-8")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from reconciler.limits import PUSH_BODY_BYTES
-from webhook.api.configuration import Receiver
+from webhook.api.configuration import Receivers
 
 Refresh = Callable[[str], None]
 """Asks the reconciler to look at one source now; returns at once. Raises OSError where it cannot be asked."""
@@ -31,12 +31,30 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Blindness:
+    """When the guard did not see writes: spans, open and newest first, and how many are remembered.
+
+    `slipped` are writes of guarded objects that went through unjudged, newest first, of `slipped_total`. `watches` say
+    by name (`canary`, `failOpen`, `auditLog`) how each way to know of it stands.
+    """
+
+    spans: tuple[Mapping[str, Any], ...] = ()
+    total: int = 0
+    slipped: tuple[Mapping[str, Any], ...] = ()
+    slipped_total: int = 0
+    watches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """What the API server can be told. `now` reads the time; `token` guards everything but hooks and health."""
+    """What the API server can be told. `now` reads the time; `token` guards everything but hooks and health.
+
+    `receivers` may give other secrets from one call to the next, never other names.
+    """
 
     token: bytes
     now: Callable[[], datetime]
-    receivers: tuple[Receiver, ...] = ()
+    receivers: Receivers = dict
     cluster: str = "default"
     push_body_bytes: int = PUSH_BODY_BYTES
 
@@ -61,6 +79,12 @@ class ApiState(Protocol):
 
     def decisions(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
         """A page of decisions, newest first, and how many match."""
+
+    def guarded(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
+        """A page of what enforced sources declare, each with `adopted`, `since` and `commit`, and how many match."""
+
+    def blindness(self, limit: int) -> Blindness:
+        """The newest spans and slipped writes, up to `limit` of each."""
 
     def seen(self, receiver: str, delivery: str) -> bool:
         """True when this delivery was taken before."""

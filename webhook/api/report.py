@@ -1,21 +1,23 @@
-"""Owns the read-only endpoints: drift, sources, decisions. Must not compute findings."""
+"""Owns the read-only endpoints: drift, sources, guarded, decisions, blindness. Must not compute findings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request
 from flask.json import dumps
 
-from reconciler.limits import REPORT_PAGE, REPORT_PAGE_MAX
+from reconciler.limits import BLIND_SHOWN, REPORT_PAGE, REPORT_PAGE_MAX
 from reconciler.model.instant import stamp
 from reconciler.model.own import API_VERSION
+from reconciler.report.blind import blind_summary
 from reconciler.report.drift import STATES, DriftReport, stale_reason
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
 
 DRIFT_FILTERS = ("namespace", "kind", "name", "source", "state")
+GUARDED_FILTERS = ("namespace", "kind", "name", "source")
 DECISION_FILTERS = ("namespace", "kind", "name", "code", "user", "source", "policy")
 
 
@@ -47,6 +49,20 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
         query(request.args, ())
         return _list("SourceList", state.sources(), settings)
 
+    @routes.get("/guarded")
+    def guarded() -> Response:
+        filters, limit = query(request.args, GUARDED_FILTERS)
+        found, total = state.guarded(filters, limit)
+        return _list("GuardedList", found, settings, total)
+
+    @routes.get("/blind")
+    def blind() -> Response:
+        _, limit = query(request.args, (), limited=True)
+        found = state.blindness(limit)
+        more = {"slipped": list(found.slipped), "watches": found.watches}
+        remaining = {"remainingSlippedCount": found.slipped_total - len(found.slipped)}
+        return _list("BlindList", list(found.spans), settings, found.total, metadata=remaining, more=more)
+
     @routes.get("/decisions")
     def decisions() -> Response:
         filters, limit = query(request.args, DECISION_FILTERS)
@@ -59,7 +75,7 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
 def drift_report(state: ApiState, settings: ApiSettings, filters: Mapping[str, str], limit: int) -> DriftReport:
     """One page of the report as it stands."""
     found, total, counts = state.findings(filters, limit)
-    observed = state.observed()
+    observed, blindness = state.observed(), state.blindness(2 * BLIND_SHOWN)
     now = settings.now()
     broken = [str(source["name"]) for source in state.sources() if source["state"] != "Ready"]
     return DriftReport(
@@ -74,12 +90,13 @@ def drift_report(state: ApiState, settings: ApiSettings, filters: Mapping[str, s
         hidden=observed.hidden,
         expired=tuple(observed.expired),
         problems=observed.problems,
+        blind=blind_summary(blindness.spans, blindness.watches),
     )
 
 
-def query(args: Any, known: tuple[str, ...]) -> tuple[dict[str, str], int]:
+def query(args: Any, known: tuple[str, ...], *, limited: bool = False) -> tuple[dict[str, str], int]:
     """Filters and limit of a request. Raises Problem 400 naming the parameter that is unknown, repeated or wrong."""
-    names = (*known, "limit") if known else ()
+    names = (*known, "limit") if known or limited else ()
     for name in args:
         if name not in names:
             raise Problem(400, f"unknown parameter {name[:50]!r}; known: {', '.join(names) or 'none'}")
@@ -97,10 +114,18 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _list(kind: str, items: list[dict[str, Any]], settings: ApiSettings, total: int | None = None) -> Response:
+def _list(
+    kind: str,
+    items: Sequence[Mapping[str, Any]],
+    settings: ApiSettings,
+    total: int | None = None,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> Response:
     remaining = (len(items) if total is None else total) - len(items)
-    metadata = {"generatedAt": stamp(settings.now()), "remainingItemCount": remaining}
-    return _json({"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "items": items})
+    about = {"generatedAt": stamp(settings.now()), "remainingItemCount": remaining, **(metadata or {})}
+    return _json({"apiVersion": API_VERSION, "kind": kind, "metadata": about, "items": items, **(more or {})})
 
 
 def _json(body: Mapping[str, Any]) -> Response:

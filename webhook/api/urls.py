@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 # Hosts that some providers use for SSH over other ports; the repository is the same.
 _SSH_PREFIXES: Final = ("ssh.", "altssh.")
+# Azure DevOps: `v3/organisation/project/repository` over SSH is `organisation/project/_git/repository` over HTTPS.
+_AZURE: Final = "dev.azure.com"
+_AZURE_SSH: Final = re.compile(r"v3/([^/]+/[^/]+)/([^/]+)")
 # `user@host:path`, as git takes it: no scheme, and no slash before the colon.
 _SCP: Final = re.compile(r"(?:[^/@:]+@)?(\[[^\]]+\]|[^/:@]+):(?!//)(.*)")
 
@@ -25,6 +28,8 @@ def normal_url(url: str) -> str:
     for prefix in _SSH_PREFIXES:
         host = host.removeprefix(prefix)
     path = path.strip("/").removesuffix(".git").rstrip("/")
+    if host == _AZURE:
+        path = _AZURE_SSH.sub(r"\1/_git/\2", path)
     return f"{host}{port}/{path}" if path else ""
 
 
@@ -38,7 +43,7 @@ def _split(url: str) -> tuple[str, str, str]:
 
 
 def ref_matches(watched: str, pushed: str) -> bool:
-    """Full names only: `refs/heads/x` is not `refs/tags/x`. A watched ref may end in `*`; "" watches all.
+    """Full names only: `refs/heads/x` is not `refs/tags/x`. A watched ref may end in `*`; "" watches all, `x` both.
 
     HEAD, the remote's default branch, may be any branch: a push does not say which, and is a hint only.
     """
@@ -46,4 +51,5 @@ def ref_matches(watched: str, pushed: str) -> bool:
         return pushed.startswith("refs/heads/")
     if watched.endswith("*"):
         return pushed.startswith(watched[:-1])
-    return watched in ("", pushed)
+    short = not watched.startswith("refs/") and pushed in (f"refs/heads/{watched}", f"refs/tags/{watched}")
+    return watched in ("", pushed) or short

@@ -5,17 +5,23 @@ Must not judge metadata (webhook.decision.metadata) or whole-object operations (
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final
 
 from reconciler.canonical.engine import VOLATILE
 from reconciler.canonical.form import Mask
-from reconciler.compare.comparison import findings
+from reconciler.compare.comparison import concerned, findings
 from reconciler.compare.equal import Blank, blank
 from reconciler.compare.leaves import adds, changed_leaves, covered, shrinks
 from reconciler.compare.place import UNKNOWN, Finding
+from reconciler.embedded.parser import Parser, read_json
+from reconciler.model.kept import kept
 from reconciler.model.path import Path
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree
+from reconciler.policy.closed import closed_paths
+from reconciler.policy.exclusive import is_named
 from reconciler.policy.model import Delegation, Policy, Rules
 from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry
@@ -23,39 +29,68 @@ from webhook.decision.identity import has_real_token, is_controller, is_one_of, 
 from webhook.decision.types import Identity, Operation
 from webhook.decision.violation import Violation, from_finding
 
+# Of each policy of the snapshot in force, and of rules before; of each, the kinds that are asked about.
+_RULES_KEPT: Final = 64
+_KINDS_KEPT: Final = 256
+
 
 def judge_content(
-    entry: Entry, rules: Rules, identity: Identity, operation: Operation, was: Tree, now: Tree
+    entry: Entry,
+    rules: Rules,
+    identity: Identity,
+    operation: Operation,
+    was: Tree,
+    now: Tree,
+    parse: Parser = read_json,
 ) -> list[Violation]:
-    """Violations of the held metadata and all content between `was` (UNKNOWN on CREATE) and `now`."""
-    delegations = delegations_for(entry.policy, entry.object.ref, rules, identity, operation)
-    return [
-        from_finding(finding)
-        for finding in findings(entry.object, was, now)
-        if not _permitted(finding, entry, rules, identity, delegations)
-    ]
+    """Violations of the held metadata and all content between `was` (UNKNOWN on CREATE) and `now`.
+
+    `parse` reads documents inside strings.
+    """
+    if was is not UNKNOWN and not concerned(entry.metadata, was, now):
+        return []
+    found = list(findings(entry.object, was, now, parse=parse))
+    delegations = delegations_for(entry.policy, entry.ref, rules, identity, operation) if found else []
+    return [from_finding(one) for one in found if not _permitted(one, entry, rules, identity, delegations)]
 
 
 def delegations_for(
-    policy: Policy, ref: ObjectRef, rules: Rules, identity: Identity, operation: Operation
+    policy: Policy, ref: ObjectRef, rules: Rules, identity: Identity, operation: Operation, *, declared: bool = True
 ) -> list[Delegation]:
-    """Delegations that hold for this identity, kind and operation."""
+    """Delegations that hold for this identity, object and operation; `declared`: whether Git declares the object."""
     return [
         delegation
-        for delegation in (*policy.delegate, *rules.delegations)
+        for delegations in (policy.delegate, rules.delegations)
+        for delegation in _concerning(delegations)(ref.group, ref.kind)
         if operation in (delegation.operations or ("UPDATE",))
-        and any_kind(delegation.kinds, ref.group, ref.kind)
+        and not (declared and delegation.undeclared_only)
+        and is_named(delegation, ref)
         and is_one_of(identity, delegation.to)
     ]
 
 
+@kept(_RULES_KEPT)
+def _concerning(delegations: tuple[Delegation, ...]) -> Callable[[str, str], tuple[Delegation, ...]]:
+    """Those of a kind, of which the answer is kept in its turn."""
+
+    def of_kind(group: str, kind: str) -> tuple[Delegation, ...]:
+        return tuple([one for one in delegations if any_kind(one.kinds, group, kind)])
+
+    return lru_cache(_KINDS_KEPT)(of_kind)
+
+
 def _permitted(finding: Finding, entry: Entry, rules: Rules, identity: Identity, delegations: list[Delegation]) -> bool:
-    if _delegated(finding, delegations) or _free_template_keys(finding, rules):
+    if delegations and _delegated(finding, delegations):
         return True
-    if finding.verdict == "masked":
+    verdict = finding.verdict
+    if verdict in ("extra", "masked") and all_free(changed_leaves(finding), rules.free_template_keys):
+        return (
+            True  # `kubectl rollout restart` writes a free annotation of the Pod template, maybe with the map around it
+        )
+    if verdict == "masked":
         return finding.mask is not None and _mask_permits(finding, finding.mask, entry, identity)
     return (
-        _outside_policy(finding, entry)
+        _outside_policy(finding, entry, rules)
         or _in_range(finding, entry, identity)
         or _taken_out(finding, entry, identity)
         or _left_out(finding, entry, identity)
@@ -78,14 +113,15 @@ def _mask_permits(finding: Finding, mask: Mask, entry: Entry, identity: Identity
     return emptied or (not mask.to and (has_real_token(identity) or mask.rule == VOLATILE))
 
 
-def _outside_policy(finding: Finding, entry: Entry) -> bool:
+def _outside_policy(finding: Finding, entry: Entry, rules: Rules) -> bool:
     """Paths that the policy or the form's confidence leaves unguarded."""
     policy, extra = entry.policy, finding.verdict == "extra"
-    if extra and not finding.whole and (policy.undeclared == "Allow" or policy.fragment):
+    if extra and not finding.whole and (policy.fragment or _is_open(finding, entry, rules)):
         return True
     if finding.filled and policy.fragment:
         return True
-    if entry.object.confidence != "offline" or not (extra or finding.filled):
+    # Whatever the form: no server writes into the documents inside strings.
+    if entry.object.confidence != "offline" or finding.inside is not None or not (extra or finding.filled):
         return False
     if finding.filled and finding.was is not UNKNOWN:
         # Servers put their defaults into whatever they store: one of another version has no such default.
@@ -94,12 +130,18 @@ def _outside_policy(finding: Finding, entry: Entry) -> bool:
     return finding.was is UNKNOWN or finding.fresh or not adds(finding.was, finding.now)
 
 
+def _is_open(finding: Finding, entry: Entry, rules: Rules) -> bool:
+    if entry.policy.undeclared != "Allow":
+        return False
+    if finding.inside is not None and finding.inside.closed:
+        return False
+    return not covered(finding.path, closed_paths(rules, entry.ref.group, entry.ref.kind))
+
+
 def _in_range(finding: Finding, entry: Entry, identity: Identity) -> bool:
     """An autoscaler that Git declares for this target moves replicas between its bounds."""
-    return any(
-        finding.path == one.path and one.admits(finding.now) and is_one_of(identity, one.to)
-        for one in entry.object.ranges
-    )
+    ranges = [one for one in entry.object.ranges if finding.path == one.path and one.admits(finding.now)]
+    return bool(ranges) and any(is_one_of(identity, one.to) for one in ranges)
 
 
 def _taken_out(finding: Finding, entry: Entry, identity: Identity) -> bool:
@@ -117,16 +159,8 @@ def _left_out(finding: Finding, entry: Entry, identity: Identity) -> bool:
 
 
 def _delegated(finding: Finding, delegations: list[Delegation]) -> bool:
-    if not delegations:
-        return False
     patterns = [pattern for delegation in delegations for pattern in delegation.paths]
     return all(covered(leaf, patterns) for leaf in changed_leaves(finding))
-
-
-def _free_template_keys(finding: Finding, rules: Rules) -> bool:
-    """`kubectl rollout restart` writes a free annotation of the Pod template, maybe with the map around it."""
-    free = finding.verdict in ("extra", "masked")
-    return free and all_free(changed_leaves(finding), rules.free_template_keys)
 
 
 def all_free(leaves: Iterable[Path], keys: tuple[str, ...]) -> bool:

@@ -23,11 +23,14 @@ _API_SERVER: Final = (Subject(user="system:apiserver"),)
 
 def decide_definition(verdict: Verdict) -> Decision | None:
     """Refuse to stop serving a version that Git's objects are in, or to redirect their API; None for all else."""
-    if _redirects(verdict.request) and (inside := deletion.taken_along(verdict)):
+    request, snapshot = verdict.request, verdict.snapshot
+    if _redirects(request) and (inside := deletion.taken_along(verdict)):
         return refuse_cascade(verdict, inside, "delete-cascade", verb="redirect")
-    old, snapshot = verdict.request.old, verdict.snapshot
-    group, kind = str(dig(old, "spec", "group")), str(dig(old, "spec", "names", "kind"))
-    used = [one for one in no_longer_served(verdict.request) if snapshot.declares_version(group, one, kind)]
+    ended = no_longer_served(request)
+    if not ended:
+        return None
+    group, kind = str(dig(request.old, "spec", "group")), str(dig(request.old, "spec", "names", "kind"))
+    used = [one for one in ended if snapshot.declares_version(group, one, kind)]
     if not used:
         return None
     verb = f"stop serving {', '.join(used)} of"

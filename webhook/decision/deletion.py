@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.model.tree import ABSENT, dig
+from reconciler.model.tree import ABSENT, child, dig
 from reconciler.policy.model import Policy
 from reconciler.snapshot.model import SHOWN, Entry, Taken
 from webhook.decision.answer import admit, admit_unlisted, allow, refuse_cascade, refuse_whole
@@ -51,9 +51,9 @@ def taken_along(verdict: Verdict) -> Taken:
 
 def _permitted(verdict: Verdict, entry: Entry, inside: Taken) -> Code | None:
     identity = verdict.request.identity
-    if delegations_for(entry.policy, entry.object.ref, verdict.snapshot.rules, identity, "DELETE"):
+    if delegations_for(entry.policy, entry.ref, verdict.snapshot.rules, identity, "DELETE"):
         return "system-controller"
-    if is_one_of(identity, GARBAGE_COLLECTOR) and dig(entry.object.want, "metadata", "ownerReferences") is not ABSENT:
+    if is_one_of(identity, GARBAGE_COLLECTOR) and child(entry.metadata, "ownerReferences") is not ABSENT:
         return "system-controller"
     serves = _serves(verdict, entry.policy) and (not inside or _serves_all(verdict, inside))
     return "writer-delete" if serves else None

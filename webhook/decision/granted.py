@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.compare.leaves import covered, leaves_between
 from reconciler.compare.place import UNKNOWN
-from reconciler.model.path import Element, ItemKey, Path, follow, pointer
+from reconciler.model.path import Element, ItemKey, Path, follow, index_of, pattern
 from reconciler.model.ref import ObjectRef
-from reconciler.model.tree import ABSENT, Tree
+from reconciler.model.tree import ABSENT, Tree, child
 from reconciler.policy.grant import Grant
 from reconciler.policy.granting import spellings
 from webhook.decision.identity import is_one_of
@@ -38,6 +38,11 @@ def granted_by(
     return min(named, key=lambda grant: (grant.not_after, grant.id))
 
 
+def scope_path(path: Path, documents: Iterable[Tree]) -> str:
+    """`path` as the scope of a grant names it, so that the grant permits what is refused in these documents."""
+    return pattern(by_index(path, documents))
+
+
 def by_index(path: Path, documents: Iterable[Tree]) -> Path:
     """`path` with the index of each item in place of its keys; `path` itself where the documents do not agree on one.
 
@@ -46,24 +51,27 @@ def by_index(path: Path, documents: Iterable[Tree]) -> Path:
     found: list[Element] = []
     nodes = list(documents)
     for element in path:
-        at: Element | None = element
         if isinstance(element, ItemKey):
-            at = _agreed(element, [node for node in nodes if isinstance(node, list)])
-        if at is None:
-            return path
-        found.append(at)
-        nodes = [follow((element,), node) for node in nodes]
+            places = [index_of(element, node) for node in nodes]
+            at = _agreed(places, nodes)
+            if at is None:
+                return path
+            found.append(at)
+            nodes = [None if place is None else node[place] for place, node in zip(places, nodes, strict=True)]
+        else:
+            found.append(element)
+            nodes = [child(node, element) if isinstance(element, str) else follow((element,), node) for node in nodes]
     return tuple(found)
 
 
-def _agreed(item: ItemKey, lists: Sequence[list[Tree]]) -> int | None:
+def _agreed(places: Sequence[int | None], nodes: Sequence[Tree]) -> int | None:
     """The index that the item has in each list that holds it, and that no other item has in the rest of them."""
-    places = {pointer((item,), one) for one in lists if follow((item,), one) is not None}
-    if len(places) != 1:
+    there = {place for place in places if place is not None}
+    if len(there) != 1:
         return None
-    index = int(places.pop().removeprefix("/"))
-    taken = any(len(one) > index and follow((item,), one) is None for one in lists)
-    return None if taken else index
+    index = there.pop()
+    others = (node for place, node in zip(places, nodes, strict=True) if place is None and isinstance(node, list))
+    return None if any(len(one) > index for one in others) else index
 
 
 def _names(grant: Grant, identity: Identity) -> bool:

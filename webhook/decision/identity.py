@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from reconciler.model.own import SERVICE_ACCOUNT
 from reconciler.policy.controllers import CONTROLLER_MANAGER, CONTROLLERS
 from reconciler.policy.model import Subject, Writer
 from webhook.decision.types import Identity
 
-CANONICALIZER: Final = "system:serviceaccount:setscrew-system:setscrew-canonicalizer"
 GARBAGE_COLLECTOR: Final = (Subject(service_account="kube-system/generic-garbage-collector"),)
 NAMESPACE_CONTROLLER: Final = (Subject(service_account="kube-system/namespace-controller"),)
-_PREFIX: Final = "system:serviceaccount:"
 _CREDENTIAL: Final = "authentication.kubernetes.io/credential-id"
 # Whoever is in these by right has a name of the cluster's own; a person in one has put himself there (`--as-group`).
 _OF_MACHINES: Final = ("system:nodes", "system:serviceaccounts")
@@ -24,7 +23,7 @@ _OF_MACHINES: Final = ("system:nodes", "system:serviceaccounts")
 
 def is_service_account(identity: Identity) -> bool:
     """True for a service account, impersonated or real."""
-    return identity.username.startswith(_PREFIX)
+    return identity.username.startswith(SERVICE_ACCOUNT)
 
 
 def has_real_token(identity: Identity) -> bool:
@@ -61,15 +60,17 @@ def is_one_of(identity: Identity, subjects: Iterable[Subject], *, token: bool = 
     """
     if token and not _is_authentic(identity):
         return False
-    joined = token and not identity.username.startswith("system:")
-    return any(_is(identity, one) for one in subjects if not (joined and one.group.startswith(_OF_MACHINES)))
-
-
-def _is(identity: Identity, subject: Subject) -> bool:
-    if subject.service_account:
-        own = _PREFIX + subject.service_account.replace("/", ":")
-        whole = subject.service_account in CONTROLLERS and identity.username == CONTROLLER_MANAGER
-        return identity.username == own or whole
-    if subject.user:
-        return identity.username == subject.user
-    return subject.group in identity.groups
+    name, groups = identity.username, identity.groups
+    of_cluster, whole = name.startswith("system:"), name == CONTROLLER_MANAGER
+    # A plain loop: it runs for each rule that may hold, and people are none of the service accounts in them.
+    for one in subjects:
+        if account := one.service_account:
+            own = of_cluster and name == SERVICE_ACCOUNT + account.replace("/", ":")
+            fits = own or (whole and account in CONTROLLERS)
+        elif one.user:
+            fits = name == one.user
+        else:
+            fits = one.group in groups
+        if fits and not (token and not of_cluster and one.group.startswith(_OF_MACHINES)):
+            return True
+    return False

@@ -5,25 +5,28 @@ Every value passes `reconciler.compare.mask`, so nothing secret or unprintable g
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from reconciler.compare.mask import clean, pair, text
-from reconciler.compare.place import UNKNOWN
+from reconciler.compare.mask import clean, shown_values, text
+from reconciler.compare.place import UNKNOWN, named
 from reconciler.limits import DENIAL_MESSAGE_CHARS, DENIAL_PATHS
 from reconciler.model.instant import stamp_of
-from reconciler.model.path import pattern, pointer, readable
+from reconciler.model.kept import kept
+from reconciler.model.path import pointer, readable
 from reconciler.model.ref import ObjectRef
-from reconciler.model.tree import ABSENT
+from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.grant import Grant
 from reconciler.policy.model import Policy
 from reconciler.snapshot.model import Earlier, Entry, SourceState, Taken
-from webhook.decision.granted import by_index
+from webhook.decision.granted import scope_path
 from webhook.decision.look import Look
 from webhook.decision.types import Cause, CauseVerdict, Request
 from webhook.decision.verdict import Verdict
 from webhook.decision.violation import Violation
 
+Documents = tuple[Tree, Tree, Tree]
 _VERDICTS: Final[dict[str, CauseVerdict]] = {
     "held": "held",
     "default": "held",
@@ -32,28 +35,30 @@ _VERDICTS: Final[dict[str, CauseVerdict]] = {
     "extra": "extra",
 }
 _SHOWN_TAKEN: Final = 5
+_KNOWN_CHARS: Final = 1800
+_SOURCES_KEPT: Final = 64
+_PLAIN: Final = re.compile(r"[\w./:@-]*", re.ASCII)
 _FORMS: Final = {"server": "that of before", "offline": "made without the API server"}
 
 
-def cause(violation: Violation, request: Request, entry: Entry) -> Cause:
-    """One violation as programs and people read it."""
-    path = violation.path
-    document = entry.object.want if violation.now is ABSENT else request.object
-    want, now = pair(violation.want, violation.now, path, (entry.object.want, request.object))
-    _, was = pair(
-        violation.want, ABSENT if violation.was is UNKNOWN else violation.was, path, (entry.object.want, request.old)
-    )
-    place, why = clean(readable(path), limit=200), clean(violation.why, limit=300)
+def cause(violation: Violation, documents: Documents) -> Cause:
+    """One violation as programs and people read it; `documents`: the object as it is wanted, was and is asked for."""
+    path, was = violation.path, ABSENT if violation.was is UNKNOWN else violation.was
+    want, before, now = shown_values((violation.want, was, violation.now), path, documents)
+    place, why = clean(named(path, violation.inside), limit=200), clean(violation.why, limit=300)
+    note = f"; it {clean(violation.note, limit=300)}" if violation.note else ""
     return Cause(
         field=place,
-        pointer=clean(pointer(path, document), limit=500),
+        pointer=clean(pointer(path, documents[0 if violation.now is ABSENT else 2]), limit=500),
         verdict=verdict(violation),
         want=want,
         now=now,
-        message=f"{place}: want {want}, now {now}: {why}",
+        message=f"{place}: want {want}, now {now}: {why}{note}",
         why=why,
-        was=was,
-        pattern=pattern(by_index(path, (entry.object.want, request.old, request.object))),
+        was=before,
+        path=path,
+        embedded=clean(violation.inside.pointer, limit=500) if violation.inside is not None else "",
+        note=note,
     )
 
 
@@ -62,34 +67,43 @@ def verdict(violation: Violation) -> CauseVerdict:
     return _VERDICTS.get(violation.kind, "metadata")
 
 
-def denial(verdict: Verdict, entry: Entry, causes: tuple[Cause, ...], *, total: int = 0, more: str = "") -> str:
+def denial(
+    verdict: Verdict,
+    entry: Entry,
+    causes: tuple[Cause, ...],
+    *,
+    total: int = 0,
+    more: str = "",
+    users: Sequence[str] = (),
+) -> str:
     """The whole message of a refused change; at most DENIAL_PATHS paths, and never without its end: what to do.
 
-    `total` is the number of violations where `causes` are only the first of them.
+    `total` is the number of violations where `causes` are only the first of them. `users`, in all messages: lines on
+    who uses what the request would change.
     """
-    head = f"{_who(verdict.request)} may not change {clean(str(entry.object.ref), limit=200)} away from Git."
-    tail = _tail(verdict, entry, causes[0] if len(causes) == 1 else None, more)
-    room = DENIAL_MESSAGE_CHARS - len(_lines([head, *tail])) - 40
+    head = clean(f"{_who(verdict.request)} may not change {clean(str(entry.ref), limit=200)} away from Git.")
+    tail = [clean(line) for line in _tail(verdict, entry, causes[0] if len(causes) == 1 else None, more, users)]
+    room = DENIAL_MESSAGE_CHARS - len(_joined([head, *tail])) - 40
     shown: list[str] = []
     for one in causes[:DENIAL_PATHS]:
-        line = clean(_line(one))
+        line = _line(one)
         if len(line) + 1 > room:
             break
         room -= len(line) + 1
         shown.append(line)
     left = max(total, len(causes)) - len(shown)
-    return _lines([head, *shown, *([f"  … and {left} more"] if left else []), *tail])
+    return _joined([head, *shown, *([f"  … and {left} more"] if left else []), *tail])
 
 
-def refused_whole(verdict: Verdict, entry: Entry, *, verb: str, why: str) -> str:
+def refused_whole(verdict: Verdict, entry: Entry, *, verb: str, why: str, users: Sequence[str] = ()) -> str:
     """The message of a refused DELETE or finalize."""
-    head = f"{_who(verdict.request)} may not {verb} {clean(str(entry.object.ref), limit=200)}: {clean(why, limit=300)}."
-    return _lines([head, *_tail(verdict, entry, None, "")])
+    head = f"{_who(verdict.request)} may not {verb} {clean(str(entry.ref), limit=200)}: {clean(why, limit=300)}."
+    return _lines([head, *_tail(verdict, entry, None, "", users)])
 
 
 def undecidable(request: Request, entry: Entry, why: str) -> str:
     """The message where nothing could be compared."""
-    ref = clean(str(entry.object.ref), limit=200)
+    ref = clean(str(entry.ref), limit=200)
     return _lines(
         [
             f"{_who(request)} may not change {ref}: it cannot be judged, for {clean(why, limit=300)}.",
@@ -98,7 +112,7 @@ def undecidable(request: Request, entry: Entry, why: str) -> str:
     )
 
 
-def cascade(verdict: Verdict, ref: ObjectRef, inside: Taken, *, verb: str) -> str:
+def cascade(verdict: Verdict, ref: ObjectRef, inside: Taken, *, verb: str, users: Sequence[str] = ()) -> str:
     """The message of a refused DELETE of what holds guarded objects."""
     shown = ", ".join(clean(str(ref), limit=100) for ref in inside.shown[:_SHOWN_TAKEN])
     left = len(inside.shown) - _SHOWN_TAKEN
@@ -107,21 +121,25 @@ def cascade(verdict: Verdict, ref: ObjectRef, inside: Taken, *, verb: str) -> st
         [
             f"{_who(verdict.request)} may not {verb} {what}: objects that Git declares would go with it.",
             f"  {shown}{more}",
+            *users,
             "What to do: remove them in Git first.",
             _way_out(verdict, ref),
         ]
     )
 
 
-def exclusive(verdict: Verdict, ref: ObjectRef, policy: str) -> str:
+def exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy, users: Sequence[str] = ()) -> str:
     """The message of a refused stray object."""
     request = verdict.request
     what, kind = clean(str(ref), limit=200), clean(ref.kind, limit=100)
     verb = request.operation.lower()
+    declared = f"Git declares all {kind} objects, and not this one"
+    depended = "no source declares it, and what Git declares depends on it"
     return _lines(
         [
-            f"{_who(request)} may not {verb} {what}: Git declares all {kind} objects, and not this one.",
-            f"Policy {policy} makes the kind exclusive: a stray object of it changes what the declared ones mean.",
+            f"{_who(request)} may not {verb} {what}: {depended if policy.once else declared}.",
+            f"Policy {policy.name} makes the kind exclusive: a stray object of it changes what the declared ones mean.",
+            *users,
             "What to do: add it in Git, or remove the object (removing it is allowed).",
             _way_out(verdict, ref),
         ]
@@ -155,7 +173,7 @@ def unverified(ahead: Iterable[str]) -> str:
 
 def outdated(verdict: Verdict, older: Earlier) -> str:
     """Which revision it is that explains a write, although it is not enforced any more."""
-    source = verdict.snapshot.sources.get(older.entry.object.provenance.source)
+    source = verdict.snapshot.sources.get(older.entry.source)
     subjects = dict(source.history) if source else {}
     subject = f" ({text(subjects[older.last], limit=80)})" if subjects.get(older.last) else ""
     return f"The write is what revision {older.last[:12]}{subject} wanted, which is older than the enforced one."
@@ -177,7 +195,7 @@ def looked(look: Look, source: str = "") -> str:
 
 def audit(verdict: Verdict, entry: Entry, code: str, causes: tuple[Cause, ...] = ()) -> dict[str, str]:
     """Audit annotations: code, snapshot, policy, source, revision, paths; never a value."""
-    source = verdict.snapshot.sources.get(entry.object.provenance.source)
+    source = verdict.snapshot.sources.get(entry.source)
     annotations = snapshot_audit(verdict, code, entry.policy)
     if source is not None:
         annotations |= {"source": source.name, "revision": clean(source.revision, limit=100)}
@@ -198,11 +216,16 @@ def _who(request: Request) -> str:
 
 def _lines(lines: list[str]) -> str:
     """Lines without control characters, joined and cut to DENIAL_MESSAGE_CHARS."""
-    shown = "\n".join(clean(line) for line in lines)
+    return _joined([clean(line) for line in lines])
+
+
+def _joined(lines: list[str]) -> str:
+    shown = "\n".join(lines)
     return shown if len(shown) <= DENIAL_MESSAGE_CHARS else shown[: DENIAL_MESSAGE_CHARS - 1] + "…"
 
 
 def _line(one: Cause) -> str:
+    """All parts of a cause are clean already."""
     if one.verdict == "extra":
         detail = f"{one.now} is not in Git"
     elif one.verdict == "held" and one.want != "nothing":
@@ -212,25 +235,37 @@ def _line(one: Cause) -> str:
         detail = one.why
     else:
         detail = f"{one.now}: {one.why}"
-    return f"  {one.field}: {detail}"
+    return f"  {one.field}: {detail}{one.note}"
 
 
-def _tail(verdict: Verdict, entry: Entry, one: Cause | None, more: str) -> list[str]:
-    ref, provenance = entry.object.ref, entry.object.provenance
-    source = verdict.snapshot.sources.get(provenance.source)
-    lines = [f"Declared in {clean(provenance.place, limit=300) or 'the source'} {_at(source)}".rstrip() + "."]
+def _tail(verdict: Verdict, entry: Entry, one: Cause | None, more: str, users: Sequence[str]) -> list[str]:
+    """What is known of the object, as many of the users' lines as leave room for the rest, and what to do."""
+    source = verdict.snapshot.sources.get(entry.object.provenance.source)
+    place = clean(entry.object.provenance.place, limit=300) or "the source"
+    lines = [f"Declared in {place} {_at(source)}".rstrip() + "."]
     if entry.object.reason:
         lines.append(clean(f"Its form is {_FORMS[entry.object.confidence]}: {entry.object.reason}.", limit=600))
     if more:
         lines.append(more)
+    for line in users:
+        if len(_joined([*lines, line])) <= _KNOWN_CHARS:
+            lines.append(line)
+    return [*lines, *_what_to_do(verdict, entry, one)]
+
+
+def _what_to_do(verdict: Verdict, entry: Entry, one: Cause | None) -> list[str]:
+    """`one` is the path that is refused, where it is a single one."""
+    ref = entry.object.ref
     namespace = f" -n {_quoted(ref.namespace)}" if ref.namespace else ""
-    option = f" --field {_quoted(one.field)}" if one else ""
+    option = f" --field {_quoted(clean(readable(one.path), limit=200))}" if one else ""
     # In a scope a star stands for any name: one that somebody has put into a name would widen the grant unseen.
-    path = f" --path {_quoted(one.pattern)}" if one and "*" not in one.pattern else ""
-    lines.append("What to do: change it in Git; it is enforced as soon as it is pushed.")
-    lines.append(_way_out(verdict, ref, path))
-    lines.append(clean(f"More: setscrew explain {_quoted(ref.short)}{namespace}{option}", limit=600))
-    return lines
+    asked = scope_path(one.path, (entry.object.want, verdict.request.old, verdict.request.object)) if one else ""
+    path = f" --path {_quoted(asked)}" if asked and "*" not in asked else ""
+    return [
+        "What to do: change it in Git; it is enforced as soon as it is pushed.",
+        _way_out(verdict, ref, path),
+        clean(f"More: setscrew explain {_quoted(ref.short)}{namespace}{option}", limit=600),
+    ]
 
 
 def _way_out(verdict: Verdict, ref: ObjectRef, path: str = "") -> str:
@@ -242,12 +277,14 @@ def _way_out(verdict: Verdict, ref: ObjectRef, path: str = "") -> str:
 
 def _quoted(word: str) -> str:
     """A word for a POSIX shell: people paste the command, and parts of it come from whoever made the request."""
-    if all(c.isascii() and (c.isalnum() or c in "-_./:@") for c in word):
+    if _PLAIN.fullmatch(word):
         return word
     return "'" + word.replace("'", "'\\''") + "'"
 
 
+@kept(_SOURCES_KEPT)
 def _at(source: SourceState | None) -> str:
+    """Where a source stands; said in every denial."""
     if source is None:
         return ""
     shown = f"at {source.commit[:12] or clean(source.revision, limit=100)}"
@@ -255,4 +292,7 @@ def _at(source: SourceState | None) -> str:
         shown += f" ({text(source.subject, limit=80)})"
     if source.signer:
         shown += f" signed by {clean(source.signer, limit=100)}"
-    return f"{shown} of source {source.name} ({clean(source.url, limit=200)})"
+    shown += f" of source {source.name} ({clean(source.url, limit=200)})"
+    if source.stale:
+        shown += f", which is stale: it could not be followed since {source.stale}, and Git may say otherwise by now"
+    return shown

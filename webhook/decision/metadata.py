@@ -10,12 +10,18 @@ from collections.abc import Iterator
 
 from reconciler.canonical.volatile import LAST_APPLIED, is_bookkeeping, live_form
 from reconciler.compare.contained import beyond
+from reconciler.compare.equal import touched
+from reconciler.compare.inside import respelled
 from reconciler.compare.masking import build
 from reconciler.compare.stored import want_of
+from reconciler.embedded.parser import Parser, read_json
 from reconciler.limits import REVIEW_DEPTH
+from reconciler.model.kept import kept
 from reconciler.model.path import readable
+from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, child, deeper_than, dig, strict_equal
 from reconciler.policy.model import Rules, SteeringRule
+from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision.identity import is_controller, is_one_of
 from webhook.decision.marks import mark_of
@@ -23,41 +29,66 @@ from webhook.decision.types import Identity
 from webhook.decision.violation import Violation
 
 _OWNERS = ("metadata", "ownerReferences")
+# Of the snapshot in force, and of one that a review has not done with.
+_RULES_KEPT = 4
 
 
 def judge_metadata(
-    entry: Entry, snapshot: SnapshotView, identity: Identity, was: Tree, now: Tree
+    entry: Entry, snapshot: SnapshotView, identity: Identity, was: Tree, now: Tree, parse: Parser = read_json
 ) -> Iterator[Violation]:
-    """Violations in labels, annotations, finalizers and ownerReferences that Git does not declare."""
+    """Violations in labels, annotations, finalizers and ownerReferences that Git does not declare.
+
+    `was` and `now` are the metadata alone. `parse` reads documents inside strings.
+    """
     for field in ("labels", "annotations"):
-        before, after = dig(was, "metadata", field), dig(now, "metadata", field)
-        keys = {*_keys(before), *_keys(after)} - set(_keys(dig(entry.object.want, "metadata", field)))
-        for key in sorted(keys):
-            old, new = child(before, key), child(after, key)
-            if not strict_equal(old, new):
-                yield from _key(entry, snapshot, identity, (field, key), old, new)
+        before, after = _map(child(was, field)), _map(child(now, field))
+        if not before and not after:
+            continue
+        declared = _map(child(entry.metadata, field))
+        for key in sorted(touched({**before, **after}, before, after)):
+            if key not in declared:
+                change = before.get(key, ABSENT), after.get(key, ABSENT)
+                yield from _key(entry, snapshot, identity, (field, key), *change, parse)
     yield from _finalizers(entry, snapshot.rules, identity, was, now)
-    yield from _owners(entry, was, now)
+    if not entry.policy.fragment:  # anyone may delete it
+        yield from _owners(entry, was, now)
 
 
-def steering_rule(snapshot: SnapshotView, key: str) -> SteeringRule | None:
-    """The rule whose key (or prefix before `*`) it is."""
-    for rule in snapshot.rules.steering:
-        if key == rule.key or (rule.key.endswith("*") and key.startswith(rule.key[:-1])):
+def steering_rule(snapshot: SnapshotView, ref: ObjectRef, key: str) -> SteeringRule | None:
+    """The rule whose key (or prefix before `*`) it is, of those for the object's kind."""
+    rules = snapshot.rules.steering
+    if not key.startswith(_beginnings(rules)):
+        return None
+    for rule in rules:
+        fits = key == rule.key or (rule.key.endswith("*") and key.startswith(rule.key[:-1]))
+        if fits and (not rule.kinds or any_kind(rule.kinds, ref.group, ref.kind)):
             return rule
     return None
 
 
+@kept(_RULES_KEPT)
+def _beginnings(rules: tuple[SteeringRule, ...]) -> tuple[str, ...]:
+    """How keys begin that some rule may name: most keys are told apart by this at once."""
+    return tuple({rule.key.removesuffix("*") for rule in rules})
+
+
 def _key(
-    entry: Entry, snapshot: SnapshotView, identity: Identity, place: tuple[str, str], old: Tree, new: Tree
+    entry: Entry,
+    snapshot: SnapshotView,
+    identity: Identity,
+    place: tuple[str, str],
+    old: Tree,
+    new: Tree,
+    parse: Parser,
 ) -> Iterator[Violation]:
     field, key = place
     path = ("metadata", field, key)
     if key == LAST_APPLIED:
-        if new is not ABSENT and (wrong := last_applied_problem(entry, snapshot, identity, new)):
+        free = new is ABSENT or entry.policy.fragment  # of a fragment others apply their own parts
+        if not free and (wrong := last_applied_problem(entry, snapshot, identity, new, parse)):
             yield Violation(path, "metadata", f"a later apply would go by it, and {wrong}", ABSENT, old, new)
         return
-    rule = steering_rule(snapshot, key)
+    rule = steering_rule(snapshot, entry.ref, key)
     if rule is None or (new is ABSENT and rule.removable) or _may_steer(rule, entry, snapshot, identity, old, new):
         return
     yield Violation(path, "metadata", f"it {rule.reason}", ABSENT, old, new)
@@ -68,15 +99,17 @@ def _may_steer(
 ) -> bool:
     if is_one_of(identity, rule.writers) and (not rule.initial or (old is ABSENT and new == rule.initial)):
         return True
-    source = snapshot.sources.get(entry.object.provenance.source)
-    mark = mark_of(rule, source, entry.object.ref) if source is not None else ""
+    source = snapshot.sources.get(entry.source)
+    mark = mark_of(rule, source, entry.ref) if source is not None else ""
     return bool(mark) and bool(new == mark)
 
 
 def _finalizers(entry: Entry, rules: Rules, identity: Identity, was: Tree, now: Tree) -> Iterator[Violation]:
     """Anyone may add one; only its controller takes one away, and Git's own are judged as held."""
-    gone = dict.fromkeys(_names(dig(was, "metadata", "finalizers")))
-    kept = {*_names(dig(now, "metadata", "finalizers")), *_names(dig(entry.object.want, "metadata", "finalizers"))}
+    gone = dict.fromkeys(_names(child(was, "finalizers")))
+    if not gone:
+        return
+    kept = {*_names(child(now, "finalizers")), *_names(child(entry.metadata, "finalizers"))}
     for name in gone:
         if name not in kept and not _may_release(name, rules, identity):
             yield Violation(
@@ -92,9 +125,12 @@ def _may_release(name: str, rules: Rules, identity: Identity) -> bool:
 
 def _owners(entry: Entry, was: Tree, now: Tree) -> Iterator[Violation]:
     """A forged owner makes the garbage collector delete the object; dropping an undeclared one is a repair."""
-    before, declared = (_items(dig(tree, *_OWNERS)) for tree in (was, entry.object.want))
+    owners = _items(child(now, "ownerReferences"))
+    if not owners:
+        return
+    before, declared = (_items(child(metadata, "ownerReferences")) for metadata in (was, entry.metadata))
     known = {_identity(owner) for owner in (*before, *declared) if isinstance(owner, dict)}
-    for owner in _items(dig(now, *_OWNERS)):
+    for owner in owners:
         if not isinstance(owner, dict) or _identity(owner) not in known:
             why = "the garbage collector would delete the object with that owner"
             yield Violation(_OWNERS, "metadata", why, ABSENT, ABSENT, owner)
@@ -105,7 +141,9 @@ def _identity(owner: dict[str, Tree]) -> tuple[str, ...]:
     return tuple(repr(owner.get(key)) for key in ("apiVersion", "kind", "name", "uid"))
 
 
-def last_applied_problem(entry: Entry, snapshot: SnapshotView, identity: Identity, text: Tree) -> str:
+def last_applied_problem(
+    entry: Entry, snapshot: SnapshotView, identity: Identity, text: Tree, parse: Parser = read_json
+) -> str:
     """What the annotation holds that Git does not declare with that value, or "" (less than Git is fine, `{}` too)."""
     try:
         applied = json.loads(text) if isinstance(text, str) else None
@@ -119,6 +157,7 @@ def last_applied_problem(entry: Entry, snapshot: SnapshotView, identity: Identit
     # Whatever kind the text claims to be, its values are those of this object.
     applied = live_form({**applied, "apiVersion": obj.kind.api_version, "kind": obj.ref.kind}, snapshot.secret_key)
     content = {key: value for key, value in applied.items() if key != "metadata"}
+    content = respelled(content, obj, parse)
     place = beyond(content, want_of(obj), obj.types, build(obj.masks))
     if place is not None:
         return f"{readable(place)} is not in Git with that value"
@@ -127,15 +166,15 @@ def last_applied_problem(entry: Entry, snapshot: SnapshotView, identity: Identit
 
 def _applied_metadata(entry: Entry, snapshot: SnapshotView, identity: Identity, applied: Tree) -> str:
     for field in ("labels", "annotations"):
-        declared = dig(entry.object.want, "metadata", field)
-        for key, value in _pairs(dig(applied, "metadata", field)):
-            rule = steering_rule(snapshot, key)
+        declared = child(entry.metadata, field)
+        for key, value in _map(dig(applied, "metadata", field)).items():
+            rule = steering_rule(snapshot, entry.ref, key)
             mine = rule is not None and _may_steer(rule, entry, snapshot, identity, ABSENT, value)
             said = value is not None and not is_bookkeeping(key)
             if said and not mine and not strict_equal(child(declared, key), value):
                 return f"metadata.{field}[{key}] is not in Git with that value"
     for field in ("finalizers", "ownerReferences"):
-        ours = _items(dig(entry.object.want, "metadata", field))
+        ours = _items(child(entry.metadata, field))
         if any(not any(strict_equal(item, own) for own in ours) for item in _items(dig(applied, "metadata", field))):
             return f"metadata.{field} is not what Git declares"
     return ""
@@ -146,12 +185,8 @@ def _names(tree: Tree) -> list[str]:
     return [name for name in _items(tree) if isinstance(name, str)]
 
 
-def _keys(tree: Tree) -> list[str]:
-    return list(tree) if isinstance(tree, dict) else []
-
-
-def _pairs(tree: Tree) -> list[tuple[str, Tree]]:
-    return list(tree.items()) if isinstance(tree, dict) else []
+def _map(tree: Tree) -> dict[str, Tree]:
+    return tree if isinstance(tree, dict) else {}
 
 
 def _items(tree: Tree) -> list[Tree]:

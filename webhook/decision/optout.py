@@ -15,7 +15,7 @@ def left_to_others(entry: Entry, rules: Rules, violations: Sequence[Violation]) 
 
     Owners and finalizers are among the latter: they decide over the life of the object, and DELETE stays held.
     """
-    keys = opt_out_keys(entry, rules)
+    keys = opt_out_keys(entry, rules) if violations else ()
     if not keys:
         return list(violations)
     return [one for one in violations if one.path[0] == "metadata" and (one.kind == "metadata" or one.path[1:] in keys)]

@@ -45,13 +45,14 @@ def settle(
     if not adopted:
         return _admitted(refused, "not-adopted")
     if policy.action == "Warn":
-        return _admitted(refused, "warned", warnings=tuple(refused.message.splitlines()[:4]))
+        lines = [line for line in refused.message.splitlines() if line not in refused.users]
+        return _admitted(refused, "warned", warnings=(*lines[:4], *refused.users))
     if policy.action == "Audit":
         return _admitted(refused, "audited")
     documents = (want, verdict.request.old, verdict.request.object)
     grant = granted_by(verdict.grants, verdict.request.identity, ref, violations, verdict.now, documents)
     if grant is not None:
-        found = _admitted(refused, "granted", warnings=(message.granted(grant),))
+        found = _admitted(refused, "granted", warnings=(message.granted(grant), *refused.users))
         return replace(found, grant=grant.id, audit={**found.audit, "grant": grant.id})
     return refused if writer is None else _of_writer(verdict, refused, writer, source, policies)
 
@@ -82,4 +83,5 @@ def _admitted(refused: Decision, code: Code, warnings: tuple[str, ...] = ()) -> 
         audit=audit,
         guarded=True,
         would=refused.code,
+        users=refused.users,
     )

@@ -1,6 +1,7 @@
 """Owns the wire form: AdmissionReview v1 bytes to a Request and a Decision back to bytes. Must not judge.
 
-Source of the shape: k8s.io/api/admission/v1. Everything in it is hostile until it has been read here.
+Source of the shape: k8s.io/api/admission/v1. Everything in it is hostile until it has been read here: the envelope and
+the names of the objects' members at once, in one pass, their values in `webhook.decision.raw` when somebody looks.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from typing import Final, Literal
 import msgspec
 
 from reconciler.errors import ReviewError
-from reconciler.limits import REVIEW_BODY_BYTES, REVIEW_DEPTH, REVIEW_NAME_BYTES, REVIEW_WIRE_BYTES
-from reconciler.model.tree import Tree, deeper_than
+from reconciler.limits import REVIEW_BODY_BYTES, REVIEW_NAME_BYTES, REVIEW_WIRE_BYTES
+from webhook.decision.raw import MALFORMED, TOO_DEEP, Members, RawObjects
 from webhook.decision.types import Decision, Identity, Request
-
-_NULL: Final = msgspec.Raw(b"null")
 
 
 class _Kind(msgspec.Struct):
@@ -45,8 +44,8 @@ class _Request(msgspec.Struct, rename="camel"):
     sub_resource: str | None = None
     name: str | None = None
     namespace: str | None = None
-    object: msgspec.Raw = _NULL
-    old_object: msgspec.Raw = _NULL
+    object: Members | None = None
+    old_object: Members | None = None
     dry_run: bool | None = None
 
 
@@ -57,23 +56,18 @@ class _Review(msgspec.Struct, rename="camel"):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Review)
-_Members = dict[str, msgspec.Raw]
-_MEMBERS: Final = msgspec.json.Decoder(_Members)
-_METADATA: Final = msgspec.json.Decoder(_Members | None)
-_VALUE: Final = msgspec.json.Decoder()
-# Identity is needed to judge, changed or not.
-_KEPT: Final = frozenset({"apiVersion", "kind", "metadata"})
 _ENCODER: Final = msgspec.json.Encoder()
-MALFORMED: Final = "SS5001"
 WRONG_VERSION: Final = "SS5002"
 TOO_LARGE: Final = "SS5003"
-TOO_DEEP: Final = "SS5004"
 WRONG_PATH: Final = "SS5005"
 NOT_JSON: Final = "SS5006"
 
 
 def decode(body: bytes) -> Request:
-    """Read one AdmissionReview. Raises ReviewError with the HTTP status to answer (400, 413, 422)."""
+    """Read one AdmissionReview. Raises ReviewError with the HTTP status to answer (400, 413, 422).
+
+    Of the objects only the members are known then: a look at them may raise ReviewError as well.
+    """
     if len(body) > REVIEW_BODY_BYTES and (len(body) > REVIEW_WIRE_BYTES or stored_bytes(body) > REVIEW_BODY_BYTES):
         raise ReviewError(f"the review is larger than {REVIEW_BODY_BYTES} bytes", status=413, code=TOO_LARGE)
     try:
@@ -103,7 +97,6 @@ def stored_bytes(body: bytes) -> int:
 
 
 def _request(raw: _Request) -> Request:
-    new, old = _objects(raw)
     user = raw.user_info
     extra = {key: tuple(values or ()) for key, values in (user.extra or {}).items()}
     return Request(
@@ -117,44 +110,9 @@ def _request(raw: _Request) -> Request:
         namespace=_namespace(raw),
         name=raw.name or "",
         subresource=raw.sub_resource or "",
-        object=new,
-        old=old,
+        objects=RawObjects(raw.object, raw.old_object),
         dry_run=bool(raw.dry_run),
     )
-
-
-def _objects(raw: _Request) -> tuple[Tree, Tree]:
-    """`object` and `oldObject` without what the request leaves as it is: equal bytes are never decoded.
-
-    Equal bytes prove "untouched"; unequal ones prove nothing, so those members are decoded and compared by value.
-    """
-    try:
-        new, old = _members(raw.object), _members(raw.old_object)
-        if new is not None and old is not None:
-            for key in [key for key, value in new.items() if key not in _KEPT and old.get(key) == value]:
-                del new[key], old[key]
-        return _decoded(new), _decoded(old)
-    except RecursionError as error:
-        raise ReviewError("nested too deeply", status=422, code=TOO_DEEP) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ReviewError(f"object and oldObject must be objects or null: {error}", code=MALFORMED) from error
-
-
-def _members(raw: msgspec.Raw) -> _Members | None:
-    return None if raw == _NULL else _MEMBERS.decode(raw)
-
-
-def _decoded(members: _Members | None) -> Tree:
-    if members is None:
-        return None
-    tree = {key: _VALUE.decode(value) for key, value in members.items() if key != "metadata"}
-    if "metadata" in members:
-        # Half of many objects, and who wrote what is never judged.
-        inner = _METADATA.decode(members["metadata"]) or {}
-        tree["metadata"] = {key: _VALUE.decode(value) for key, value in inner.items() if key != "managedFields"}
-    if deeper_than(tree, REVIEW_DEPTH):
-        raise ReviewError(f"an object is nested more than {REVIEW_DEPTH} levels deep", status=422, code=TOO_DEEP)
-    return tree
 
 
 def _namespace(raw: _Request) -> str:

@@ -15,9 +15,10 @@ from webhook.decision.verdict import Verdict
 
 def explaining(verdict: Verdict, entry: Entry, conforms: Callable[[Entry], bool]) -> Earlier | None:
     """The newest earlier revision that the write of a named writer conforms to, once Git has been asked; or None."""
-    request = verdict.request
-    writer = named_writer(request.identity, entry.policy.writers)
-    if not verdict.look.asked or writer is None or writer.verify != "Content":
+    if not verdict.look.asked:
+        return None
+    writer = named_writer(verdict.request.identity, entry.policy.writers)
+    if writer is None or writer.verify != "Content":
         return None
     return next((one for one in _earlier(verdict, entry) if conforms(one.entry)), None)
 
@@ -36,7 +37,7 @@ def scaled_by_bounds_of_before(verdict: Verdict, entry: Entry, conforms: Callabl
 
 
 def _earlier(verdict: Verdict, entry: Entry) -> tuple[Earlier, ...]:
-    ref = entry.object.ref
+    ref = entry.ref
     return verdict.snapshot.earlier(ref.group, entry.object.kind.resource, ref.namespace, ref.name)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from reconciler.model.path import Path
 from reconciler.model.tree import Tree
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
-CauseVerdict = Literal["held", "masked", "extra", "metadata", "object"]
+CauseVerdict = Literal["held", "masked", "extra", "metadata", "object", "rule"]
 # Stable: records and programs hold them. Each stands in docs/reference/decision-codes.md; none is ever reused.
 Code = Literal[
     "audited",
@@ -22,6 +23,7 @@ Code = Literal[
     "extra",
     "finalize",
     "fragment",
+    "gpu-rule",
     "granted",
     "internal-error",
     "masked",
@@ -55,12 +57,39 @@ class Identity:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+class Objects(Protocol):
+    """The object of a request, read when somebody looks; None where the review has none.
+
+    Members that are the same in both may be missing in both; status and managedFields are.
+    """
+
+    @property
+    def new(self) -> Tree:
+        """As it is asked for (DELETE has none)."""
+
+    @property
+    def old(self) -> Tree:
+        """As it was (CREATE has none)."""
+
+    def whole(self) -> tuple[Tree, Tree]:
+        """As it is asked for and as it was, members that are the same in both among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """The objects of a request that are at hand."""
+
+    new: Tree = None
+    old: Tree = None
+
+    def whole(self) -> tuple[Tree, Tree]:
+        """See `Objects.whole`."""
+        return self.new, self.old
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One AdmissionReview request. `group`/`version`/`resource` are the registered ones (`matchPolicy: Equivalent`).
-
-    `object` and `old` are None where the review has none (DELETE has no object, CREATE no old one).
-    """
+    """One AdmissionReview request. `group`/`version`/`resource` are the registered ones (`matchPolicy: Equivalent`)."""
 
     uid: str
     group: str
@@ -72,16 +101,26 @@ class Request:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
-    object: Tree = None
-    old: Tree = None
+    objects: Objects = Trees()
     dry_run: bool = False
+
+    @property
+    def object(self) -> Tree:
+        """See `Objects.new`."""
+        return self.objects.new
+
+    @property
+    def old(self) -> Tree:
+        """See `Objects.old`."""
+        return self.objects.old
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One path of a violation. `pointer` is for programs, `field` for people; values are printable and masked.
 
-    `why` is the clause that says what holds the path, `pattern` the path as a grant's scope names it.
+    `why` is the clause that says what holds the path; `path` is for those who name it in other ways; `embedded` is the
+    pointer on into the document that a string at `pointer` holds; `note` says why such a string was compared as text.
     """
 
     field: str
@@ -92,7 +131,9 @@ class Cause:
     message: str
     why: str = ""
     was: str = ""
-    pattern: str = ""
+    path: Path = ()
+    embedded: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +154,8 @@ class Decision:
     # The code that the request would have got under action Deny, where it was admitted nevertheless.
     would: Code | Literal[""] = ""
     grant: str = ""
+    # Who uses the GPU class that the write would change, in lines for people; they stand in the message, too.
+    users: tuple[str, ...] = ()
 
     def response(self, uid: str) -> dict[str, Any]:
         """The AdmissionReview (admission.k8s.io/v1) that answers request `uid`."""

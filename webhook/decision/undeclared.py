@@ -9,8 +9,9 @@ from reconciler.compare.equal import same
 from reconciler.compare.leaves import covered, leaves_between
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import Tree
+from reconciler.policy.exclusive import concerns, occasional
 from reconciler.policy.model import Policy, Rules
-from reconciler.policy.select import strictest, takes_in
+from reconciler.policy.select import strictest
 from webhook.decision.answer import admit_unlisted, allow, refuse_exclusive
 from webhook.decision.content import delegations_for
 from webhook.decision.rules import Handling
@@ -23,14 +24,15 @@ _AROUND: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 def decide_undeclared(verdict: Verdict, handling: Handling) -> Decision:
     """Answer CREATE or UPDATE of an object that no source declares."""
     request = verdict.request
-    was, now = content(request.old), content(request.object)
-    # A status subresource stores no content.
-    if handling == "metadata" or (request.operation == "UPDATE" and same(was, now)):
-        return allow("unguarded")
     ref = ObjectRef(request.group, _kind(verdict, handling), request.namespace, verdict.name)
-    exclusive = verdict.snapshot.exclusive_policies(ref.group, ref.kind)
-    policy = strictest(policy for policy in exclusive if takes_in(policy, ref))
-    if policy is None:
+    standing = verdict.snapshot.exclusive_policies(ref.group, ref.kind)
+    exclusive = [*standing, *occasional(verdict.snapshot.rules, ref.group, ref.kind)]
+    policy = strictest(policy for policy in exclusive if concerns(policy, ref, request.object))
+    # A status subresource stores no content.
+    if policy is None or handling == "metadata":
+        return allow("unguarded")
+    was, now = content(request.old), content(request.object)
+    if request.operation == "UPDATE" and same(was, now):
         return allow("unguarded")
     if _delegated(verdict, policy, ref, was, now):
         return admit_unlisted(verdict, "system-controller", policy)
@@ -60,6 +62,7 @@ def _names_group(rules: Rules, group: str) -> bool:
 def _delegated(verdict: Verdict, policy: Policy, ref: ObjectRef, was: Tree, now: Tree) -> bool:
     """What the cluster's machinery makes everywhere, such as the root CA of each namespace, is no stray object."""
     request = verdict.request
-    delegations = delegations_for(policy, ref, verdict.snapshot.rules, request.identity, request.operation)
+    rules = verdict.snapshot.rules
+    delegations = delegations_for(policy, ref, rules, request.identity, request.operation, declared=False)
     patterns = [path for delegation in delegations for path in delegation.paths]
     return bool(delegations) and all(covered(leaf, patterns) for leaf in leaves_between((), was, now))

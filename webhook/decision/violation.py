@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from reconciler.compare.place import Finding
+from reconciler.compare.place import Finding, Inside
 from reconciler.model.path import Path
 from reconciler.model.tree import ABSENT, Tree
 
 Kind = Literal["held", "default", "masked", "extra", "order", "metadata", "object"]
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """`want`, `was`, `now` are ABSENT where there is no value; `why` is a clause for people."""
+class Violation(NamedTuple):
+    """`want`, `was`, `now` are ABSENT where there is no value; `why` is a clause for people.
+
+    `inside`: the values are those of a place in the document that the string at `path` holds; `note`: why such a string
+    was compared as text.
+    """
 
     path: Path
     kind: Kind
@@ -22,6 +24,8 @@ class Violation:
     want: Tree = ABSENT
     was: Tree = ABSENT
     now: Tree = ABSENT
+    inside: Inside | None = None
+    note: str = ""
 
 
 def from_finding(finding: Finding) -> Violation:
@@ -36,4 +40,4 @@ def from_finding(finding: Finding) -> Violation:
         kind, why = "extra", "Git does not declare it"
     elif finding.verdict == "order":
         kind, why = "order", "the order has a meaning here, and Git declares it"
-    return Violation(finding.path, kind, why, finding.want, finding.was, finding.now)
+    return Violation(finding.path, kind, why, finding.want, finding.was, finding.now, finding.inside, finding.note)

@@ -1,17 +1,24 @@
 """Owns the one ValidatingWebhookConfiguration of an installation in the API server. Must not know how it is built.
 
-The client is injected: this package knows no Kubernetes library.
+Written by server-side apply: what others have put on the object stays theirs. The client is injected: this package
+knows no Kubernetes library.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from reconciler.errors import ApiError, ClusterError
-from webhook.registration.configuration import NAME
+from reconciler.model.own import OFF, REGISTRATION
+from webhook.registration.change import Change, Document, change
+from webhook.registration.ownership import MANAGER, is_ours
 
-_PATH = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
-_ATTEMPTS = 5
+PATH: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+_KIND: Final = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+_ATTEMPTS: Final = 5
+_APPLY: Final = "application/apply-patch+yaml"
+_MERGE: Final = "application/merge-patch+json"
+_OWN: Final = {"fieldManager": MANAGER, "force": True}
 
 Outcome = Literal["created", "changed", "unchanged"]
 
@@ -19,68 +26,116 @@ Outcome = Literal["created", "changed", "unchanged"]
 class Api(Protocol):
     """`reconciler.cluster.api.ApiClient`, as far as it is needed here. Refusals are ApiError with a `status`."""
 
-    def request(self, method: str, path: str, body: Any = None, /) -> dict[str, Any]:
+    def request(
+        self, method: str, path: str, body: Any = None, query: Any = None, /, *, content_type: str = ...
+    ) -> dict[str, Any]:
         """Send one JSON request, return the JSON object that answers it."""
 
 
-def register(api: Api, configuration: dict[str, Any]) -> Outcome:
-    """Create the configuration or bring it up to date; writes nothing where it is.
+def register(api: Api, wanted: Document) -> Outcome:
+    """Create the configuration or bring it up to date, switched off or not; writes nothing where nothing differs.
 
-    Labels and annotations that others have set stay. Raises ClusterError where the API server refuses, or where others
-    keep changing the object meanwhile.
+    Labels, annotations, entries and the failurePolicy that others have set stay. Raises ClusterError where the API
+    server refuses, or where others keep changing the object meanwhile.
     """
-    name = configuration["metadata"]["name"]
     for _ in range(_ATTEMPTS):
-        live = _get(api, name)
+        live = current(api)
+        found = change(live, wanted)
+        if not found:
+            return "unchanged"
+        try:
+            write(api, live, found)
+        except ApiError as error:
+            if error.status not in {404, 409}:
+                raise
+        else:
+            return "created" if live is None else "changed"
+    raise _contested()
+
+
+def write(api: Api, live: Document | None, found: Change) -> None:
+    """Write one change of `live`. ApiError 409: somebody was faster, with the off-switch maybe."""
+    path, applied = f"{PATH}/{REGISTRATION}", found.apply
+    if live is not None and applied is not None:
+        version = live["metadata"]["resourceVersion"]
+        if found.managed is not None:
+            # Two requests, so that the second prunes what nobody but us owns any more.
+            metadata = {"resourceVersion": version, "managedFields": found.managed}
+            taken = api.request("PATCH", path, {"metadata": metadata}, {"fieldManager": MANAGER}, content_type=_MERGE)
+            version = taken["metadata"]["resourceVersion"]
+        applied = {**applied, "metadata": {**applied["metadata"], "resourceVersion": version}}
+    api.request("PATCH", path, applied, _OWN, content_type=_APPLY)
+
+
+def current(api: Api) -> Document | None:
+    """The configuration as the API server holds it, or None."""
+    try:
+        return api.request("GET", f"{PATH}/{REGISTRATION}")
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return None
+
+
+def switch_off(api: Api, when: str, who: str) -> Outcome:
+    """The off-switch: no entry of ours, and a note (`when` is RFC 3339) that it stays so until `register`.
+
+    "unchanged" where it is off already. One plain patch, since it is for emergencies. Raises ClusterError.
+    """
+    metadata: dict[str, Any] = {"annotations": {OFF: f"{when} {who}"}}
+    for _ in range(_ATTEMPTS):
+        live = current(api)
+        if live is not None and switched_off(live) and not ours(live):
+            return "unchanged"
         try:
             if live is None:
-                api.request("POST", _PATH, configuration)
+                api.request("POST", PATH, {**_KIND, "metadata": {"name": REGISTRATION, **metadata}})
                 return "created"
-            wanted = merged(live, configuration)
-            if wanted == live:
-                return "unchanged"
-            api.request("PUT", f"{_PATH}/{name}", wanted)
+            take_away(api, live, metadata)
         except ApiError as error:
             if error.status not in {404, 409}:
                 raise
         else:
             return "changed"
-    raise ClusterError(
+    raise _contested()
+
+
+def switched_off(live: Document | None) -> str:
+    """When it was switched off and by whom, as the object itself says; "" where it is not."""
+    annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
+    return (str(annotations[OFF]) or "at an unknown time") if OFF in annotations else ""
+
+
+def whoami(api: Api) -> str:
+    """The name that the API server knows the client by, else "unknown"."""
+    try:
+        answer = api.request(
+            "POST",
+            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"},
+        )
+    except ClusterError:
+        return "unknown"
+    user = (answer.get("status") or {}).get("userInfo") or {}
+    return str(user.get("username") or "unknown")
+
+
+def take_away(api: Api, live: Document, metadata: Document | None = None) -> None:
+    """Leave no entry of ours in it, and this `metadata` on it. ApiError 409: somebody was faster."""
+    kept = [entry for entry in live.get("webhooks") or [] if not is_ours(entry["name"])]
+    version = {"resourceVersion": live["metadata"]["resourceVersion"]}
+    patch = {"metadata": {**(metadata or {}), **version}, "webhooks": kept}
+    api.request("PATCH", f"{PATH}/{REGISTRATION}", patch, {"fieldManager": MANAGER}, content_type=_MERGE)
+
+
+def ours(live: Document) -> list[str]:
+    """Names of our entries in it."""
+    return [entry["name"] for entry in live.get("webhooks") or [] if is_ours(entry["name"])]
+
+
+def _contested() -> ClusterError:
+    return ClusterError(
         "the registration keeps being changed by someone else",
-        where=f"ValidatingWebhookConfiguration {name}",
+        where=f"ValidatingWebhookConfiguration {REGISTRATION}",
         hint="its managedFields name who",
     )
-
-
-def remove(api: Api, name: str = NAME) -> bool:
-    """Take the configuration away: from then on nothing is refused. False where there is none."""
-    try:
-        api.request("DELETE", f"{_PATH}/{name}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return False
-    return True
-
-
-def registered_now(api: Api, name: str = NAME) -> bool:
-    """Whether the configuration is there."""
-    return _get(api, name) is not None
-
-
-def merged(live: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """`live` with our webhooks, labels and annotations in it."""
-    metadata = dict(live["metadata"])
-    for field in ("labels", "annotations"):
-        if ours := wanted["metadata"].get(field):
-            metadata[field] = {**metadata.get(field, {}), **ours}
-    return {**live, "metadata": metadata, "webhooks": wanted["webhooks"]}
-
-
-def _get(api: Api, name: str) -> dict[str, Any] | None:
-    try:
-        return api.request("GET", f"{_PATH}/{name}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -43,6 +44,12 @@ class ServiceClient:
         """See `Client`."""
         service = {"namespace": self.namespace, "name": self.name, "path": path, "port": self.port}
         return {"service": service, "caBundle": _encoded(ca_bundle)}
+
+
+def ca_bundle(configuration: Mapping[str, Any]) -> bytes:
+    """The PEM that all entries of a registration carry; nothing where it has no entries."""
+    entries = configuration.get("webhooks") or []
+    return base64.b64decode(entries[0]["clientConfig"]["caBundle"]) if entries else b""
 
 
 def _encoded(ca_bundle: bytes) -> str:

@@ -6,6 +6,7 @@ A condition that fails to evaluate counts as a failed call, so each is total ove
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Final
 
 Condition = dict[str, str]
@@ -21,6 +22,8 @@ METADATA_CHANGED: Final[Condition] = {
     ),
 }
 
+_NAMELESS: Final = '!has(request.name) || request.name == ""'
+
 # What controllers derive is theirs to write, and they write it all the time.
 PEOPLE: Final[Condition] = {"name": "people", "expression": '!request.userInfo.username.startsWith("system:")'}
 
@@ -31,3 +34,24 @@ def not_canonicalizer(user: str) -> Condition:
     literal = json.dumps(user, ensure_ascii=False)
     dry_run = "has(request.dryRun) && request.dryRun"
     return {"name": "not-the-canonicalizer", "expression": f"!(request.userInfo.username == {literal} && {dry_run})"}
+
+
+def only_in(resources: Iterable[str], namespaces: Iterable[str]) -> str:
+    """Requests for other resources, and those for `resources` in these namespaces."""
+    other = f"!(request.resource.resource in {_strings(resources)})"
+    return f"{other} || !has(request.namespace) || request.namespace in {_strings(namespaces)}"
+
+
+def named(names: Iterable[str]) -> Condition:
+    """Requests for objects of these names. Collection deletes come without one."""
+    return {"name": "named", "expression": f"{_NAMELESS} || request.name in {_strings(names)}"}
+
+
+def named_after(groups: Iterable[str]) -> Condition:
+    """Requests for APIServices of these groups, whatever the version."""
+    after = f'{_strings(groups)}.exists(group, request.name.endsWith("." + group))'
+    return {"name": "named", "expression": f"{_NAMELESS} || {after}"}
+
+
+def _strings(values: Iterable[str]) -> str:
+    return json.dumps(sorted(values), ensure_ascii=False, separators=(",", ":"))

@@ -5,50 +5,42 @@ server converts a request to the version that the entry names, and the entry jud
 Entries of one kind never overlap. CONNECT is in no rule: exec, attach and proxy do not change configuration. Every
 field is written out with the API server's default, so that a document read back equals the one sent. The guard's own
 kinds are always in it: rules for a group that is not served harm nobody.
+
+A namespace where an entry guards nothing is left out by its namespaceSelector, on the label that the API server itself
+sets; a kind that is guarded in fewer namespaces than its entry, by a condition.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from reconciler.limits import WEBHOOK_TIMEOUT_SECONDS
-from reconciler.model.ref import KindInfo
-from reconciler.policy.model import FailurePolicy, Policy
-from webhook.registration.client import Client
-from webhook.registration.conditions import METADATA_CHANGED, PEOPLE, not_canonicalizer
-from webhook.registration.kinds import CONFIGURING, DERIVED, OWN, always_ignores, built_in, never_registered
-
-NAME: Final = "setscrew"
-SUFFIX: Final = "guard.setscrew.dev"
-SYSTEM_NAMESPACES: Final = ("kube-node-lease", "kube-public", "kube-system")
-_WRITES: Final = ("CREATE", "UPDATE", "DELETE")
-
-_NAMESPACES: Final = KindInfo("", "v1", "Namespace", "namespaces", namespaced=False)
-_DEFINITIONS: Final = KindInfo(
-    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+from reconciler.errors import UsageError
+from reconciler.limits import (
+    REGISTRATION_BYTES,
+    REGISTRATION_CONDITION_CHARS,
+    REGISTRATION_CONDITIONS,
+    WEBHOOK_TIMEOUT_SECONDS,
 )
-_SERVICES: Final = KindInfo("apiregistration.k8s.io", "v1", "APIService", "apiservices", namespaced=False)
+from reconciler.model.own import ENTRY_SUFFIX, REGISTRATION
+from reconciler.model.ref import KindInfo
+from reconciler.policy.model import Policy
+from webhook.registration.client import Client
+from webhook.registration.conditions import (
+    METADATA_CHANGED,
+    PEOPLE,
+    Condition,
+    named,
+    named_after,
+    not_canonicalizer,
+    only_in,
+)
+from webhook.registration.places import SYSTEM_NAMESPACES, Guarded, Place, distinct, joined
+from webhook.registration.plan import DEFINITIONS, Asked, Entry, Plan, definitions_of, groups_of, planned
 
-Guarded = tuple[KindInfo, Policy]
-
-
-class _Entry(NamedTuple):
-    """What tells one entry from another; sorts as the document is sorted."""
-
-    group: str
-    version: str
-    part: str
-    failure: FailurePolicy
-
-
-class _Rule(NamedTuple):
-    """Resources of one entry that share operations and scope."""
-
-    scope: str
-    operations: tuple[str, ...]
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +49,12 @@ class _Context:
     ca_bundle: bytes
     canonicalizer_user: str
     quiet_namespaces: tuple[str, ...]
-
-
-_Plan = dict[_Entry, dict[_Rule, set[str]]]
+    plan: Plan
+    conditions: bool
 
 
 def build(
-    guarded: Iterable[Guarded],
+    guarded: Iterable[Guarded | tuple[KindInfo, Policy]],
     client: Client,
     ca_bundle: bytes,
     canonicalizer_user: str,
@@ -71,123 +62,106 @@ def build(
     resources_present: Mapping[str, Collection[str]] | None = None,
     own_namespace: str = "",
 ) -> dict[str, Any]:
-    """The document for `guarded` pairs (repeats are fine, order does not matter).
+    """The document for what is `guarded` (repeats are fine, order does not matter).
 
     `ca_bundle` is PEM. `resources_present` maps an apiVersion to what discovery lists there (`deployments/scale`), and
     adds to the subresources that each KindInfo names. Pods of `own_namespace` are left alone like those of the system.
+    A document that would be larger than REGISTRATION_BYTES leaves namespaces unnamed. Raises UsageError without a CA.
     """
-    guarded = tuple(guarded)
-    kinds = _failure_by_kind(guarded)
-    plan: _Plan = defaultdict(lambda: defaultdict(set))
-    for kind, failure in kinds.items():
-        _plan_kind(plan, kind, failure, _subresources(kind, resources_present or {}))
-    _plan_containers(plan, kinds)
-    _plan_derived(plan, guarded, kinds)
+    if _CERTIFICATE not in ca_bundle:
+        raise UsageError("the CA bundle holds no certificate", where="registration", hint="no call could be verified")
+    found = distinct(guarded)
     quiet = tuple(sorted({*SYSTEM_NAMESPACES, own_namespace} - {""}))
-    context = _Context(client, ca_bundle, canonicalizer_user, quiet)
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/name": NAME}},
-        "webhooks": [_webhook(entry, plan[entry], context) for entry in sorted(plan)],
-    }
+    document: dict[str, Any] = {}
+    for conditions, somewhere in ((True, found), (False, found), (False, [one._replace(place=None) for one in found])):
+        plan = planned(somewhere, resources_present or {}, quiet)
+        context = _Context(client, ca_bundle, canonicalizer_user, quiet, plan, conditions)
+        document = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": REGISTRATION, "labels": {"app.kubernetes.io/name": REGISTRATION}},
+            "webhooks": [_webhook(entry, plan.asked[entry], context) for entry in sorted(plan.asked)],
+        }
+        if len(json.dumps(document, separators=(",", ":"))) <= REGISTRATION_BYTES:
+            break
+    return document
 
 
-def _failure_by_kind(guarded: Iterable[Guarded]) -> dict[KindInfo, FailurePolicy]:
-    """A rule cannot tell objects apart, so the strictest policy of a kind holds for all; our own are always there."""
-    kinds: dict[KindInfo, FailurePolicy] = {}
-    for kind, policy in guarded:
-        if not never_registered(kind):
-            strict = policy.failure_policy == "Fail" and not always_ignores(kind)
-            kinds[kind] = "Fail" if strict or kinds.get(kind) == "Fail" else "Ignore"
-    declared = {(kind.group, kind.resource) for kind in kinds}
-    return kinds | {kind: "Fail" for kind in OWN if (kind.group, kind.resource) not in declared}
-
-
-def _subresources(kind: KindInfo, present: Mapping[str, Collection[str]]) -> set[str]:
-    prefix = f"{kind.resource}/"
-    listed = {name.removeprefix(prefix) for name in present.get(kind.api_version, ()) if name.startswith(prefix)}
-    return listed | set(kind.subresources)
-
-
-def _plan_kind(plan: _Plan, kind: KindInfo, failure: FailurePolicy, subresources: set[str]) -> None:
-    scope = "Namespaced" if kind.namespaced else "Cluster"
-    part = "pods" if (kind.group, kind.resource) == ("", "pods") else ""
-    whole = plan[_Entry(kind.group, kind.version, part, failure)]
-    whole[_Rule(scope, _WRITES)].add(kind.resource)
-    also = {"scale", *CONFIGURING.get((kind.group, kind.resource), ())}
-    for name in subresources & also:
-        whole[_Rule(scope, ("UPDATE",))].add(f"{kind.resource}/{name}")
-    if "status" in subresources and built_in(kind):
-        status = plan[_Entry(kind.group, kind.version, f"{part}-status".strip("-"), failure)]
-        status[_Rule(scope, ("UPDATE",))].add(f"{kind.resource}/status")
-
-
-def _plan_containers(plan: _Plan, kinds: Mapping[KindInfo, FailurePolicy]) -> None:
-    """What takes guarded objects with it when it is deleted (or, a definition, changed), guarded itself or not."""
-    held_by = {
-        _NAMESPACES: [failure for kind, failure in kinds.items() if kind.namespaced],
-        _DEFINITIONS: [failure for kind, failure in kinds.items() if not built_in(kind)],
-        _SERVICES: [failure for kind, failure in kinds.items() if not built_in(kind)],
-    }
-    registered = {(kind.group, kind.resource) for kind in kinds}
-    for container, failures in held_by.items():
-        if failures and (container.group, container.resource) not in registered:
-            failure: FailurePolicy = "Fail" if "Fail" in failures else "Ignore"
-            entry = plan[_Entry(container.group, container.version, "", failure)]
-            entry[_Rule("Cluster", ("DELETE",))].add(container.resource)
-    for changed in (_DEFINITIONS, _SERVICES):
-        if (changed.group, changed.resource) not in registered:
-            # A network plugin brings its definitions up to date before any Pod starts, the guard's own among them.
-            soft = plan[_Entry(changed.group, changed.version, "", "Ignore")]
-            soft[_Rule("Cluster", ("UPDATE",))].add(changed.resource)
-
-
-def _plan_derived(plan: _Plan, guarded: Iterable[Guarded], kinds: Mapping[KindInfo, FailurePolicy]) -> None:
-    """Where a policy asks who writes to what controllers derive from its objects."""
-    asked = {(kind.group, kind.resource) for kind, policy in guarded if policy.descendants == "Audit"}
-    registered = {(kind.group, kind.resource) for kind in kinds}
-    for kind in {one for place in asked for one in DERIVED.get(place, ())}:
-        if (kind.group, kind.resource) not in registered:
-            entry = plan[_Entry(kind.group, kind.version, f"{kind.resource}-derived", "Ignore")]
-            entry[_Rule("Namespaced", _WRITES)].add(kind.resource)
-            for name in kind.subresources:
-                entry[_Rule("Namespaced", ("UPDATE",))].add(f"{kind.resource}/{name}")
-
-
-def _webhook(entry: _Entry, rules: Mapping[_Rule, set[str]], context: _Context) -> dict[str, Any]:
+def _webhook(entry: Entry, asked: Mapping[Asked, Place], context: _Context) -> dict[str, Any]:
     group = entry.group or "core"
     words = [group, entry.version, entry.part, "fail" if entry.failure == "Fail" else ""]
+    return {
+        "name": f"{'-'.join(word for word in words if word)}{ENTRY_SUFFIX}",
+        "clientConfig": context.client.config(f"/validate/{group}/{entry.version}", context.ca_bundle),
+        "rules": _rules(entry, asked),
+        "failurePolicy": entry.failure,
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": _selector(entry, asked, context.quiet_namespaces),
+        "objectSelector": {},
+        "sideEffects": "NoneOnDryRun",
+        "timeoutSeconds": WEBHOOK_TIMEOUT_SECONDS,
+        "admissionReviewVersions": ["v1"],
+        "matchConditions": [*_who(entry, context), *(_where(asked) if context.conditions else ())],
+    }
+
+
+def _rules(entry: Entry, asked: Iterable[Asked]) -> list[dict[str, Any]]:
+    together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for one in sorted(asked):
+        together.setdefault((one.scope, one.operations), []).append(one.resource)
+    return [
+        {
+            "apiGroups": [entry.group],
+            "apiVersions": [entry.version],
+            "operations": list(operations),
+            "resources": resources,
+            "scope": scope,
+        }
+        for (scope, operations), resources in sorted(together.items())
+    ]
+
+
+def _who(entry: Entry, context: _Context) -> list[Condition]:
+    """Whose writes, and which, whatever their namespace."""
     conditions = [not_canonicalizer(context.canonicalizer_user)]
     if entry.part.endswith("status"):
         conditions.append(METADATA_CHANGED)
     if entry.part.endswith("derived"):
         conditions.append(PEOPLE)
-    return {
-        "name": f"{'-'.join(word for word in words if word)}.{SUFFIX}",
-        "clientConfig": context.client.config(f"/validate/{group}/{entry.version}", context.ca_bundle),
-        "rules": [_rule(entry, rule, rules[rule]) for rule in sorted(rules)],
-        "failurePolicy": entry.failure,
-        "matchPolicy": "Equivalent",
-        "namespaceSelector": _outside(context.quiet_namespaces) if entry.part.startswith("pods") else {},
-        "objectSelector": {},
-        "sideEffects": "NoneOnDryRun",
-        "timeoutSeconds": WEBHOOK_TIMEOUT_SECONDS,
-        "admissionReviewVersions": ["v1"],
-        "matchConditions": conditions,
-    }
+    if entry.part == "definitions":
+        held = definitions_of(context.plan) if entry.group == DEFINITIONS.group else groups_of(context.plan)
+        conditions.append(named(held) if entry.group == DEFINITIONS.group else named_after(held))
+    return conditions
 
 
-def _rule(entry: _Entry, rule: _Rule, resources: set[str]) -> dict[str, Any]:
-    return {
-        "apiGroups": [entry.group],
-        "apiVersions": [entry.version],
-        "operations": list(rule.operations),
-        "resources": sorted(resources),
-        "scope": rule.scope,
-    }
+def _where(asked: Mapping[Asked, Place]) -> list[Condition]:
+    """Kinds that are guarded in fewer namespaces than their entry; the fewest come first."""
+    whole, left = _union(asked), REGISTRATION_CONDITION_CHARS
+    kinds: dict[frozenset[str], set[str]] = {}
+    for one, place in asked.items():
+        if place is not None and place != whole:
+            kinds.setdefault(place, set()).add(one.kind)
+    conditions: list[Condition] = []
+    for place in sorted(kinds, key=lambda place: (len(place), sorted(kinds[place])))[:REGISTRATION_CONDITIONS]:
+        expression = only_in(kinds[place], place)
+        left -= len(expression)
+        if left >= 0:
+            conditions.append({"name": f"namespaces-{len(conditions) + 1}", "expression": expression})
+    return conditions
 
 
-def _outside(namespaces: tuple[str, ...]) -> dict[str, Any]:
-    values = list(namespaces)
-    return {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": values}]}
+def _selector(entry: Entry, asked: Mapping[Asked, Place], quiet: tuple[str, ...]) -> dict[str, Any]:
+    whole = _union(asked)
+    if whole:
+        return _labelled("In", whole)
+    return _labelled("NotIn", quiet) if entry.part.startswith("pods") else {}
+
+
+def _union(asked: Mapping[Asked, Place]) -> Place:
+    """All namespaces of an entry. A selector skips no cluster-scoped object, a Namespace excepted."""
+    return joined(*(place for one, place in asked.items() if one.selected))
+
+
+def _labelled(operator: str, namespaces: Iterable[str]) -> dict[str, Any]:
+    values = sorted(namespaces)
+    return {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": operator, "values": values}]}

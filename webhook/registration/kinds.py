@@ -56,11 +56,22 @@ _NEVER: Final = frozenset(
 # The API server sends these to no webhook, or they are questions and not objects.
 _NEVER_GROUPS: Final = frozenset({"admissionregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io"})
 
-# With `Fail` a node could not join, or no Pod start, while all replicas are down, the guard's own Pods among them.
-_SOFT: Final = frozenset({("", "nodes"), ("", "pods")})
+# With `Fail` a node could not join (a kubelet ends where it cannot write its CSINode), or no Pod start, while all
+# replicas are down, the guard's own Pods among them.
+_SOFT: Final = frozenset({("", "nodes"), ("", "pods"), ("storage.k8s.io", "csinodes")})
 
 # The guard's own levers: guarded also where no source declares one, and failing closed as policies/own.yaml says.
 OWN: Final = tuple(KindInfo(GROUP, VERSION, kind, resource, namespaced=False) for resource, kind in LEVERS.items())
+
+# What policies guard although Git declares none of it: only there must its resource be known by heart.
+UNDECLARED: Final = (
+    KindInfo("", "v1", "ConfigMap", "configmaps", namespaced=True),
+    KindInfo("nvidia.com", "v1", "ClusterPolicy", "clusterpolicies", namespaced=False),
+    KindInfo("nvidia.com", "v1alpha1", "GPUCluster", "gpuclusters", namespaced=False),
+    KindInfo("resource.k8s.io", "v1", "ResourceSlice", "resourceslices", namespaced=False),
+    KindInfo("scheduling.run.ai", "v1alpha2", "BindRequest", "bindrequests", namespaced=True),
+    KindInfo("scheduling.run.ai", "v2alpha2", "PodGroup", "podgroups", namespaced=True),
+)
 
 # Subresources besides `scale` and `status` that write configuration.
 CONFIGURING: Final = {
@@ -99,3 +110,13 @@ def always_ignores(kind: KindInfo) -> bool:
 def built_in(kind: KindInfo) -> bool:
     """True for kinds of the API server itself: their status subresource writes metadata too."""
     return kind.group in BUILT_IN_GROUPS
+
+
+def is_namespace(kind: KindInfo) -> bool:
+    """True for Namespace itself."""
+    return (kind.group, kind.resource) == ("", "namespaces")
+
+
+def is_pod(kind: KindInfo) -> bool:
+    """True for Pod itself."""
+    return (kind.group, kind.resource) == ("", "pods")

@@ -1,1 +1,1 @@
-"""The admission server: a bare ASGI callable around decide(), and its gunicorn settings."""
+"""The admission server: routes around decide(), a connection's protocol over llhttp, and gunicorn above its workers."""

@@ -7,8 +7,6 @@ objects read). A connection belongs to one thread at a time; big reviews are jud
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import sqlite3
 import threading
@@ -19,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from reconciler.canonical.form import CanonicalObject
 from reconciler.errors import StoreError
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Policy, Rules
@@ -26,10 +25,13 @@ from reconciler.schema.pack import load
 from reconciler.schema.semantics import Semantics, semantics_of
 from reconciler.schema.types import TypeNode
 from reconciler.snapshot import rows
+from reconciler.snapshot.found import FoundEntry, Head
 from reconciler.snapshot.model import SHOWN, Earlier, Entry, SourceState, Taken
+from webhook.server.digest import digest_of, pointed
 
 KEY_FILE = "secret-values.key"
 _KINDS_KEPT = 1024
+_CACHE_KIB = 128
 
 
 class SnapshotFile:
@@ -63,7 +65,20 @@ class SnapshotFile:
 
     def find(self, group: str, resource: str, namespace: str, name: str) -> Entry | None:
         """See SnapshotView."""
-        return self._entry(rows.FIND, (group, resource, namespace, name))
+        key = group, resource, namespace, name
+        row = self._database().execute(rows.FIND, key).fetchone()
+        if row is None:
+            return None
+        number, kind, version, source, policy, adopted, metadata = row
+        ref = ObjectRef(group, kind, namespace, name)
+        head = Head(ref, version, source, rows.metadata_of(metadata), self._policy(policy), bool(adopted))
+        return FoundEntry(head, lambda: self._form(number, head))
+
+    def _form(self, number: int, head: Head) -> CanonicalObject:
+        types, header, want = self._all(rows.READ, (number,))[0]
+        known = self._types(types)
+        semantics = self._semantics(head.ref.group, head.ref.kind, known.custom)
+        return rows.form_of(head.ref, head.metadata, header, want, known, semantics)
 
     def earlier(self, group: str, resource: str, namespace: str, name: str) -> tuple[Earlier, ...]:
         """See SnapshotView."""
@@ -71,7 +86,8 @@ class SnapshotFile:
 
     def by_ref(self, ref: ObjectRef) -> Entry | None:
         """See SnapshotView."""
-        return self._entry(rows.BY_REF, tuple(ref))
+        row = self._database().execute(rows.BY_REF, tuple(ref)).fetchone()
+        return None if row is None else self._decoded(rows.Row(*row))
 
     def inside_namespace(self, namespace: str) -> Taken:
         """See SnapshotView."""
@@ -89,6 +105,10 @@ class SnapshotFile:
         """See SnapshotView."""
         return bool(self._all(rows.VERSION, (group, version, kind)))
 
+    def refs_of(self, group: str, kind: str) -> tuple[ObjectRef, ...]:
+        """See SnapshotView."""
+        return tuple(ObjectRef(*row) for row in self._all(rows.OF_KIND, (group, kind)))
+
     def entries(self) -> Iterator[Entry]:
         """All entries in the order of their keys."""
         for row in self._all(rows.ALL):
@@ -100,10 +120,6 @@ class SnapshotFile:
 
     def _earlier(self, sql: str, key: tuple[str, ...] = ()) -> tuple[Earlier, ...]:
         return tuple(Earlier(self._decoded(rows.Row(*row[:-1])), row[-1]) for row in self._all(sql, key))
-
-    def _entry(self, sql: str, key: tuple[str, ...]) -> Entry | None:
-        row = self._database().execute(sql, key).fetchone()
-        return None if row is None else self._decoded(rows.Row(*row))
 
     def _decoded(self, row: rows.Row) -> Entry:
         types = self._types(row.types)
@@ -145,6 +161,8 @@ class SnapshotFile:
                 f"{self._path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
             )
             database.execute("PRAGMA mmap_size = 0")
+            # The kernel keeps the pages for all workers; a cache of its own would grow with the objects of each.
+            database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             self._threads.database = database
         return database
 
@@ -173,6 +191,7 @@ class Feed:
         self._stamp: tuple[int, int, int] | None = None
         self._current: SnapshotFile | None = None
         self.problem = ""
+        self.published = 0.0
 
     @classmethod
     def of(cls, state_dir: Path) -> Feed:
@@ -206,17 +225,14 @@ class Feed:
                 f"{error}" if isinstance(error, StoreError) else f"bad pointer: {error!r}",
             )
             return False
-        self._stamp, self.problem = stamp, ""
+        self._stamp, self.problem, self.published = stamp, "", stat.st_mtime
         return True
 
     def _load(self) -> SnapshotFile:
-        pointer = json.loads(self._pointer.read_text())
-        path = self._pointer.parent / Path(str(pointer["file"])).name
-        digest = str(pointer["digest"])
+        path, digest = pointed(self._pointer)
         if self._current is not None and self._current.digest == digest:
             return self._current
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                raise StoreError("the snapshot file does not have the digest of its pointer", where=str(path))
+        if digest_of(path) != digest:
+            raise StoreError("the snapshot file does not have the digest of its pointer", where=str(path))
         key = self._pointer.parent.parent / KEY_FILE
         return SnapshotFile(path, key.read_bytes() if key.is_file() else b"", digest)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from reconciler.gpu.users.model import Census
 from reconciler.policy.grant import Grant
 from reconciler.snapshot.model import SnapshotView
 from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.types import Decision, Request
+from webhook.decision.verdict import uncounted
 
 
 class SnapshotFeed(Protocol):
@@ -19,6 +21,23 @@ class SnapshotFeed(Protocol):
 
     def poll(self) -> object:
         """Look whether a newer one has been published, and swap it in whole."""
+
+
+class FollowedFeed(SnapshotFeed, Protocol):
+    """A feed that tells of itself.
+
+    `published` is the time of the snapshot in use, in Unix seconds; `problem` says why a newer one is not in use.
+    """
+
+    published: float
+    problem: str
+
+
+class Counted(Protocol):
+    """Who uses which GPU class, as far as it is published."""
+
+    def __call__(self) -> Census | None:
+        """The newest census; None where there is none. May look at a file, so only those ask who need it."""
 
 
 class Decide(Protocol):
@@ -32,6 +51,7 @@ class Decide(Protocol):
         *,
         look: Look = NOT_ASKED,
         grants: Sequence[Grant] = (),
+        census: Counted = uncounted,
     ) -> Decision:
         """Judge one request; pure."""
 
@@ -69,6 +89,16 @@ class Recorder(Protocol):
 
     def put(self, record: dict[str, object]) -> None:
         """Hand over one record, or count its loss."""
+
+
+class Meter(Protocol):
+    """Counts what a worker does; called on the loop and in threads, never waits, never raises."""
+
+    def decided(self, decision: Decision, seconds: float) -> None:
+        """One review was answered with `decision`, `seconds` after it was read."""
+
+    def replied(self, status: int) -> None:
+        """One request to a review path got this HTTP status and no decision."""
 
 
 class Clock(Protocol):

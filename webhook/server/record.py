@@ -23,6 +23,7 @@ from reconciler.limits import (
 from reconciler.model.instant import stamp_milliseconds
 from reconciler.model.tree import Tree, dig
 from reconciler.snapshot.model import SnapshotView
+from webhook.decision.blast import GPU_USERS
 from webhook.decision.types import Cause, Decision, Identity, Request
 
 # Some authenticators put what proves an identity beside it. Ids of credentials are no secrets, and lead to their owner.
@@ -55,6 +56,7 @@ def decision_record(
         "snapshot": snapshot.digest if snapshot else "",
         "paths": [_path(cause) for cause in decision.causes[:DENIAL_PATHS]],
         "morePaths": max(0, len(decision.causes) - DENIAL_PATHS),
+        **_gpu_users(decision),
         "resourceVersion": _metadata(request, "resourceVersion"),
         "latency": round(latency, 6),
     }
@@ -94,12 +96,18 @@ def _who(identity: Identity) -> dict[str, object]:
     }
 
 
+def _gpu_users(decision: Decision) -> dict[str, object]:
+    """Who used the GPU class that the write would have changed, where it is about one."""
+    users = decision.audit.get(GPU_USERS, "")
+    return {"gpuUsers": _short(users)} if users else {}
+
+
 def _kind(request: Request, snapshot: SnapshotView | None) -> str:
     """Some subresources have a kind of their own (`Scale`): people look for that of the object."""
     if not request.subresource or snapshot is None:
         return request.kind
     entry = snapshot.find(request.group, request.resource, request.namespace, request.name)
-    return entry.object.ref.kind if entry else request.kind
+    return entry.ref.kind if entry else request.kind
 
 
 def _metadata(request: Request, field: str) -> str:

@@ -1,30 +1,37 @@
-"""Owns the start of the admission server: binds the port, then hands over to gunicorn. Must not know routes."""
+"""Owns the start of the admission server: binds the ports, then hands over to gunicorn. Must not know routes."""
 
 from __future__ import annotations
 
 import logging
 import os
 import socket
+from functools import partial
 from typing import Any
 
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
 
 from reconciler.errors import UsageError
+from webhook.server import memory
+from webhook.server.board import Board, Seat
 from webhook.server.certificate import ServingCertificate
+from webhook.server.digest import read_ahead
 from webhook.server.gunicorn_conf import options
 from webhook.settings import AdmissionSettings
 
 _BACKLOG = 512
-APPLICATION = "webhook.server.main:application()"
+APPLICATION = "webhook.server.main:application"
 
 
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
     """gunicorn with settings from us alone: no command line, no configuration file."""
 
-    def __init__(self, settings: dict[str, Any], application: str) -> None:
+    def __init__(self, settings: dict[str, Any], application: str, board: Board, metrics: socket.socket | None) -> None:
         self._settings = settings
         self._application = application
+        self._seat = partial(Seat, board, metrics=metrics)
+        # Of the worker in which this runs: its row of the board.
+        self.number = 1
         super().__init__()
 
     def load_config(self) -> None:
@@ -34,7 +41,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
 
     def load(self) -> Any:
         """The application; called in each worker, after the fork."""
-        return util.import_app(self._application)
+        return util.import_app(self._application)(self._seat(self.number))
 
 
 def run(settings: AdmissionSettings, application: str = APPLICATION) -> None:
@@ -42,16 +49,26 @@ def run(settings: AdmissionSettings, application: str = APPLICATION) -> None:
 
     Raises UsageError at once for a certificate that cannot be loaded or a port that cannot be had.
     """
-    ServingCertificate(settings.certificate, settings.key, settings.tls_minimum)
+    ServingCertificate.of(settings)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    listener = bind(settings.host, settings.port)
+    listener = bind(settings.host, settings.port, "SETSCREW_ADMISSION")
+    metrics = None
+    if settings.metrics_port is not None:
+        metrics = bind(settings.metrics_host, settings.metrics_port, "SETSCREW_METRICS")
     os.environ.update(settings.environment())  # noqa: TID251 - the way to the workers, see settings_of_process
+    reading = read_ahead(settings.pointer)
+    memory.prepare()
+    reading.join()
+    board = Board(settings.workers)
     # gunicorn takes the descriptor over and closes it.
-    _Server(options(settings, listener.detach()), application).run()
+    _Server(options(settings, listener.detach(), board), application, board, metrics).run()
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises UsageError that names the address and what stands against it."""
+def bind(host: str, port: int, variables: str) -> socket.socket:
+    """A listening socket. Raises UsageError that names the address and what stands against it.
+
+    `variables` is how the two begin by which another address is chosen.
+    """
     address = f"{host}:{port}"
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -63,6 +80,6 @@ def bind(host: str, port: int) -> socket.socket:
         raise UsageError(
             f"cannot listen: {error.strerror or error}",
             where=address,
-            hint="choose another SETSCREW_ADMISSION_HOST or SETSCREW_ADMISSION_PORT",
+            hint=f"choose another {variables}_HOST or {variables}_PORT",
         ) from None
     return listener

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from reconciler.limits import CA_DAYS, CLOCK_SKEW_SECONDS, SERVING_DAYS
-from webhook.tls.lifetime import Validity
+from reconciler.limits import CLOCK_SKEW_SECONDS
+from webhook.tls.lifetime import LIVES, Lives, Validity
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +44,26 @@ class KeyPair:
         return validity(self.certificate)
 
 
-def new_authority(now: datetime) -> KeyPair:
-    """A self-signed authority, valid for `CA_DAYS`; each has a name of its own, so that two can be trusted at once."""
+def new_authority(now: datetime, lives: Lives = LIVES) -> KeyPair:
+    """A self-signed authority; each has a name of its own, so that two can be trusted at once."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(f"setscrew admission CA {now:%Y-%m-%dT%H:%M:%SZ}")
+    name = _name(f"setscrew admission CA {now:%Y-%m-%dT%H:%M:%S.%fZ}")
     usage = _key_usage(signs_certificates=True)
     builder = (
-        _builder(name, name, key, now, now + timedelta(days=CA_DAYS))
+        _builder(name, name, key, now, now + lives.authority)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
     )
     return KeyPair(builder.sign(key, hashes.SHA256()), key)
 
 
-def issue(authority: KeyPair, names: Iterable[str], now: datetime) -> KeyPair:
+def issue(authority: KeyPair, names: Iterable[str], now: datetime, lives: Lives = LIVES) -> KeyPair:
     """A serving certificate for `names` (DNS names and IP addresses); it never outlives `authority`."""
     wanted = sorted(set(names))
     if not wanted:
         raise ValueError("a serving certificate needs at least one name")
     key = ec.generate_private_key(ec.SECP256R1())
-    end = min(now + timedelta(days=SERVING_DAYS), authority.certificate.not_valid_after_utc)
+    end = min(now + lives.serving, authority.certificate.not_valid_after_utc)
     builder = (
         _builder(_name("setscrew admission"), authority.certificate.subject, key, now, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -1,10 +1,12 @@
-"""Owns the question whether a certificate must be renewed. Pure: takes the time, reads no file."""
+"""Owns the question whether a certificate must be renewed, and when. Pure: takes the time, reads no file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from reconciler.limits import CA_DAYS, CLOCK_SKEW_SECONDS, SERVING_DAYS
 
 
 class Renewal(NamedTuple):
@@ -18,6 +20,16 @@ class Renewal(NamedTuple):
         return bool(self.reason)
 
 
+class Lives(NamedTuple):
+    """How long certificates of our own last, from when they are made."""
+
+    authority: timedelta = timedelta(days=CA_DAYS)
+    serving: timedelta = timedelta(days=SERVING_DAYS)
+
+
+LIVES: Final = Lives()
+
+
 @dataclass(frozen=True, slots=True)
 class Validity:
     """What counts of a certificate: its span (aware datetimes) and the names it is for (DNS names and IP addresses)."""
@@ -28,8 +40,12 @@ class Validity:
 
     @property
     def renew_at(self) -> datetime:
-        """Two thirds of its life: a failed renewal then has a third of it left to be noticed."""
-        return self.not_before + (self.not_after - self.not_before) * 2 / 3
+        """Two thirds of its life: a failed renewal then has a third of it left to be noticed.
+
+        Its life begins when it is made, `CLOCK_SKEW_SECONDS` after the date that it bears.
+        """
+        made = min(self.not_before + timedelta(seconds=CLOCK_SKEW_SECONDS), self.not_after)
+        return made + (self.not_after - made) * 2 / 3
 
 
 def renewal(validity: Validity | None, now: datetime, names: frozenset[str] = frozenset()) -> Renewal:
@@ -50,3 +66,15 @@ def renewal(validity: Validity | None, now: datetime, names: frozenset[str] = fr
 def usable(validity: Validity | None, now: datetime) -> bool:
     """True while clients with a right clock accept it."""
     return validity is not None and validity.not_before <= now < validity.not_after
+
+
+def left(not_after: datetime, now: datetime) -> str:
+    """The time until `not_after` in words for people: `ends in 2 days`, `ended 5 minutes ago`."""
+    seconds = int((not_after - now).total_seconds())
+    size, word = next((one for one in _UNITS if abs(seconds) >= one[0]), _UNITS[-1])
+    count = abs(seconds) // size
+    words = f"{count} {word}{'' if count == 1 else 's'}"
+    return f"ends in {words}" if seconds > 0 else f"ended {words} ago"
+
+
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))

@@ -22,7 +22,7 @@ from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State, open_state, sqlite_url
 from setscrew.serve_api import StoredState
 from webhook.api.app import create_api_app
-from webhook.api.configuration import Receiver
+from webhook.api.configuration import Receiver, Secret
 from webhook.api.ports import ApiSettings
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -93,8 +93,8 @@ def asked() -> Asked:
 
 @pytest.fixture
 def client(state: State, asked: Asked) -> FlaskClient:
-    receiver = Receiver("gh", "github", ("shop",), (SECRET,))
-    settings = ApiSettings(token=b"swordfish", now=lambda: NOW, receivers=(receiver,), push_body_bytes=10_000)
+    receivers = {"gh": Receiver("gh", "github", ("shop",), (Secret(SECRET),))}
+    settings = ApiSettings(token=b"swordfish", now=lambda: NOW, receivers=lambda: receivers, push_body_bytes=10_000)
     return create_api_app(StoredState(state), settings, asked).test_client()
 
 

@@ -49,9 +49,11 @@ class Served:
         return answer.status, json.loads(text) if text.startswith(b"{") else {"text": text.decode()}
 
 
-def start(state_dir: Path) -> Served:
-    receiver = "kind: Receiver\nmetadata: {name: gh}\nspec: {provider: github, secretEnv: HOOK, sources: [shop]}\n"
-    (state_dir / "receivers.yaml").write_text(receiver)
+GITHUB = "kind: Receiver\nmetadata: {name: gh}\nspec: {provider: github, secretEnv: HOOK, sources: [shop]}\n"
+
+
+def start(state_dir: Path, receivers: str = GITHUB) -> Served:
+    (state_dir / "receivers.yaml").write_text(receivers)
     command = [sys.executable, "-m", "setscrew.serve_api", "--state", str(state_dir), "--port", "0"]
     command += ["--receivers", str(state_dir / "receivers.yaml")]
     with (state_dir / "log").open("wb") as log:
@@ -102,6 +104,23 @@ def test_drift_is_status_1_and_says_who_where_and_what_next(served: Served) -> N
     assert run(served, "-o", "diff").stdout.splitlines()[-3:] == ["@@ spec.replicas @@", "-3", "+5"]
     assert json.loads(run(served, "-o", "json").stdout)["items"][0]["name"] == "web"
     assert "name: web" in run(served, "-o", "yaml").stdout
+
+
+GPU = {
+    "effect": "latent",
+    "trigger": "the next relabelling",
+    "classes": [{"family": "MigLayout", "name": "halves", "running": 7}],
+    "lines": ["7 Pods use it in ml-platform (team-vision)", "Latent: nothing happens before the next relabelling"],
+}
+
+
+def test_drift_of_a_gpu_class_says_who_uses_it_and_when_it_acts_in_all_formats(served: Served) -> None:
+    fill(served, [finding("ConfigMap", "mig", gpu=GPU)])
+    for output in ("table", "diff"):
+        shown = run(served, "-o", output).stdout
+        assert all(line in shown for line in GPU["lines"])
+    assert json.loads(run(served, "-o", "json").stdout)["items"][0]["gpu"] == GPU
+    assert "family: MigLayout" in run(served, "-o", "yaml").stdout
 
 
 def test_no_drift_is_status_0(served: Served) -> None:

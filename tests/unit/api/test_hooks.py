@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import io
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,12 +16,21 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from reconciler.errors import StoreError
 from reconciler.store.sources import SourceStatus, save_source
-from reconciler.store.state import State
-from tests.unit.api.conftest import PUSH, Asked
+from reconciler.store.state import State, hurried, open_state, sqlite_url
+from setscrew import delivering
+from setscrew.delivering import delivery
+from setscrew.serve_api import StoredState, make_app
+from tests.unit.api.conftest import NOW, PUSH, SECRET, Asked
+from webhook.api.app import create_api_app
+from webhook.api.configuration import Receiver, Secret, parse_receivers
 from webhook.api.hooks import Bucket
+from webhook.api.ports import ApiSettings
+from webhook.api.providers import PROVIDERS
 
 Push = Callable[..., TestResponse]
+MAIN = delivering.Push("https://git.example.com/Shop.git", "refs/heads/main", "a" * 40, "d1", int(NOW.timestamp()))
 REPO = PUSH["repository"]
 
 
@@ -50,6 +63,92 @@ def test_a_delivery_that_could_not_be_passed_on_is_no_duplicate_later(filled: St
     assert push().status_code == 202
 
 
+def test_a_delivery_that_the_store_has_no_time_for_is_accepted_all_the_same(
+    filled: State, push: Push, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise StoreError("the state store failed: database is locked")
+
+    monkeypatch.setattr(StoredState, "note", busy)
+    assert push().status_code == 202
+    assert asked.sources == ["shop"]
+
+
+def test_a_write_of_another_process_does_not_make_an_answer_late(filled: State, tmp_path: Path, asked: Asked) -> None:
+    state = hurried(open_state(sqlite_url(tmp_path / "state.db")), 0.05)
+    receivers = {"gh": Receiver("gh", "github", ("shop",), (Secret(SECRET),))}
+    settings = ApiSettings(token=b"swordfish", now=lambda: NOW, receivers=lambda: receivers)
+    client = create_api_app(StoredState(state), settings, asked).test_client()
+    headers, body = delivery("github", SECRET, MAIN)
+    with filled.write():
+        assert client.post("/hooks/v1/gh", data=body, headers=headers).status_code == 202
+    assert client.post("/hooks/v1/gh", data=body, headers=headers).status_code == 202
+    assert client.post("/hooks/v1/gh", data=body, headers=headers).json["status"] == "duplicate"
+    state.close()
+
+
+@pytest.mark.parametrize(
+    ("events", "ref", "after", "status"),
+    [
+        (["push"], "refs/heads/main", "a" * 40, "accepted"),
+        (["tag"], "refs/heads/main", "a" * 40, "ignored"),
+        (["push"], "refs/heads/main", "0" * 40, "ignored"),
+        (["delete"], "refs/heads/main", "0" * 40, "accepted"),
+        (["tag"], "refs/tags/v1", "a" * 40, "accepted"),
+        (["push", "delete", "ping"], "refs/tags/v1", "a" * 40, "ignored"),
+    ],
+)
+def test_a_receiver_takes_the_events_that_it_names(
+    filled: State, asked: Asked, events: list[str], ref: str, after: str, status: str
+) -> None:
+    save_source(filled, SourceStatus("tags", "Ready", "https://git.example.com/Shop", "refs/tags/*"), "t")
+    receivers = {"gh": Receiver("gh", "github", ("*",), (Secret(SECRET),), tuple(events))}
+    settings = ApiSettings(token=b"swordfish", now=lambda: NOW, receivers=lambda: receivers)
+    headers, body = delivery("github", SECRET, replace(MAIN, ref=ref, after=after))
+    answer = (
+        create_api_app(StoredState(filled), settings, asked)
+        .test_client()
+        .post("/hooks/v1/gh", data=body, headers=headers)
+    )
+    assert answer.json["status"] == status
+    assert bool(asked.sources) is (status == "accepted")
+
+
+def test_an_unknown_name_costs_as_many_digests_as_a_known_one(
+    filled: State, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests: list[int] = []
+    digest = hmac.digest
+    monkeypatch.setattr(hmac, "digest", lambda key, text, kind: digests.append(len(text)) or digest(key, text, kind))
+    for provider in PROVIDERS:
+        receivers = {"one": Receiver("one", provider, ("*",), (Secret(SECRET), Secret(b"hooks:" + SECRET)))}
+        settings = ApiSettings(token=b"swordfish", now=lambda: NOW, receivers=lambda: receivers)  # noqa: B023
+        client = create_api_app(StoredState(filled), settings, asked).test_client()
+        counted = []
+        for name in ("one", "other"):
+            digests.clear()
+            assert client.post(f"/hooks/v1/{name}", json={"ref": 1}).status_code in {401, 404}
+            counted.append(list(digests))
+        assert counted[0] == counted[1] != []
+
+
+def test_many_sources_are_asked_for_within_the_time_of_an_answer(filled: State, asked: Asked) -> None:
+    for number in range(200):
+        save_source(filled, SourceStatus(f"s{number}", "Ready", "https://git.example.com/Shop", "HEAD"), "t")
+    slow: list[str] = []
+
+    def refresh(name: str) -> None:
+        slow.append(name)
+        time.sleep(0.02)
+
+    receivers = {"gh": Receiver("gh", "github", ("*",), (Secret(SECRET),))}
+    settings = ApiSettings(token=b"swordfish", now=lambda: NOW, receivers=lambda: receivers)
+    headers, body = delivery("github", SECRET, MAIN)
+    client = create_api_app(StoredState(filled), settings, refresh).test_client()
+    assert client.post("/hooks/v1/gh", data=body, headers=headers).status_code == 503
+    assert len(slow) < 200
+
+
 @pytest.mark.parametrize(
     ("ref", "status"),
     [("refs/heads/main", "accepted"), ("refs/heads/other", "ignored"), ("refs/tags/main", "ignored")],
@@ -62,6 +161,17 @@ def test_a_push_to_another_repository_is_ignored(filled: State, push: Push, aske
     answer = push(PUSH | {"repository": {"clone_url": "https://git.example.com/shop.git"}})
     assert (answer.status_code, answer.json["status"]) == (200, "ignored")
     assert asked.sources == []
+
+
+def test_a_push_to_a_repository_that_a_source_reads_beside_its_own_refreshes_it(
+    filled: State, push: Push, asked: Asked
+) -> None:
+    values = ("https://git.example.com/values", "refs/heads/main")
+    save_source(filled, SourceStatus("shop", "Ready", "https://git.example.com/charts", beside=(values,)), "t")
+    pushed = PUSH | {"repository": {"clone_url": "https://git.example.com/values.git"}}
+    assert push(pushed).json["sources"] == ["shop"]
+    assert push(pushed | {"ref": "refs/heads/next"}, X_GitHub_Delivery="d2").json["status"] == "ignored"
+    assert asked.sources == ["shop"]
 
 
 def test_a_receiver_refreshes_only_its_own_sources(filled: State, push: Push, asked: Asked) -> None:
@@ -192,6 +302,19 @@ def test_a_body_without_a_length_is_counted_while_it_is_read(client: FlaskClient
         content_type="application/json",
     )
     assert answer.status_code == 413
+
+
+def test_the_largest_body_that_a_receiver_asks_for_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK", SECRET.decode())
+    spec = {"provider": "github", "secretEnv": "HOOK", "sources": ["*"]}
+    listed = [
+        {"kind": "Receiver", "metadata": {"name": name}, "spec": spec | more}
+        for name, more in (("small", {}), ("large", {"bodyMiB": 6}))
+    ]
+    client = make_app(tmp_path, b"swordfish", parse_receivers(listed)).test_client()
+    for size, status in ((6, 401), (7, 413)):
+        body = b" " * (size * 1024 * 1024)
+        assert client.post("/hooks/v1/small", data=body, content_type="application/json").status_code == status
 
 
 def test_a_body_that_ends_early_is_400(client: FlaskClient) -> None:

@@ -55,7 +55,12 @@ def test_the_report_is_a_list_with_its_trust(filled: State, get: Get) -> None:
     assert report["metadata"]["stale"] is False
     assert report["metadata"]["snapshot"] == "ab" * 32
     counts = {"managed": 4, "total": 2, "drifted": 1, "missing": 1, "extra": 0, "unknown": 0}
-    assert report["summary"] == counts | {"hidden": {}, "expiredRules": [], "problems": []}
+    assert report["summary"] == counts | {
+        "hidden": {},
+        "expiredRules": [],
+        "problems": [],
+        "blind": {"open": [], "last": []},
+    }
     assert {item["name"] for item in report["items"]} == {"web", "mig"}
 
 
@@ -162,6 +167,15 @@ def test_every_value_on_the_page_is_escaped(filled: State, get: Get) -> None:
     assert page.status_code == 200
     assert "alert(1)" in page.text
     assert "<script" not in page.text
+
+
+def test_the_page_says_who_uses_a_gpu_class_and_when_its_drift_acts(filled: State, get: Get) -> None:
+    gpu = {"effect": "latent", "lines": ["7 Pods of <b>ml</b> use it", "Latent: nothing happens before a restart"]}
+    item = DriftItem("1", "f", "v1", "ConfigMap", "shop", "mig", "drifted", gpu=gpu)
+    replace_findings(filled, [item], Pass("2030-01-02T03:00:00Z"))
+    text = get("/").text
+    assert "Latent: nothing happens before a restart" in text
+    assert "7 Pods of &lt;b&gt;ml&lt;/b&gt; use it" in text
 
 
 def test_the_page_runs_no_script_and_the_api_renders_nothing(filled: State, get: Get) -> None:

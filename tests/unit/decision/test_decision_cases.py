@@ -1,7 +1,8 @@
 """Owns the run of tests/cases/decision/*.yaml: each case is one sentence of the decision rule.
 
 A new case needs no Python: see the keys in `tests.support.decisions.review`. `expect.paths` are all pointers of the
-causes, in any order; `says` and `keeps silent of` are texts in everything that leaves the server.
+causes, in any order; `says` and `keeps silent of` are texts in everything that leaves the server, `warns` in its
+warnings (an empty list: there are none).
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ def test_the_decision_rule(case: dict[str, Any]) -> None:
     assert decision.guarded is expect.get("guarded", decision.guarded)
     for said in expect.get("says", []):
         assert said in decision.message
+    for warning in expect.get("warns", []):
+        assert warning in "\n".join(decision.warnings)
+    assert not decision.warnings or expect.get("warns") != []
     for secret in expect.get("keeps silent of", []):
         assert secret not in answer
     texts = [*decision.message.splitlines(), *decision.audit.values(), *decision.warnings]
@@ -49,7 +53,7 @@ def test_the_decision_rule(case: dict[str, Any]) -> None:
         assert msgspec.json.decode(answer)["response"]["status"]["code"] == 403
 
 
-def test_a_dry_run_gets_the_same_answer() -> None:
+def test_line_37_a_dry_run_gets_the_same_answer() -> None:
     case = {"object": "web", "patch": {"spec": {"replicas": 9}}}
     _, real = judged(case)
     _, dry = judged({**case, "dryRun": True})

@@ -9,7 +9,8 @@ import pytest
 from reconciler.canonical.form import Confidence
 from reconciler.limits import DENIAL_CAUSES, DENIAL_MESSAGE_CHARS, DENIAL_PATHS
 from reconciler.model.tree import ABSENT
-from tests.support.decisions import judged, snapshot
+from tests.support.decisions import SOURCE, judged, snapshot
+from webhook.decision import message
 from webhook.decision.message import denial
 from webhook.decision.types import Cause, Decision
 from webhook.decision.verdict import Verdict
@@ -104,3 +105,10 @@ def test_a_removed_value_points_into_the_desired_object() -> None:
     assert (cause.pointer, cause.now) == ("/spec/template/spec/containers/0/env/0", "nothing")
     assert cause.field == "spec.template.spec.containers[name=app].env[name=MODE]"
     assert ABSENT not in (cause.want, cause.now)
+
+
+def test_a_denial_says_that_its_source_is_stale_and_since_when() -> None:
+    said = message._at(replace(SOURCE, stale="2026-01-01T12:00:00Z"))
+    assert said.startswith(message._at(SOURCE))
+    assert "stale: it could not be followed since 2026-01-01T12:00:00Z" in said
+    assert "stale" not in message._at(SOURCE)

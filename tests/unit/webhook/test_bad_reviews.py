@@ -100,7 +100,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_review_that_cannot_be_read_is_a_denial_where_its_uid_can(name: str) -> None:
+def test_line_31_a_review_that_cannot_be_read_is_a_denial_where_its_uid_can(name: str) -> None:
     response = answered(UNREADABLE[name])
     assert (response["uid"], response["allowed"]) == ("u-1", False)
     message = response["status"]["message"]
@@ -110,7 +110,7 @@ def test_a_review_that_cannot_be_read_is_a_denial_where_its_uid_can(name: str) -
 
 
 @pytest.mark.parametrize("depth", [201, 1_000, 10_000, 100_000])
-def test_an_object_of_any_depth_is_a_denial(depth: int) -> None:
+def test_line_31_an_object_of_any_depth_is_a_denial(depth: int) -> None:
     for opening, closing in (('{"a":', "}"), ("[", "]")):
         response = answered(with_value(opening * depth + "1" + closing * depth))
         assert (response["uid"], response["allowed"]) == ("u-1", False)
@@ -137,7 +137,7 @@ WITHOUT_VERDICT = {
 
 
 @pytest.mark.parametrize("name", WITHOUT_VERDICT)
-def test_what_no_requester_can_bring_about_has_a_status_and_a_code(name: str) -> None:
+def test_line_33_what_no_requester_can_bring_about_has_a_status_and_a_code(name: str) -> None:
     body, status, code = WITHOUT_VERDICT[name]
     with pytest.raises(ReviewError) as caught:
         answered(body)
@@ -168,20 +168,27 @@ WRONG_OBJECTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("request_", WRONG_OBJECTS, ids=str)
-def test_an_object_that_is_null_where_it_must_not_be_is_a_denial(request_: dict[str, Any]) -> None:
+def test_line_33_an_object_that_is_null_where_it_must_not_be_is_a_denial(request_: dict[str, Any]) -> None:
     response = answered(changed(**request_))
     assert (response["allowed"], response["auditAnnotations"]["code"]) == (False, "undecidable")
     assert "holds no object to compare" in response["status"]["message"]
 
 
-def test_a_deletion_needs_no_object_to_be_refused() -> None:
+def test_line_33_a_deletion_needs_no_object_to_be_refused() -> None:
     for old in (None, json.loads(changed())["request"]["oldObject"]):
         response = answered(changed(operation="DELETE", object=None, oldObject=old))
         assert (response["allowed"], response["auditAnnotations"]["code"]) == (False, "delete")
 
 
+@pytest.mark.parametrize("subresource", ["exec", "attach", "proxy"])
+def test_line_33_a_connection_changes_no_configuration_and_has_no_object(subresource: str) -> None:
+    assert (
+        answered(changed(operation="CONNECT", subResource=subresource, object=None, oldObject=None))["allowed"] is True
+    )
+
+
 @pytest.mark.parametrize("name", [None, ""])
-def test_without_a_name_in_the_request_the_object_names_itself(name: str | None) -> None:
+def test_line_33_without_a_name_in_the_request_the_object_names_itself(name: str | None) -> None:
     assert answered(changed(name=name))["auditAnnotations"]["code"] == "drift"
     created = json.loads(changed())["request"]["object"] | {"metadata": {"namespace": "shop", "generateName": "web-"}}
     assert answered(changed(operation="CREATE", name=name, object=created, oldObject=None))["allowed"] is True
@@ -197,7 +204,7 @@ DUPLICATES = {
 
 
 @pytest.mark.parametrize("name", DUPLICATES)
-def test_of_a_name_that_stands_twice_the_last_counts(name: str) -> None:
+def test_line_31_of_a_name_that_stands_twice_the_last_counts(name: str) -> None:
     """As in Go's reader of maps. The API server sends none: it writes reviews from what it has decoded."""
     sent, other, allowed = DUPLICATES[name]
     body = changed().decode()

@@ -2,121 +2,135 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from reconciler.errors import ApiError, ClusterError
-from webhook.registration.apply import register, remove
+from reconciler.model.own import ENTRY_SUFFIX, OFF
+from tests.support.fake_registration import FakeApi, wanted
+from webhook.registration.apply import current, register, switch_off, switched_off, whoami
 
-PATH = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
-WANTED = {"metadata": {"name": "setscrew", "labels": {"app": "setscrew"}}, "webhooks": [{"name": "a"}]}
+WANTED = wanted("a")
+APPLY, MERGE = "PATCH apply-patch+yaml", "PATCH merge-patch+json"
 
 
-class FakeApi:
-    """One object behind optimistic locking; `before` runs ahead of each write."""
+def touch(fake: FakeApi) -> None:
+    fake.edit(lambda live: live)
 
-    def __init__(self, live: dict[str, Any] | None = None) -> None:
-        self.live = live
-        self.calls: list[str] = []
-        self.before: list[Any] = []
 
-    def request(self, method: str, path: str, body: Any = None, /) -> dict[str, Any]:
-        self.calls.append(method)
-        if method in {"POST", "PUT"} and self.before:
-            self.before.pop(0)(self)
-        if method == "POST":
-            assert path == PATH
-            if self.live is not None:
-                raise ApiError("there", status=409)
-            self.live = self._stored(body, 1)
-            return self.live
-        assert path == f"{PATH}/setscrew"
-        if self.live is None:
-            raise ApiError("absent", status=404)
-        if method == "PUT":
-            if body["metadata"]["resourceVersion"] != self.live["metadata"]["resourceVersion"]:
-                raise ApiError("conflict", status=409)
-            self.live = self._stored(body, int(self.live["metadata"]["resourceVersion"]) + 1)
-        if method == "DELETE":
-            found, self.live = self.live, None
-            return found
-        return copy.deepcopy(self.live)
+def registered() -> FakeApi:
+    api = FakeApi()
+    register(api, WANTED)
+    api.calls.clear()
+    return api
 
-    @staticmethod
-    def _stored(body: Any, version: int) -> dict[str, Any]:
-        stored: dict[str, Any] = copy.deepcopy(body)
-        stored["metadata"]["resourceVersion"] = str(version)
-        return stored
 
-    def touch(self) -> None:
-        assert self.live
-        self.live["metadata"]["resourceVersion"] = str(int(self.live["metadata"]["resourceVersion"]) + 1)
+def names(api: FakeApi) -> list[str]:
+    assert api.live is not None
+    return [entry["name"] for entry in api.live.get("webhooks", [])]
 
 
 def test_it_is_created_once_and_then_left_alone() -> None:
     api = FakeApi()
     assert register(api, WANTED) == "created"
     assert register(api, WANTED) == "unchanged"
-    assert api.calls == ["GET", "POST", "GET"]
+    assert api.calls == ["GET", APPLY, "GET"]
 
 
 def test_what_others_have_put_on_it_stays() -> None:
-    api = FakeApi()
-    register(api, WANTED)
-    assert api.live
-    api.live["metadata"]["labels"]["team"] = "x"
-    api.live["metadata"]["annotations"] = {"note": "y"}
-    assert register(api, {**WANTED, "webhooks": []}) == "changed"
-    assert api.live["metadata"]["labels"] == {"app": "setscrew", "team": "x"}
-    assert api.live["metadata"]["annotations"] == {"note": "y"}
-    assert api.live["webhooks"] == []
+    api = registered()
+    api.edit(lambda live: live["metadata"].update(labels={"app": "setscrew", "team": "x"}, annotations={"note": "y"}))
+    api.edit(lambda live: live["webhooks"].append({"name": "theirs.example.com"}))
+    assert register(api, WANTED) == "unchanged"
+    assert register(api, wanted()) == "changed"
+    assert names(api) == ["theirs.example.com"]
 
 
-def test_a_foreign_change_to_the_webhooks_is_put_back() -> None:
-    api = FakeApi()
-    register(api, WANTED)
-    assert api.live
-    api.live["webhooks"] = []
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda live: live.update(webhooks=[]),
+        lambda live: live["webhooks"][0].update(rules=[{"apiGroups": [""]}]),
+        lambda live: live["webhooks"][0].update(matchConditions=[{"name": "x", "expression": "false"}]),
+        lambda live: live["webhooks"].append({"name": f"old{ENTRY_SUFFIX}"}),
+        lambda live: live["metadata"].update(labels={}),
+    ],
+    ids=["entries", "rules", "conditions", "an entry of ours", "labels"],
+)
+def test_a_foreign_change_of_what_is_ours_is_put_back(edit: Any) -> None:
+    api = registered()
+    api.edit(edit)
     assert register(api, WANTED) == "changed"
-    assert api.live["webhooks"] == WANTED["webhooks"]
+    assert names(api) == [f"a{ENTRY_SUFFIX}"]
+    assert register(api, WANTED) == "unchanged"
 
 
 def test_a_conflict_is_tried_again_on_the_newer_object() -> None:
-    api = FakeApi()
-    register(api, WANTED)
-    api.before = [FakeApi.touch]
-    assert register(api, {**WANTED, "webhooks": []}) == "changed"
+    api = registered()
+    api.before = [touch]
+    assert switch_off(api, "2026-11-22T12:00:00Z", "dana") == "changed"
+    assert api.calls.count(MERGE) == 2
 
 
 def test_losing_the_race_of_creation_is_no_error() -> None:
     api = FakeApi()
-    api.before = [lambda fake: setattr(fake, "live", FakeApi._stored(WANTED, 1))]
-    assert register(api, WANTED) == "unchanged"
+    api.before = [lambda fake: FakeApi._apply(fake, WANTED)]
+    assert switch_off(api, "2026-11-22T12:00:00Z", "dana") == "changed"
+    assert names(api) == []
 
 
 def test_endless_conflicts_end_in_one_line() -> None:
-    api = FakeApi()
-    register(api, WANTED)
-    api.before = [FakeApi.touch] * 100
+    api = registered()
+    api.before = [touch] * 100
     with pytest.raises(ClusterError, match="keeps being changed"):
-        register(api, {**WANTED, "webhooks": []})
+        switch_off(api, "2026-11-22T12:00:00Z", "dana")
 
 
 def test_a_refusal_is_passed_on() -> None:
-    class Refusing:
-        def request(self, method: str, path: str, body: Any = None, /) -> dict[str, Any]:
-            raise ApiError(f"{method} {path} {body}", status=403)
-
-    with pytest.raises(ApiError):
-        register(Refusing(), WANTED)
-    with pytest.raises(ApiError):
-        remove(Refusing())
-
-
-def test_it_is_removed_and_removing_it_again_is_no_error() -> None:
     api = FakeApi()
-    register(api, WANTED)
-    assert remove(api)
-    assert not remove(api)
+    api.fails = ApiError("no", status=403)
+    for work in (lambda: register(api, WANTED), lambda: switch_off(api, "now", "dana"), lambda: current(api)):
+        with pytest.raises(ApiError):
+            work()
+
+
+# The off-switch
+
+
+def test_switching_off_leaves_the_object_with_a_note_and_what_is_not_ours() -> None:
+    api = registered()
+    api.edit(lambda live: live["webhooks"].append({"name": "theirs.example.com"}))
+    assert switch_off(api, "2026-11-22T12:00:00Z", "dana") == "changed"
+    assert names(api) == ["theirs.example.com"]
+    assert switched_off(api.live) == "2026-11-22T12:00:00Z dana"
+    assert switch_off(api, "2026-11-22T13:00:00Z", "lena") == "unchanged"
+    assert switched_off(api.live) == "2026-11-22T12:00:00Z dana"
+
+
+def test_without_a_registration_a_note_is_made_all_the_same() -> None:
+    api = FakeApi()
+    assert switch_off(api, "2026-11-22T12:00:00Z", "dana") == "created"
+    assert switched_off(api.live) == "2026-11-22T12:00:00Z dana"
+
+
+def test_a_note_beside_entries_of_ours_does_not_count_as_off() -> None:
+    api = registered()
+    api.edit(lambda live: live["metadata"].update(annotations={OFF: ""}))
+    assert switched_off(api.live) == "at an unknown time"
+    assert switch_off(api, "2026-11-22T12:00:00Z", "dana") == "changed"
+    assert names(api) == []
+
+
+def test_registering_takes_the_off_switch_back() -> None:
+    api = registered()
+    switch_off(api, "2026-11-22T12:00:00Z", "dana")
+    assert register(api, WANTED) == "changed"
+    assert (names(api), switched_off(api.live)) == ([f"a{ENTRY_SUFFIX}"], "")
+
+
+def test_who_somebody_is_the_api_server_says_or_nobody() -> None:
+    api = FakeApi()
+    assert whoami(api) == "dana"
+    api.fails = ApiError("an old API server", status=404)
+    assert whoami(api) == "unknown"

@@ -15,9 +15,10 @@ from reconciler.model.ref import KindInfo
 from reconciler.policy.model import Policy
 from tests.support.decisions import builtin_rules
 from webhook.registration.client import ServiceClient, UrlClient
-from webhook.registration.conditions import PEOPLE
-from webhook.registration.configuration import SYSTEM_NAMESPACES, Guarded, build
+from webhook.registration.conditions import METADATA_CHANGED, PEOPLE
+from webhook.registration.configuration import build
 from webhook.registration.kinds import OWN, never_registered
+from webhook.registration.places import SYSTEM_NAMESPACES, Guarded
 
 SOFT, HARD = Policy("default"), Policy("gpu", failure_policy="Fail")
 DEPLOYMENT = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True, subresources=("scale", "status"))
@@ -29,14 +30,15 @@ NODE = KindInfo("", "v1", "Node", "nodes", namespaced=False, subresources=("prox
 NAMESPACE = KindInfo("", "v1", "Namespace", "namespaces", namespaced=False, subresources=("finalize", "status"))
 DEVICE_CLASS = KindInfo("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", namespaced=False)
 WIDGET = KindInfo("example.com", "v1", "Widget", "widgets", namespaced=True, subresources=("scale", "status"))
+PEM = b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 CLIENT = UrlClient("https://127.0.0.1:8443")
 USER = "system:serviceaccount:setscrew-system:setscrew-canonicalizer"
 
 Rule = tuple[str, str, str, tuple[str, ...], str]
 
 
-def configuration(*guarded: Guarded, **options: Any) -> dict[str, Any]:
-    return build(guarded, CLIENT, b"PEM", USER, **options)
+def configuration(*guarded: Guarded | tuple[KindInfo, Policy], **options: Any) -> dict[str, Any]:
+    return build(guarded, CLIENT, PEM, USER, **options)
 
 
 def entries(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -53,16 +55,30 @@ def rules(document: dict[str, Any]) -> set[Rule]:
 
 
 ALL = ("CREATE", "UPDATE", "DELETE")
+CRDS = "customresourcedefinitions"
 UPDATE = ("UPDATE",)
+DELETE = ("DELETE",)
+
+
+def held(failure: str = "") -> set[Rule]:
+    """What takes guarded objects along with their namespace."""
+    name = f"core-v1-namespaces-held{failure}"
+    return {(name, "", "namespaces", DELETE, "Cluster"), (name, "", "namespaces/finalize", UPDATE, "Cluster")}
 
 
 # What every registration holds: our own kinds, and the definitions without which they would not be.
 ALWAYS = {
     *(("setscrew.dev-v1alpha1-fail", "setscrew.dev", kind.resource, ALL, "Cluster") for kind in OWN),
-    ("apiregistration.k8s.io-v1", "apiregistration.k8s.io", "apiservices", UPDATE, "Cluster"),
-    ("apiextensions.k8s.io-v1", "apiextensions.k8s.io", "customresourcedefinitions", UPDATE, "Cluster"),
-    ("apiextensions.k8s.io-v1-fail", "apiextensions.k8s.io", "customresourcedefinitions", ("DELETE",), "Cluster"),
-    ("apiregistration.k8s.io-v1-fail", "apiregistration.k8s.io", "apiservices", ("DELETE",), "Cluster"),
+    ("apiregistration.k8s.io-v1-definitions", "apiregistration.k8s.io", "apiservices", UPDATE, "Cluster"),
+    ("apiextensions.k8s.io-v1-definitions", "apiextensions.k8s.io", CRDS, UPDATE, "Cluster"),
+    (
+        "apiextensions.k8s.io-v1-definitions-fail",
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        DELETE,
+        "Cluster",
+    ),
+    ("apiregistration.k8s.io-v1-definitions-fail", "apiregistration.k8s.io", "apiservices", DELETE, "Cluster"),
 }
 
 
@@ -109,7 +125,7 @@ def test_a_guarded_kind_registers_its_writes_its_scale_and_the_metadata_of_its_s
         ("apps-v1", "apps", "deployments", ALL, "Namespaced"),
         ("apps-v1", "apps", "deployments/scale", UPDATE, "Namespaced"),
         ("apps-v1-status", "apps", "deployments/status", UPDATE, "Namespaced"),
-        ("core-v1", "", "namespaces", ("DELETE",), "Cluster"),
+        *held(),
     }
 
 
@@ -117,7 +133,12 @@ def test_subresources_may_come_from_discovery() -> None:
     bare = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True)
     present = {"apps/v1": ["deployments", "deployments/scale", "statefulsets/scale"], "v1": ["deployments/status"]}
     found = rules(configuration((bare, SOFT), resources_present=present))
-    assert {rule[2] for rule in found - ALWAYS} == {"deployments", "deployments/scale", "namespaces"}
+    assert {rule[2] for rule in found - ALWAYS} == {
+        "deployments",
+        "deployments/scale",
+        "namespaces",
+        "namespaces/finalize",
+    }
 
 
 def test_only_configuring_subresources_of_pods_are_registered_and_system_pods_left_alone() -> None:
@@ -147,7 +168,7 @@ def test_custom_resources_bring_their_definitions_and_services_but_no_status() -
     assert rules(configuration((WIDGET, HARD))) == ALWAYS | {
         ("example.com-v1-fail", "example.com", "widgets", ALL, "Namespaced"),
         ("example.com-v1-fail", "example.com", "widgets/scale", UPDATE, "Namespaced"),
-        ("core-v1-fail", "", "namespaces", ("DELETE",), "Cluster"),
+        *held("-fail"),
     }
 
 
@@ -160,9 +181,9 @@ def test_cluster_scoped_kinds_of_the_api_server_bring_nothing_else() -> None:
 def test_a_guarded_namespace_is_registered_once() -> None:
     document = configuration((NAMESPACE, SOFT), (DEPLOYMENT, HARD))
     assert [rule for rule in rules(document) if rule[2] == "namespaces"] == [
-        ("core-v1", "", "namespaces", ALL, "Cluster")
+        ("core-v1-namespaces-fail", "", "namespaces", ALL, "Cluster")
     ]
-    assert ("core-v1", "", "namespaces/finalize", UPDATE, "Cluster") in rules(document)
+    assert ("core-v1-namespaces-fail", "", "namespaces/finalize", UPDATE, "Cluster") in rules(document)
 
 
 def test_the_strictest_policy_of_a_kind_holds_for_all_of_it() -> None:
@@ -172,7 +193,7 @@ def test_the_strictest_policy_of_a_kind_holds_for_all_of_it() -> None:
         "apps-v1-fail": "Fail",
         "apps-v1-status-fail": "Fail",
         "core-v1": "Ignore",
-        "core-v1-fail": "Fail",
+        "core-v1-namespaces-held-fail": "Fail",
     }
 
 
@@ -199,7 +220,8 @@ def test_what_a_cluster_needs_to_start_never_fails_closed(kind: KindInfo) -> Non
 )
 def test_what_stops_a_cluster_is_never_registered(group: str, resource: str) -> None:
     kind = KindInfo(group, "v1", "Any", resource, namespaced=True, subresources=("status",))
-    assert rules(configuration((kind, HARD))) == ALWAYS
+    # Its namespace is not to be deleted with it all the same.
+    assert rules(configuration((kind, HARD))) == ALWAYS | held()
     assert never_registered(kind)
 
 
@@ -220,13 +242,13 @@ def test_every_entry_excludes_the_canonicalizers_dry_runs_only() -> None:
 
 
 def test_a_user_name_cannot_break_out_of_its_literal() -> None:
-    document = build([(DEPLOYMENT, SOFT)], CLIENT, b"PEM", 'x" || "a" == "a')
+    document = build([(DEPLOYMENT, SOFT)], CLIENT, PEM, 'x" || "a" == "a')
     assert r'"x\" || \"a\" == \"a"' in document["webhooks"][0]["matchConditions"][0]["expression"]
 
 
 def test_only_status_entries_ask_whether_metadata_changed() -> None:
     document = configuration((DEPLOYMENT, SOFT))
-    asked = {name for name, webhook in entries(document).items() if len(webhook["matchConditions"]) == 2}
+    asked = {name for name, webhook in entries(document).items() if METADATA_CHANGED in webhook["matchConditions"]}
     assert asked == {"apps-v1-status"}
     expression = entries(document)["apps-v1-status"]["matchConditions"][1]["expression"]
     assert re.findall(r"object\.metadata\.\?(\w+)\.", expression.replace("oldObject", "")) == [
@@ -242,11 +264,11 @@ def test_each_entry_names_its_version_in_its_path() -> None:
     urls = {name: webhook["clientConfig"]["url"] for name, webhook in entries(document).items()}
     assert urls["apps-v1-status"] == urls["apps-v1"] == "https://127.0.0.1:8443/validate/apps/v1"
     assert urls["core-v1"] == "https://127.0.0.1:8443/validate/core/v1"
-    assert base64.b64decode(document["webhooks"][0]["clientConfig"]["caBundle"]) == b"PEM"
+    assert base64.b64decode(document["webhooks"][0]["clientConfig"]["caBundle"]) == PEM
 
 
 def test_in_a_cluster_a_service_is_called() -> None:
-    document = build([(CONFIG_MAP, SOFT)], ServiceClient("setscrew-system", "setscrew"), b"PEM", USER)
+    document = build([(CONFIG_MAP, SOFT)], ServiceClient("setscrew-system", "setscrew"), PEM, USER)
     assert entries(document)["core-v1"]["clientConfig"]["service"] == {
         "namespace": "setscrew-system",
         "name": "setscrew",

@@ -1,4 +1,4 @@
-"""Holds the admission server's routes and statuses on the bare ASGI callable, with everything behind it stubbed."""
+"""Holds the admission server's routes and statuses over a connection in memory, with everything behind it stubbed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from typing import Any
 
 import pytest
 
-from reconciler.limits import REVIEW_THREAD_BYTES, REVIEW_WIRE_BYTES
+from reconciler.limits import ADMISSION_REVIEWS, REVIEW_THREAD_BYTES, REVIEW_WIRE_BYTES, WEBHOOK_TIMEOUT_SECONDS
 from tests.support import stub_admission as stub
 from tests.support.admission import a_review
+from tests.support.wire import JSON, Answer, Wire, request
 from webhook.decision.look import CURRENT, Look
 from webhook.decision.types import Decision
 from webhook.server.app import AdmissionApp, budget_seconds, parse_path
-from webhook.server.http import BodyBudget, OverloadedError
+from webhook.server.board import COLUMN, Board, Seat
+from webhook.server.body import Body, BodyBudget, OverloadedError
 from webhook.server.judge import Endpoint, Judge
 
-JSON = (b"content-type", b"application/json")
+OPEN = request().removesuffix(b"content-length: 0\r\n\r\n")
 
 
 class Records(list[dict[str, object]]):
@@ -28,6 +30,16 @@ class Records(list[dict[str, object]]):
 
     def put(self, record: dict[str, object]) -> None:
         self.append(record)
+
+
+class Replies(list[int]):
+    """A meter that keeps the statuses of replies."""
+
+    def decided(self, decision: Decision, seconds: float) -> None:
+        """Not looked at."""
+
+    def replied(self, status: int) -> None:
+        self.append(status)
 
 
 class NoFeed:
@@ -58,28 +70,20 @@ def judge(**changes: Any) -> Judge:
 
 def ask(
     app: AdmissionApp,
-    parts: Iterable[bytes] = (),
+    body: bytes = b"",
     *,
     path: str = "/validate",
     method: str = "POST",
     headers: Iterable[tuple[bytes, bytes]] = (JSON,),
-    query: bytes = b"",
-) -> tuple[int, dict[bytes, bytes], bytes]:
-    """One request; the body comes in `parts`. Returns status, headers and body."""
-    waiting = list(parts)
-    sent: list[Any] = []
+) -> Answer:
+    """One request over a connection of its own."""
 
-    async def receive() -> dict[str, Any]:
-        await asyncio.sleep(0)
-        body = waiting.pop(0) if waiting else b""
-        return {"type": "http.request", "body": body, "more_body": bool(waiting)}
+    async def asked() -> Answer:
+        wire = Wire(app)
+        wire.send(request(body, path, method, headers))
+        return (await wire.answered())[0]
 
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": method, "path": path, "headers": list(headers), "query_string": query}
-    asyncio.run(app(scope, receive, send))
-    return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+    return asyncio.run(asked())
 
 
 def answer(body: bytes) -> dict[str, Any]:
@@ -92,22 +96,16 @@ def dumped(review: Any) -> bytes:
 
 
 def test_an_allowed_review_is_answered_with_its_uid() -> None:
-    status, headers, body = ask(AdmissionApp(judge()), [dumped(a_review("u7"))])
+    status, headers, body = ask(AdmissionApp(judge()), dumped(a_review("u7")))
     assert (status, headers[b"content-type"]) == (200, b"application/json")
     assert (answer(body)["uid"], answer(body)["allowed"]) == ("u7", True)
 
 
 def test_a_denied_review_is_http_200_with_status_403_inside() -> None:
-    status, _, body = ask(AdmissionApp(judge()), [dumped(a_review(verdict="deny"))])
+    status, _, body = ask(AdmissionApp(judge()), dumped(a_review(verdict="deny")))
     assert status == 200
     assert answer(body)["status"]["code"] == 403
     assert answer(body)["status"]["message"] == stub.MESSAGE
-
-
-def test_a_body_in_parts_is_one_review() -> None:
-    body = dumped(a_review("u8"))
-    status, _, answered = ask(AdmissionApp(judge()), [body[:10], body[10:11], b"", body[11:]])
-    assert (status, answer(answered)["uid"]) == (200, "u8")
 
 
 @pytest.mark.parametrize(
@@ -128,11 +126,11 @@ def test_paths_name_a_group_and_version_or_none(path: str, expected: tuple[bool,
 
 
 def test_a_review_at_the_path_of_its_version_is_judged() -> None:
-    assert ask(AdmissionApp(judge()), [dumped(a_review())], path="/validate/apps/v1")[0] == 200
+    assert ask(AdmissionApp(judge()), dumped(a_review()), path="/validate/apps/v1")[0] == 200
 
 
 def test_a_review_at_the_path_of_another_version_is_400() -> None:
-    status, _, body = ask(AdmissionApp(judge()), [dumped(a_review())], path="/validate/apps/v1beta1")
+    status, _, body = ask(AdmissionApp(judge()), dumped(a_review()), path="/validate/apps/v1beta1")
     assert status == 400
     assert "another group and version" in json.loads(body)["detail"]
 
@@ -150,61 +148,49 @@ def test_wrong_methods_and_paths_have_their_status(path: str, method: str, statu
 @pytest.mark.parametrize("content_type", [None, b"text/plain", b"application/jsonp", b"application/yaml"])
 def test_a_body_that_is_not_said_to_be_json_is_415(content_type: bytes | None) -> None:
     headers = [(b"content-type", content_type)] if content_type else []
-    assert ask(AdmissionApp(judge()), [dumped(a_review())], headers=headers)[0] == 415
+    assert ask(AdmissionApp(judge()), dumped(a_review()), headers=headers)[0] == 415
 
 
 def test_json_with_a_charset_is_json() -> None:
     headers = [(b"content-type", b"Application/JSON; charset=utf-8")]
-    assert ask(AdmissionApp(judge()), [dumped(a_review())], headers=headers)[0] == 200
+    assert ask(AdmissionApp(judge()), dumped(a_review()), headers=headers)[0] == 200
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"request":{}}', b"\xff"])
 def test_a_malformed_review_is_400_in_one_line(body: bytes) -> None:
-    status, headers, answered = ask(AdmissionApp(judge()), [body])
+    status, headers, answered = ask(AdmissionApp(judge()), body)
     assert (status, headers[b"content-type"]) == (400, b"application/problem+json")
     assert answered.count(b"\n") == 1
     assert answered.endswith(b"\n")
 
 
 def test_a_declared_length_above_the_limit_is_413_before_anything_is_read() -> None:
-    async def receive() -> dict[str, Any]:
-        raise AssertionError("read")
+    async def asked() -> Wire:
+        wire = Wire(AdmissionApp(judge()))
+        wire.send(OPEN + b"content-length: %d\r\n\r\n" % (REVIEW_WIRE_BYTES + 1))
+        return wire
 
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    length = (b"content-length", str(REVIEW_WIRE_BYTES + 1).encode())
-    scope = {"type": "http", "method": "POST", "path": "/validate", "headers": [JSON, length], "query_string": b""}
-    asyncio.run(AdmissionApp(judge())(scope, receive, send))
-    assert sent[0]["status"] == 413
-    assert (b"connection", b"close") in sent[0]["headers"]
+    wire = asyncio.run(asked())
+    assert [answer.status for answer in wire.answers()] == [413]
+    assert wire.answers()[0].headers[b"connection"] == b"close"
+    assert wire.closed
 
 
 def test_a_chunked_body_is_cut_at_the_limit_and_not_read_on() -> None:
-    part = b" " * (REVIEW_WIRE_BYTES // 4)
-    parts = [part] * 8
-    taken: list[int] = []
+    app, part = AdmissionApp(judge()), b" " * (REVIEW_WIRE_BYTES // 4)
+    chunk = b"%x\r\n%b\r\n" % (len(part), part)
 
-    def counted() -> Iterable[bytes]:
-        for number, one in enumerate(parts):
-            taken.append(number)
-            yield one
+    async def asked() -> Wire:
+        wire = Wire(app)
+        wire.send(OPEN + b"transfer-encoding: chunked\r\n\r\n")
+        for number in range(8):
+            assert wire.closed is (number > 4)
+            wire.send(chunk)
+        return wire
 
-    source = counted()
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": next(source), "more_body": True}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "POST", "path": "/validate", "headers": [JSON], "query_string": b""}
-    asyncio.run(AdmissionApp(judge())(scope, receive, send))
-    assert sent[0]["status"] == 413
-    assert taken == [0, 1, 2, 3, 4]
+    wire = asyncio.run(asked())
+    assert [answer.status for answer in wire.answers()] == [413]
+    assert (app.reviews, app.budget) == (0, BodyBudget())
 
 
 def test_big_bodies_share_a_budget_and_give_it_back() -> None:
@@ -220,23 +206,33 @@ def test_big_bodies_share_a_budget_and_give_it_back() -> None:
     assert budget.left == REVIEW_THREAD_BYTES + 100
 
 
+def test_a_body_that_cannot_be_held_holds_nothing_while_the_rest_of_it_comes() -> None:
+    budget = BodyBudget(REVIEW_THREAD_BYTES + 100)
+    body = Body(budget.share())
+    for _ in range(3):
+        body.take(b"x" * (REVIEW_THREAD_BYTES // 2 + 50))
+    assert body.dropped
+    assert budget.left == REVIEW_THREAD_BYTES + 100
+    assert len(body.joined()) < REVIEW_THREAD_BYTES
+
+
 def test_a_body_that_cannot_be_held_is_a_denial_since_a_status_would_admit_it() -> None:
     app = AdmissionApp(judge())
-    app._budget = BodyBudget(REVIEW_THREAD_BYTES)
+    app.budget = BodyBudget(REVIEW_THREAD_BYTES)
     review = a_review("big")
     review["request"]["object"]["data"] = "x" * REVIEW_THREAD_BYTES * 2
     body = dumped(review)
-    status, _, answered = ask(app, [body[at : at + 65536] for at in range(0, len(body), 65536)])
+    status, _, answered = ask(app, body)
     response = answer(answered)
     assert (status, response["uid"], response["allowed"]) == (200, "big", False)
     assert "no change is admitted unjudged" in response["status"]["message"]
-    assert app._budget.left == REVIEW_THREAD_BYTES
+    assert app.budget == BodyBudget(REVIEW_THREAD_BYTES)
 
 
 def test_a_big_review_is_judged_in_a_thread_with_the_same_answer() -> None:
     review = a_review("big", verdict="deny")
     review["request"]["object"]["data"] = "x" * REVIEW_THREAD_BYTES
-    status, _, body = ask(AdmissionApp(judge()), [dumped(review)])
+    status, _, body = ask(AdmissionApp(judge()), dumped(review))
     assert (status, answer(body)["uid"], answer(body)["allowed"]) == (200, "big", False)
 
 
@@ -264,9 +260,11 @@ def test_at_most_two_big_reviews_are_judged_at_a_time() -> None:
     assert most == 2
 
 
-def test_a_decision_that_raises_is_a_denial_and_says_nothing_of_the_content(caplog: pytest.LogCaptureFixture) -> None:
+def test_line_32_a_decision_that_raises_is_a_denial_and_says_nothing_of_the_content(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.DEBUG):
-        status, _, body = ask(AdmissionApp(judge()), [dumped(a_review("u9", verdict="boom"))])
+        status, _, body = ask(AdmissionApp(judge()), dumped(a_review("u9", verdict="boom")))
     assert (status, answer(body)["uid"], answer(body)["allowed"]) == (200, "u9", False)
     assert "internal-error" in answer(body)["status"]["message"]
     assert "u9" in caplog.text
@@ -278,9 +276,9 @@ def test_a_reader_that_fails_unexpectedly_denies_rather_than_fails_open() -> Non
     def decode(_: bytes) -> Any:
         raise RecursionError
 
-    status, _, body = ask(AdmissionApp(judge(decode=decode)), [dumped(a_review("u10"))])
+    status, _, body = ask(AdmissionApp(judge(decode=decode)), dumped(a_review("u10")))
     assert (status, answer(body)["uid"], answer(body)["allowed"]) == (200, "u10", False)
-    assert ask(AdmissionApp(judge(decode=decode)), [b"{"])[0] == 400
+    assert ask(AdmissionApp(judge(decode=decode)), b"{")[0] == 400
 
 
 def test_an_object_nested_too_deeply_is_a_denial_since_a_status_would_admit_it() -> None:
@@ -290,7 +288,7 @@ def test_an_object_nested_too_deeply_is_a_denial_since_a_status_would_admit_it()
     for depth in (300, 5_000):
         nested: bytes = b'{"a":' * depth + b"1" + b"}" * depth
         body = dumped(a_review("deep", object=0)).replace(b'"object": 0', b'"object": ' + nested)
-        status, _, answered = ask(app, [body])
+        status, _, answered = ask(app, body)
         assert (status, answer(answered)["uid"], answer(answered)["allowed"]) == (200, "deep", False)
         assert "nested too deeply" in answer(answered)["status"]["message"]
 
@@ -299,7 +297,7 @@ def test_a_decision_that_takes_too_long_is_a_denial_before_the_api_server_gives_
     review = a_review("late", verdict="slow")
     review["request"]["object"]["data"] = "x" * REVIEW_THREAD_BYTES
     began = time.monotonic()
-    status, _, body = ask(AdmissionApp(judge()), [dumped(review)], query=b"timeout=1s")
+    status, _, body = ask(AdmissionApp(judge()), dumped(review), path="/validate?timeout=1s")
     assert (status, answer(body)["uid"], answer(body)["allowed"]) == (200, "late", False)
     assert "in time" in answer(body)["status"]["message"]
     assert time.monotonic() - began < 1.5
@@ -311,17 +309,17 @@ def test_an_answer_that_cannot_be_written_is_a_denial() -> None:
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
         return stub.encode(uid, decision)
 
-    status, _, body = ask(AdmissionApp(judge(encode=encode)), [dumped(a_review("u11"))])
+    status, _, body = ask(AdmissionApp(judge(encode=encode)), dumped(a_review("u11")))
     assert (status, answer(body)["allowed"]) == (200, False)
 
 
 def test_without_a_snapshot_the_client_is_told_to_try_again_over_a_new_connection() -> None:
-    status, headers, body = ask(AdmissionApp(judge(feed=NoFeed())), [dumped(a_review())])
+    status, headers, body = ask(AdmissionApp(judge(feed=NoFeed())), dumped(a_review()))
     assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
     assert json.loads(body)["detail"] == "no snapshot yet"
 
 
-def test_health_answers_anyone_and_readiness_waits_for_a_snapshot() -> None:
+def test_line_40_health_answers_anyone_and_readiness_waits_for_a_snapshot() -> None:
     ready, waiting = AdmissionApp(judge()), AdmissionApp(judge(feed=NoFeed()))
     assert ask(ready, path="/healthz", method="GET", headers=())[::2] == (200, b"ok")
     assert ask(ready, path="/readyz", method="GET", headers=())[::2] == (200, b"ok")
@@ -333,16 +331,47 @@ def test_while_draining_reviews_are_judged_and_connections_end() -> None:
     app = AdmissionApp(judge())
     app.drain()
     assert ask(app, path="/readyz", method="GET")[0] == 503
-    status, headers, _ = ask(app, [dumped(a_review())])
+    status, headers, _ = ask(app, dumped(a_review()))
     assert (status, headers[b"connection"]) == (200, b"close")
+
+
+def test_a_worker_with_too_many_reviews_in_hand_sends_the_next_ones_away() -> None:
+    app = AdmissionApp(judge(meter=(meter := Replies())))
+    app.budget.shares = ADMISSION_REVIEWS
+    status, headers, _ = ask(app, dumped(a_review()))
+    assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
+    assert ask(app, path="/readyz", method="GET", headers=())[0] == 200
+    app.budget.shares -= 1
+    assert ask(app, dumped(a_review()))[0] == 200
+    assert (app.reviews, meter) == (ADMISSION_REVIEWS - 1, [503])
+
+
+def test_a_review_that_ends_in_any_way_is_no_longer_in_hand() -> None:
+    app = AdmissionApp(judge())
+    for body in (dumped(a_review()), dumped(a_review(verdict="boom")), b"{"):
+        ask(app, body)
+    ask(app, dumped(a_review()), headers=())
+    assert app.reviews == 0
+
+
+@pytest.mark.parametrize("column", ["beat", "blocked"])
+def test_while_any_worker_is_blocked_no_worker_is_ready_and_each_is_healthy(column: str) -> None:
+    board = Board(2)
+    other = board.row(2)
+    app = AdmissionApp(judge(), seat=Seat(board))
+    other[COLUMN["beat"]] = time.monotonic()
+    assert ask(app, path="/readyz", method="GET", headers=())[::2] == (200, b"ok")
+    other[COLUMN[column]] = time.monotonic() - WEBHOOK_TIMEOUT_SECONDS - 1
+    assert ask(app, path="/readyz", method="GET", headers=())[::2] == (503, b"a worker is blocked")
+    assert ask(app, path="/healthz", method="GET", headers=())[0] == 200
 
 
 @pytest.mark.parametrize(
     ("query", "seconds"),
-    [(b"", 2.7), (b"timeout=3s", 2.7), (b"timeout=1s", 0.7), (b"timeout=30s", 2.7), (b"timeout=0s", 2.7),
-     (b"timeout=x", 2.7), (b"timeout=-1s", 2.7), (b"a=b&timeout=2s", 1.7), (b"timeout=99999999999999999999s", 2.7)],
+    [("", 2.7), ("timeout=3s", 2.7), ("timeout=1s", 0.7), ("timeout=30s", 2.7), ("timeout=0s", 2.7), ("timeout=x", 2.7),
+     ("timeout=-1s", 2.7), ("a=b&timeout=2s", 1.7), ("timeout=99999999999999999999s", 2.7), ("timeout=\u0663s", 2.7)],
 )  # fmt: skip
-def test_the_deadline_is_that_of_the_api_server_less_a_margin(query: bytes, seconds: float) -> None:
+def test_line_08_the_deadline_is_that_of_the_api_server_less_a_margin(query: str, seconds: float) -> None:
     assert budget_seconds(query) == pytest.approx(seconds)
 
 
@@ -354,7 +383,7 @@ def test_a_write_that_needs_a_refresh_is_judged_again_after_it() -> None:
         return CURRENT
 
     app = AdmissionApp(judge(refresh=refresh))
-    status, _, body = ask(app, [dumped(a_review(verdict="refresh"))], query=b"timeout=2s")
+    status, _, body = ask(app, dumped(a_review(verdict="refresh")), path="/validate?timeout=2s")
     assert (status, answer(body)["allowed"]) == (200, False)
     assert len(given) == 1
     assert 1.5 < given[0] <= 1.7
@@ -373,45 +402,22 @@ def test_a_look_is_asked_for_at_the_source_that_declares_the_object(source: str)
         audit = {"source": source} if source else {}
         return Decision(False, "drift", "no", audit=audit, needs_refresh=not look.asked)
 
-    ask(AdmissionApp(judge(refresh=refresh, decide=decide)), [dumped(a_review())])
+    ask(AdmissionApp(judge(refresh=refresh, decide=decide)), dumped(a_review()))
     assert asked == [source]
 
 
-def test_a_body_that_never_comes_ends_at_the_deadline() -> None:
-    async def receive() -> dict[str, Any]:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "POST", "path": "/validate", "headers": [JSON], "query_string": b"timeout=1s"}
-    asyncio.run(AdmissionApp(judge())(scope, receive, send))
-    assert sent[0]["status"] == 503
-
-
-def test_a_client_that_goes_away_gets_no_answer() -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.disconnect"}
-
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "POST", "path": "/validate", "headers": [JSON], "query_string": b""}
-    asyncio.run(AdmissionApp(judge())(scope, receive, send))
-    assert sent == []
+def test_a_review_whose_body_is_not_whole_in_time_is_503() -> None:
+    app = AdmissionApp(judge(meter=(meter := Replies())))
+    reply = app.late()
+    assert (reply.status, reply.close, meter) == (503, True, [503])
 
 
 def test_guarded_decisions_are_recorded_and_dry_runs_leave_no_trace() -> None:
     records = Records()
     app = AdmissionApp(judge(recorder=records))
-    ask(app, [dumped(a_review("u1", verdict="deny"))])
-    ask(app, [dumped(a_review("u2", verdict="deny", dryRun=True))])
-    ask(app, [dumped(a_review("u3", verdict="refresh"))])
+    ask(app, dumped(a_review("u1", verdict="deny")))
+    ask(app, dumped(a_review("u2", verdict="deny", dryRun=True)))
+    ask(app, dumped(a_review("u3", verdict="refresh")))
     assert [record["uid"] for record in records] == ["u1", "u3"]
 
 
@@ -420,7 +426,7 @@ def test_a_record_that_fails_does_not_fail_the_review() -> None:
         def put(self, record: dict[str, object]) -> None:
             raise RuntimeError(str(record))
 
-    assert ask(AdmissionApp(judge(recorder=Broken())), [dumped(a_review())])[0] == 200
+    assert ask(AdmissionApp(judge(recorder=Broken())), dumped(a_review()))[0] == 200
 
 
 def test_background_work_lives_as_long_as_the_application() -> None:
@@ -435,15 +441,10 @@ def test_background_work_lives_as_long_as_the_application() -> None:
 
     async def live() -> None:
         app = AdmissionApp(judge(), (work,), lambda: seen.append("last"))
-        messages = asyncio.Queue[dict[str, Any]]()
-        sent = asyncio.Queue[Any]()
-        task = asyncio.ensure_future(app({"type": "lifespan"}, messages.get, sent.put))
-        await messages.put({"type": "lifespan.startup"})
-        assert (await sent.get())["type"] == "lifespan.startup.complete"
+        app.start()
         await asyncio.sleep(0)
-        await messages.put({"type": "lifespan.shutdown"})
-        assert (await sent.get())["type"] == "lifespan.shutdown.complete"
-        await task
+        app.stop()
+        await asyncio.sleep(0)
 
     asyncio.run(live())
     assert seen == ["began", "last", "ended"]

@@ -19,7 +19,7 @@ from reconciler.report.rehearsal import turns
 from reconciler.snapshot.model import MemorySnapshot
 from tests.support.decisions import judged, snapshot
 from tests.support.stub_admission import CAUSE
-from webhook.decision.types import Decision, Identity, Request
+from webhook.decision.types import Decision, Identity, Request, Trees
 from webhook.server.judge import INTERNAL_ERROR
 from webhook.server.record import decision_record, worth_recording
 from webhook.server.recorder import DatagramRecorder
@@ -34,7 +34,7 @@ REQUEST = Request(
     identity=Identity("alice", ("developers",), "id-7", {"authentication.kubernetes.io/credential-id": ("JTI=4f",)}),
     namespace="shop",
     name="web",
-    object={"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"replicas": 3}},
+    objects=Trees({"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"replicas": 3}}),
 )
 AUDIT = {"code": "drift", "policy": "default", "source": "shop", "revision": "main@sha1:ab", "paths": "/spec/replicas"}
 SNAPSHOT = MemorySnapshot((), Rules(()), digest="d" * 64)
@@ -70,6 +70,13 @@ def test_a_record_names_who_what_which_and_why() -> None:
         "resourceVersion": "7",
         "latency": 0.001235,
     }
+
+
+def test_a_record_about_a_gpu_class_says_who_used_it() -> None:
+    users = "DeviceClass a100 running=7 pending=0 templates=0 claims=0 nodes=0 namespaces=1"
+    record = decision_record(REQUEST, replace(DENIED, audit={**AUDIT, "gpu-users": users}), SNAPSHOT, 0.0, 0.0)
+    assert record["gpuUsers"] == users
+    assert "gpuUsers" not in decision_record(REQUEST, DENIED, SNAPSHOT, 0.0, 0.0)
 
 
 def test_what_was_admitted_says_what_it_would_have_been_and_by_whose_leave() -> None:
@@ -127,7 +134,7 @@ def test_scaling_a_deployment_is_recorded_as_the_deployments(name: str, kind: st
 
 
 def test_a_collection_delete_takes_its_name_from_the_old_object() -> None:
-    request = replace(REQUEST, name="", object=None, old={"metadata": {"name": "api", "resourceVersion": "9"}})
+    request = replace(REQUEST, name="", objects=Trees(old={"metadata": {"name": "api", "resourceVersion": "9"}}))
     record = decision_record(request, DENIED, None, 0.0, 0.0)
     assert (record["name"], record["resourceVersion"]) == ("api", "9")
 
@@ -136,7 +143,7 @@ HUGE = Identity("a" * 100_000, tuple("g" * 100_000 for _ in range(1_000)), "u" *
 
 
 def test_hostile_sizes_stay_within_one_datagram() -> None:
-    request = replace(REQUEST, identity=HUGE, uid="u" * 100_000, object="no mapping")
+    request = replace(REQUEST, identity=HUGE, uid="u" * 100_000, objects=Trees("no mapping"))
     decision = replace(DENIED, causes=(replace(CAUSE, now="\\" * 100_000, pointer="/" * 100_000),) * 1_000)
     record = decision_record(request, decision, None, 0.0, 0.0)
     paths, groups = record["paths"], record["groups"]

@@ -29,10 +29,15 @@ def test_settings_survive_the_way_through_the_environment() -> None:
             "SETSCREW_TLS_MINIMUM": "1.2",
             "SETSCREW_TLS_CERTIFICATE": "/certs/tls.crt",
             "SETSCREW_DRAIN_SECONDS": "5",
+            "SETSCREW_TLS_TRUSTED": "/certs/ca.crt",
+            "SETSCREW_TLS_HOST": "guard.example",
+            "SETSCREW_CLIENT_CA": "/certs/clients.crt",
+            "SETSCREW_CLIENT_NAMES": "apiserver, spiffe://cluster/apiserver",
             "SETSCREW_LOG_LEVEL": "warning",
         }
     )
     assert AdmissionSettings.from_environment(settings.environment()) == settings
+    assert (settings.client_ca, settings.client_names[0]) == (Path("/certs/clients.crt"), "apiserver")
 
 
 @pytest.mark.parametrize(
@@ -52,3 +57,10 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(UsageError) as caught:
         AdmissionSettings.from_environment({"SETSCREW_STATE_DIR": "/state", name: value})
     assert caught.value.where == name
+
+
+@pytest.mark.parametrize(("name", "value"), [("SETSCREW_CLIENT_CA", "/ca.crt"), ("SETSCREW_CLIENT_NAMES", "apiserver")])
+def test_a_client_authority_without_names_or_names_without_one_is_refused(name: str, value: str) -> None:
+    with pytest.raises(UsageError, match="one goes without the other") as caught:
+        AdmissionSettings.from_environment({"SETSCREW_STATE_DIR": "/state", name: value})
+    assert caught.value.where.startswith(name)
