@@ -3,6 +3,7 @@
     SetscrewError
     ├── UsageError          SS1xxx  wrong options, unreadable files, bad configuration
     ├── SourceError         SS2xxx  Git: fetch, ref, path
+    │   └── VerifyError     SS21xx  signatures
     ├── RenderError         SS3xxx  YAML, Kustomize, Helm, limits of a render
     ├── ClusterError        SS4xxx  API server unreachable, missing rights, unknown kind
     ├── ReviewError         SS5xxx  malformed AdmissionReview (carries an HTTP status)
@@ -102,6 +103,12 @@ class SourceError(SetscrewError):
 
     code = "SS2000"
     exit_status = 4
+
+
+class VerifyError(SourceError):
+    """A revision that is not signed, wrongly, or by somebody who may not sign; or keys that cannot be used."""
+
+    code = "SS2100"
 
 
 class RenderError(SetscrewError):

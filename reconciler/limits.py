@@ -15,6 +15,8 @@ REVIEW_NAME_BYTES: Final = 16
 REVIEW_WIRE_BYTES: Final = 19 * MIB
 REVIEW_THREAD_BYTES: Final = 256 * KIB
 REVIEW_DEPTH: Final = 200
+# Members of objects that are larger on both sides are compared part by part before they are decoded.
+REVIEW_SPLIT_BYTES: Final = 64 * KIB
 DENIAL_PATHS: Final = 10
 # A refusal names so many paths to programs: whoever asks for thousands must not make the answer late.
 DENIAL_CAUSES: Final = 100
@@ -27,7 +29,25 @@ SNAPSHOT_POLL_SECONDS: Final = 0.1
 
 # Receivers.
 PUSH_BODY_BYTES: Final = 5 * MIB
+PUSH_BODY_BYTES_MOST: Final = 25 * MIB
 PUSH_SECRET_BYTES: Final = 16
+PUSH_REF_BYTES: Final = 255
+PUSH_URL_CHARS: Final = 2_048
+PUSH_DELIVERY_CHARS: Final = 200
+PUSH_EVENT_CHARS: Final = 50
+# How far the time that a sender has signed may be from ours.
+PUSH_CLOCK_SECONDS: Final = 300
+# How often files of secrets are looked at, and how long a push waits for the store to remember it.
+PUSH_SECRETS_SECONDS: Final = 1.0
+PUSH_STORE_SECONDS: Final = 0.3
+PUSH_READ_SECONDS: Final = 30  # the whole of a body
+# GitHub sends up to 25 MB; what is larger than a push may be is dropped unkept up to here.
+PUSH_DISCARD_BYTES: Final = 32 * MIB
+PUSH_DISCARD_SECONDS: Final = 5
+POKE_SECONDS: Final = 0.5
+PUSH_REFS: Final = 1_000
+PUSH_RATE_PER_SECOND: Final = 10
+PUSH_BURST: Final = 50
 
 # Rendering.
 FILE_BYTES: Final = 5 * MIB
@@ -39,18 +59,57 @@ OBJECT_BYTES: Final = 3 * MIB // 2
 RENDER_WALL_SECONDS: Final = 90
 RENDER_CPU_SECONDS: Final = 60
 RENDER_MEMORY_BYTES: Final = 2 * 1024 * MIB
+RENDER_PROCESSES: Final = 64
+RENDER_OPEN_FILES: Final = 256
+RENDERS_AT_ONCE: Final = 4
+# The packed sub-charts of a chart, each of which is a file of Git: what they unpack to with all that is packed in them,
+# how many files that is, and how much it may grow. Up to FILE_BYTES it may as it likes: nearly empty templates shrink.
+CHART_UNPACKED_BYTES: Final = 100 * MIB
+CHART_ENTRIES: Final = 10_000
+CHART_RATIO: Final = 100
+CHARTS_DEEP: Final = 5
+# Kustomizations that lead to each other.
+BASES_DEEP: Final = 50
+RENDER_CACHE_BYTES: Final = 1024 * MIB
 YAML_DEPTH: Final = 100
 YAML_NODES: Final = 1_000_000
 YAML_ALIASES: Final = 100
 YAML_DOCUMENTS: Final = 1_000
-
 # Git.
 GIT_SECONDS: Final = 60
 # What git prints, and any one file that a fetch writes: a few KiB of tree objects can name a billion files.
 GIT_OUTPUT_BYTES: Final = 64 * MIB
-GIT_PACK_BYTES: Final = 1024 * MIB
+GIT_PACK_BYTES: Final = 256 * MIB
+REPOSITORY_FILES: Final = 50_000
+# Proof of a GitHub App (the host takes ten minutes at most), how long before its end a token is asked for anew, and how
+# long the host may take.
+APP_STATEMENT_SECONDS: Final = 480
+APP_TOKEN_MARGIN_SECONDS: Final = 300
+APP_SECONDS: Final = 20
+# One key of a Secret; Kubernetes takes 1 MiB for all of them.
+SECRET_BYTES: Final = MIB
+# A source that failed is looked at again after the first, then twice as long each time, but never more rarely than it
+# wants to be; waits vary by a part of them, so that sources do not move in step.
+SOURCE_RETRY_SECONDS: Final = 5
+SOURCE_RETRY_SECONDS_MOST: Final = 900
+SOURCE_JITTER: Final = 0.1
+# A source that Git could not be asked about for so many of its intervals, and at least so long, is stale.
+SOURCE_STALE_INTERVALS: Final = 3
+SOURCE_STALE_SECONDS: Final = 900
+# A revision that loses more than half of a source's objects is held, if they are at least so many, or all.
+SOURCE_LOST_OBJECTS: Final = 5
+# How many sources are read at a time.
+SOURCES_AT_ONCE: Final = 4
 # Commits of one source that are remembered, the current one among them; a moving source is fetched so deep.
 REVISIONS_KEPT: Final = 10
+# Signatures: a commit or tag, the signature in it, one call of gpg; the weakest RSA key of an SSH signature.
+SIGNED_OBJECT_BYTES: Final = MIB
+SIGNATURE_BYTES: Final = 64 * KIB
+SIGNATURE_SECONDS: Final = 20
+SIGNING_RSA_BITS: Final = 3072
+# How deep a mirror becomes where every commit must be signed (the last step is all of it), and how many are checked.
+HISTORY_STEPS: Final = (50, 500, 2**31 - 1)
+STRICT_COMMITS: Final = 5_000
 # Of the commits that one push has brought beside its newest, so many of the newest are rendered: a writer waits.
 REVISIONS_RENDERED: Final = 3
 # Earlier forms of objects in one snapshot, those of the newest revisions first.
@@ -64,16 +123,18 @@ DELETE_SETTLE_SECONDS: Final = 10
 DELETES_PENDING: Final = 1_000
 # How long a waiting writer waits for server forms while others are being asked for.
 QUICK_FORMS_SECONDS: Final = 1.0
-
 # The server engine: dry-runs a second, and how many at a time.
 DRY_RUNS_PER_SECOND: Final = 50
 DRY_RUNS_AT_ONCE: Final = 4
-
 # Items of a list without order that differ in spelling are tried with each other; beyond so many pairs they differ.
 COMPARED_PAIRS: Final = 10_000
 # Changes that one comparison lists. An object that differs in more places is called different as a whole, by name.
 COMPARED_CHANGES: Final = 200
-
+# A document inside a string: compared as text beyond these, and read in a thread where it is too big for a loop.
+EMBEDDED_BYTES: Final = 512 * KIB
+EMBEDDED_NODES: Final = 50_000
+EMBEDDED_LOOP_BYTES: Final = 16 * KIB
+STRAY_CONFIG_BYTES: Final = 64 * KIB  # a ConfigMap that Git does not declare, for rules about GPU classes
 # The drift report. Values are cut for people; whoever needs all of a value reads the object itself.
 REPORT_VALUE_CHARS: Final = 1024
 REPORT_ITEMS: Final = 200
@@ -84,31 +145,33 @@ REPORT_PROBLEMS: Final = 50
 REPORT_PAGE: Final = 100
 REPORT_PAGE_MAX: Final = 1_000
 REPORT_STALE_SECONDS: Final = 900
-
 # The state store.
 STATE_BUSY_SECONDS: Final = 10
 DELIVERIES_KEPT: Final = 10_000
 DELIVERY_HOURS: Final = 24
 DECISION_LINE_BYTES: Final = 64 * KIB
 
-# Receivers, continued: whole read of a body, and the token bucket of one receiver.
-PUSH_READ_SECONDS: Final = 30
-# GitHub sends up to 25 MB; what is larger than a push may be is dropped unkept up to here.
-PUSH_DISCARD_BYTES: Final = 32 * MIB
-PUSH_DISCARD_SECONDS: Final = 5
-POKE_SECONDS: Final = 1
-PUSH_REFS: Final = 1_000
-PUSH_RATE_PER_SECOND: Final = 10
-PUSH_BURST: Final = 50
-
 # The admission listener. A client that is silent this long is let go, so that it holds no place.
 ADMISSION_WORKERS: Final = 2
 ADMISSION_CONNECTIONS: Final = 2_000
 HANDSHAKE_SECONDS: Final = 5
 HEADER_SECONDS: Final = 5
+# How often a worker shows that its loop turns, and lets memory go that nobody needs.
+BEAT_SECONDS: Final = 0.25
+TIDY_SECONDS: Final = 10.0
+# Reviews in hand in one worker: a waiting writer is one, and the API server by itself sends at most 200 at a time.
+ADMISSION_REVIEWS: Final = 1_000
+# The port of the metrics: scrapers at a time, how long one may be silent, and what a request of it may hold.
+METRICS_CONNECTIONS: Final = 16
+METRICS_SILENT_SECONDS: Final = 5
+METRICS_HEAD_BYTES: Final = 8 * KIB
 REVIEW_THREADS: Final = 2
+# How long a thread with a big review may keep the interpreter from the loop with the small ones.
+THREAD_SWITCH_SECONDS: Final = 0.0005
+# Threads of the fall-back worker: a writer that waits for Git holds one.
+ADMISSION_THREADS: Final = 64
 REVIEW_HELD_BYTES: Final = 64 * MIB
-DRAIN_SECONDS: Final = 2.0
+DRAIN_SECONDS: Final = 5.0
 DECISION_QUEUE: Final = 1_000
 DECISION_GROUPS: Final = 32
 DECISION_NAME_CHARS: Final = 512
@@ -123,12 +186,47 @@ DECISION_BATCH: Final = 500
 CA_DAYS: Final = 365
 SERVING_DAYS: Final = 7
 CLOCK_SKEW_SECONDS: Final = 300
-
+# How often they are looked at, and how soon what could not be renewed is tried again.
+CERTIFICATE_LOOK_SECONDS: Final = 1
+RENEWAL_RETRY_SECONDS: Final = 5
+# How often it is told that they cannot be renewed.
+CERTIFICATE_TOLD_SECONDS: Final = 60
+# A new pair of files is served when it has stood this long: the API server has its authority by then.
+TLS_SETTLE_SECONDS: Final = 5
+# Authorities that left a bundle are trusted on until the certificate beside it has been of the new ones for so long.
+CA_OVERLAP_SECONDS: Final = 600
+RSA_BITS: Final = 2048
+# The registration: how long a new snapshot waits for it, how often it is looked at besides being watched, and tried
+# again after a failure or while it stays away; how often that is told, and how long what is starting may take before it
+# is. A probe of the admission server.
+REGISTRATION_WAIT_SECONDS: Final = 3.0
+REGISTRATION_LOOK_SECONDS: Final = 10.0
+REGISTRATION_RETRY_SECONDS: Final = 1.0
+REGISTRATION_TOLD_SECONDS: Final = 60.0
+REGISTRATION_PATIENCE_SECONDS: Final = 5.0
+PROBE_SECONDS: Final = 1.0
+# Restored so often within the time between two lines, it has an opponent: from then on at most every few seconds.
+REGISTRATION_FIGHTS: Final = 5
+REGISTRATION_FIGHT_SECONDS: Final = 5.0
+# etcd takes 1.5 MiB. A larger registration names no namespaces, so that more writes are asked about, and none less.
+REGISTRATION_BYTES: Final = 768 * KIB
+# The API server takes 64 conditions an entry, and compiles them at the first write after a change: a tenth of a second
+# for 1,000 names. What is over either limit has no condition, so that more writes are asked about.
+REGISTRATION_CONDITIONS: Final = 60
+REGISTRATION_CONDITION_CHARS: Final = 48 * KIB
+# Watching: how long one watch lasts (less than API_SECONDS, so that silence is no error), one that is to show whether
+# watching works again, and the first and longest wait after one that broke.
+WATCH_SECONDS: Final = 45
+WATCH_RETRY_SECONDS: Final = 0.1
+WATCH_RETRY_SECONDS_MOST: Final = 5.0
+WATCH_PROBE_SECONDS: Final = 1
 # The client of the API server. A dry-run may wait for several webhooks of 10 seconds each.
 API_CONNECT_SECONDS: Final = 5
 API_SECONDS: Final = 60
 API_CONNECTIONS: Final = 8
 API_MESSAGE_CHARS: Final = 600
+# What is read of the error that answers a stream.
+API_ERROR_BYTES: Final = 64 * KIB
 LIST_PAGE_OBJECTS: Final = 500
 # Up to so many objects of one kind and namespace are read one by one, more by listing.
 LIST_FROM_OBJECTS: Final = 5
@@ -136,7 +234,6 @@ LIST_FROM_OBJECTS: Final = 5
 DRY_RUN_TRIES: Final = 4
 DRY_RUN_FIRST_WAIT_SECONDS: Final = 0.25
 DRY_RUN_LONGEST_WAIT_SECONDS: Final = 10.0
-
 # Grants: how long one lasts, its words, one grant as it is stored; how many hold at a time, and the file of them all.
 GRANT_HOURS: Final = 8
 GRANT_ENTRIES: Final = 100
@@ -144,14 +241,14 @@ GRANT_TEXT_CHARS: Final = 1024
 GRANT_BYTES: Final = 64 * KIB
 GRANTS_IN_FORCE: Final = 200
 GRANTS_FILE_BYTES: Final = 16 * MIB
-
 # The API listener. A client that is silent this long in the middle of a request is let go.
 API_THREADS: Final = 16
+# How far the API server steps back behind the admission server where both want the CPU: strangers can keep it busy.
+API_NICENESS: Final = 5
 API_SILENT_SECONDS: Final = 5
 API_KEEPALIVE_SECONDS: Final = 5
 API_DRAIN_SECONDS: Final = 5
 API_BACKLOG: Final = 128
-
 # A form that the server would not give is asked for again after this long, then twice as long each time.
 FORM_RETRY_SECONDS: Final = 2
 FORM_RETRY_SECONDS_MOST: Final = 300
@@ -164,3 +261,40 @@ FORMS_QUICKLY: Final = 25
 SIGHTS_QUICKLY: Final = 250
 # How long `setscrew enforce` waits for the reconciler, which may be busy with a look at Git.
 SWITCH_SECONDS: Final = 90
+# Spans of blindness and writes that slipped through: how many are remembered, and what one span names.
+BLIND_SPANS_KEPT: Final = 1_000
+BLIND_ENTRIES: Final = 100
+BLIND_SHOWN: Final = 10
+SLIPPED_KEPT: Final = 10_000
+# The canary: seconds between two rounds, entries proved in one, objects tried for an entry before it has to wait.
+CANARY_SECONDS: Final = 60
+CANARY_ENTRIES: Final = 5
+CANARY_OBJECTS: Final = 5
+# The API server learns of a registration, and workers of a snapshot, a moment after it is written: nothing is proved
+# before. What keeps changing is proved all the same after the longer wait.
+CANARY_SETTLE_SECONDS: Final = 5
+CANARY_SETTLE_SECONDS_MOST: Final = 30
+CANARY_AGAIN_SECONDS: Final = 1.0  # an admitted change is tried again then, before it is called blindness
+# How often the API server's counters are read, and its audit log; one event of it, and those remembered by name.
+FAIL_OPEN_SECONDS: Final = 20
+AUDIT_LOG_SECONDS: Final = 1.0
+AUDIT_LINE_BYTES: Final = 32 * MIB
+AUDIT_NAMED: Final = 100
+# Definitions of other tools: how often they are read besides being watched, and how long a change is waited out.
+ADOPT_SECONDS: Final = 30.0
+ADOPT_SETTLE_SECONDS: Final = 0.3
+ADOPTED_SOURCES: Final = 500
+# Definitions that definitions declare: so many steps from one that is in the cluster, or from a configured source.
+ADOPTED_DEPTH: Final = 3
+# The published census of GPU users: the file, its classes, and the namespaces and examples that a class names.
+CENSUS_FILE_BYTES: Final = 16 * MIB
+CENSUS_CLASSES: Final = 10_000
+CENSUS_TENANTS: Final = 5
+CENSUS_EXAMPLES: Final = 3
+# It is published at most so often, in this part of its thread's time, and anew after so long: it says when it was true.
+CENSUS_SECONDS: Final = 2.0
+CENSUS_SHARE: Final = 0.05
+CENSUS_REFRESH_SECONDS: Final = 60.0
+# How often it is looked whether anything has changed, and how long a revision waits until all is listed once.
+INVENTORY_LOOK_SECONDS: Final = 0.5
+INVENTORY_WAIT_SECONDS: Final = 2.0

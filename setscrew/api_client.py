@@ -32,6 +32,12 @@ def get_json(server: str, token: bytes, path: str, query: dict[str, str]) -> dic
     return answer
 
 
+def post(server: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
+    """Status and JSON object of the answer to a POST. Raises UnreachableError (3)."""
+    status, answer = _asked(server, "POST", path, headers, body)
+    return status, _object(answer, server)
+
+
 def _object(body: bytes, server: str) -> dict[str, Any]:
     try:
         answer = json.loads(body)
@@ -44,9 +50,17 @@ def _object(body: bytes, server: str) -> dict[str, Any]:
 
 def _get(server: str, token: bytes, target: str) -> tuple[int, bytes]:
     headers = {"Authorization": "Bearer " + token.decode("ascii"), "Accept": "application/json"}
+    return _asked(server, "GET", target, headers)
+
+
+def _asked(
+    server: str, method: str, target: str, headers: dict[str, str], body: bytes | None = None
+) -> tuple[int, bytes]:
+    # Values of headers as they are: a secret may be UTF-8.
+    sent = {name: value.encode() for name, value in headers.items()}
     connection = _connection(server)
     try:
-        connection.request("GET", urlsplit(server).path.rstrip("/") + target, headers=headers)
+        connection.request(method, urlsplit(server).path.rstrip("/") + target, body, headers=sent)
         answer = connection.getresponse()
         return answer.status, answer.read(_ANSWER_BYTES)
     except (OSError, http.client.HTTPException) as error:

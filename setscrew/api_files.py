@@ -8,13 +8,10 @@ import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from reconciler.errors import UsageError
 from reconciler.store.private_file import write_private
-from webhook.api.configuration import Receiver, ReceiverSpec, checked_secret, parse_receivers
 
 API_FILE: Final = "api.json"
 TOKEN_FILE: Final = "api-token"  # noqa: S105 - a file name
@@ -70,35 +67,3 @@ def read_token(path: Path) -> bytes:
     if not token or not token.isascii():
         raise UsageError("the token is empty or not plain text", where=str(path))
     return token
-
-
-def load_receivers(path: Path | None) -> tuple[Receiver, ...]:
-    """Receivers of a YAML file or of all YAML files in a directory, with their secrets. Raises UsageError."""
-    if path is None:
-        return ()
-    files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
-    documents = [document for file in files for document in _documents(file)]
-    return tuple(_with_secret(spec) for spec in parse_receivers(documents))
-
-
-def _documents(path: Path) -> list[Any]:
-    try:
-        return list(yaml.safe_load_all(path.read_text("utf-8")))
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not YAML: {str(error).splitlines()[0]}", where=str(path)) from None
-
-
-def _with_secret(spec: ReceiverSpec) -> Receiver:
-    where = f"Receiver/{spec.name}"
-    if spec.secret_env:
-        secret = os.environb.get(spec.secret_env.encode())
-        if secret is None:
-            raise UsageError(f"the environment has no variable {spec.secret_env}", where=where)
-    else:
-        try:
-            secret = Path(spec.secret_file).read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot read {spec.secret_file}: {error.strerror}", where=where) from None
-    return Receiver(spec.name, spec.provider, spec.sources, (checked_secret(secret, spec.name),))

@@ -8,21 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 import yaml
 
 from reconciler.errors import UsageError
+from reconciler.gpu.users.hit import Hit, hit
+from reconciler.gpu.users.model import Census
+from reconciler.model.own import SERVICE_ACCOUNT
 from reconciler.model.path import Path
 from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.grant import Grant
+from reconciler.render.embedded_loader import load_embedded
 from reconciler.snapshot.model import Entry, SnapshotView
 from setscrew.fields import ANOTHER, changed
 from webhook.decision.decide import decide
 from webhook.decision.look import CURRENT
-from webhook.decision.types import Decision, Identity, Operation, Request
-
-_ACCOUNT: Final = "system:serviceaccount:"
+from webhook.decision.types import Decision, Identity, Operation, Request, Trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,9 @@ class Question:
 def asker(user: str, groups: Sequence[str] = ()) -> Identity:
     """The identity of that name as the API server authenticates it; the cluster's own have real credentials."""
     own: tuple[str, ...] = ()
-    if user.startswith(_ACCOUNT):
-        own = ("system:serviceaccounts", f"system:serviceaccounts:{user.removeprefix(_ACCOUNT).partition(':')[0]}")
+    if user.startswith(SERVICE_ACCOUNT):
+        namespace = user.removeprefix(SERVICE_ACCOUNT).partition(":")[0]
+        own = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
     return Identity(user, (*groups, *own, "system:authenticated"), "explain" if user.startswith("system:") else "")
 
 
@@ -59,9 +61,25 @@ def value(text: str) -> Tree:
     return text if isinstance(found, date | bytes) else found
 
 
-def answered(question: Question, snapshot: SnapshotView, grants: Sequence[Grant], now: float) -> Decision:
+def answered(
+    question: Question, snapshot: SnapshotView, grants: Sequence[Grant], now: float, census: Census | None = None
+) -> Decision:
     """What the admission server would answer at `now` (Unix seconds), Git being as the snapshot has it."""
-    return decide(_request(question), snapshot, now, look=CURRENT, grants=grants)
+    return decide(
+        *(_request(question), snapshot, now),
+        look=CURRENT,
+        grants=grants,
+        parse=load_embedded,
+        census=lambda: census,
+    )
+
+
+def concerned(question: Question, snapshot: SnapshotView) -> Hit | None:
+    """What the change would hit of GPU classes, or else all that the object defines; None where it defines none."""
+    request, ref = _request(question), question.entry.object.ref
+    now = ABSENT if request.object is None else request.object
+    found = hit(snapshot.rules, ref, request.old, now, load_embedded)
+    return found or hit(snapshot.rules, ref, request.old, ABSENT, load_embedded)
 
 
 def _request(question: Question) -> Request:
@@ -78,8 +96,7 @@ def _request(question: Question) -> Request:
         identity=question.identity,
         namespace=obj.ref.namespace,
         name=obj.ref.name,
-        object=changed(old, question.path, question.to) if question.path else None,
-        old=old,
+        objects=Trees(changed(old, question.path, question.to) if question.path else None, old),
     )
 
 

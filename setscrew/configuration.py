@@ -6,7 +6,7 @@ that a cluster would hold as objects. It belongs to whoever runs Setscrew, so it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +14,19 @@ from typing import Any, Final
 import yaml
 
 from reconciler.errors import UsageError
+from reconciler.gpu.mig_table import MigTable, parse_mig_table
 from reconciler.policy.model import Rules
 from reconciler.policy.parse import RULE_KINDS, parse_rules
 from reconciler.source.spec import GitSource, parse_source
 
 POLICY_KINDS: Final = ("DriftPolicy", *RULE_KINDS)
-KINDS: Final = (*POLICY_KINDS, "GitSource", "Receiver", "DriftGrant")
+MIG_PROFILES: Final = "MigProfiles"
+KINDS: Final = (*POLICY_KINDS, "GitSource", "Receiver", "DriftGrant", MIG_PROFILES)
+# Where Secrets lie below a directory of configuration, unless --secrets says otherwise.
+SECRETS: Final = "secrets"
 Document = tuple[str, Mapping[str, Any]]
+# Five times as fast, and each command begins with the shipped policies; text nested too deeply kills its process.
+_SHIPPED_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ def load(directory: Path | None) -> Configuration:
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"GitSource {min(twice)!r} is defined twice", where=str(directory))
     grants = tuple((place, document) for place, document in own if document.get("kind") == "DriftGrant")
-    return Configuration(parse_rules([*documents(builtin_policies()), *own]), sources, grants)
+    rules = parse_rules([*documents(builtin_policies()), *own])
+    return Configuration(replace(rules, mig_models=mig_table(more=own).models), sources, grants)
 
 
 def _source(place: str, document: Mapping[str, Any]) -> GitSource:
@@ -52,7 +59,7 @@ def _source(place: str, document: Mapping[str, Any]) -> GitSource:
 
 def load_rules(policy_directory: Path | None) -> Rules:
     """For `review --policy DIR`: the directory's policies in place of the built-in ones, with the built-in rules."""
-    builtin = parse_rules(documents(builtin_policies()))
+    builtin = replace(parse_rules(documents(builtin_policies())), mig_models=mig_table(policy_directory).models)
     if policy_directory is None:
         return builtin
     own = parse_rules(documents(policy_directory))
@@ -69,6 +76,16 @@ def load_rules(policy_directory: Path | None) -> Rules:
     )
 
 
+def mig_table(directory: Path | None = None, more: Iterable[Document] = ()) -> MigTable:
+    """The shipped MIG profiles, with those of `directory` and of `more` after them.
+
+    Raises UsageError naming file and field.
+    """
+    own = documents(directory) if directory is not None else ()
+    shipped = documents(builtin_policies() / "gpu" / "mig-profiles.yaml")
+    return parse_mig_table(one for one in (*shipped, *own, *more) if one[1].get("kind") == MIG_PROFILES)
+
+
 def builtin_policies() -> Path:
     """The shipped policies: beside the package in a wheel, at the top of a checkout."""
     here = Path(__file__).resolve().parent
@@ -79,11 +96,11 @@ def builtin_policies() -> Path:
 
 
 def documents(path: Path) -> Iterator[Document]:
-    """Each document of a YAML file, or of all YAML files below a directory, with its place."""
+    """Each document of a YAML file, or of all YAML files below a directory but its `secrets/`, with its place."""
     if not path.exists():
         raise UsageError("no such file or directory", where=str(path))
     files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
-    for file in files:
+    for file in (file for file in files if not file.is_relative_to(path / SECRETS)):
         for document in read(file):
             if not isinstance(document, Mapping):
                 raise UsageError("every document must be a mapping with apiVersion and kind", where=str(file))
@@ -97,7 +114,8 @@ def read(file: Path) -> list[Any]:
     """The documents of one YAML file, whatever they are. Raises UsageError."""
     try:
         text = file.read_text("utf-8")
-        return [document for document in yaml.safe_load_all(text) if document is not None]
+        loader = _SHIPPED_LOADER if file.is_relative_to(builtin_policies()) else yaml.SafeLoader
+        return [document for document in yaml.load_all(text, loader) if document is not None]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot be read: {error}", where=str(file)) from error
     except yaml.MarkedYAMLError as error:
@@ -105,3 +123,5 @@ def read(file: Path) -> list[Any]:
         raise UsageError(f"not YAML: {error.problem}", where=f"{file}:{line}") from error
     except yaml.YAMLError as error:
         raise UsageError(f"not YAML: {error}", where=str(file)) from error
+    except RecursionError as error:
+        raise UsageError("not YAML: nested too deeply", where=str(file)) from error

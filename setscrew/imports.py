@@ -14,12 +14,12 @@ from typing import Any, Final, Literal
 import yaml
 
 from reconciler.model.tree import dig
+from reconciler.policy.expression import names_of
+from reconciler.policy.jq import json_path
 from reconciler.policy.pattern import compiled
 
 Tool = Literal["argocd", "flux"]
 _CM: Final = "resource.customizations.ignoreDifferences."
-_SELECT: Final = re.compile(r"""\[\]\??\s*\|\s*select\(\s*\.(\w+)\s*==\s*("[^"]*")\s*\)\s*(?:\|\s*)?""")
-_REGEX: Final = re.compile(r"[\\^$+?()\[\]{}]")
 
 
 @dataclass(slots=True)
@@ -97,21 +97,13 @@ def _argo_entry(where: str, entry: Mapping[str, Any], rule: dict[str, Any], out:
     kind = rule["kinds"][0].rpartition("/")[2]
     paths = [*_strings(entry.get("jsonPointers"))]
     for expression in _strings(entry.get("jqPathExpressions")):
-        path = _jq(expression)
         try:
-            compiled(path)
-            paths.append(path)
-        except ValueError:
-            out.refuse(where, repr(expression), "a jq expression that is no plain path")
+            paths.append(json_path(expression))
+        except ValueError as error:
+            out.refuse(where, repr(expression), str(error))
     out.add(where, rule, paths, kind)
     for manager in _strings(entry.get("managedFieldsManagers")):
         out.add(where, {**rule, "manager": manager}, ["/**"], f"{kind}-{manager}")
-
-
-def _jq(expression: str) -> str:
-    """A path of jq as JSONPath: `.a[] | select(.name == "x") | .b` is `.a[?(@.name=="x")].b`."""
-    path = _SELECT.sub(r"[?(@.\1==\2)]", expression.strip())
-    return re.sub(r"\[\]\??", "[*]", re.sub(r'\.("[^"]*")', r"[\1]", path))
 
 
 def _embedded(where: str, text: Any, out: Imported) -> list[Mapping[str, Any]]:
@@ -153,10 +145,10 @@ def _target(target: Any) -> dict[str, Any]:
 
 def _words(target: Mapping[str, Any], key: str) -> list[str]:
     text = str(target.get(key) or "")
-    words = [word.replace(".*", "*") for word in text.removeprefix("^").removesuffix("$").split("|")] if text else []
-    if any(_REGEX.search(word) for word in words):
-        raise ValueError(f"{key} {text!r} is a regular expression that is no list of names")
-    return words
+    try:
+        return list(names_of(text))
+    except ValueError as error:
+        raise ValueError(f"{key} {text!r} {error}") from None
 
 
 def _kind(group: str, kind: str) -> str:

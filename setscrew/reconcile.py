@@ -6,39 +6,52 @@ Must not decide or compare: it only wires `reconciler.loop` to `webhook.registra
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import click
-
 from reconciler.cluster.api import ApiClient
+from reconciler.cluster.audit_log import AuditLog
 from reconciler.cluster.discovery import Discovery
 from reconciler.cluster.pace import DEFAULT, Rate
-from reconciler.errors import ClusterError
+from reconciler.gpu.users import published
+from reconciler.gpu.users.shrink import WATCHED
+from reconciler.limits import CANARY_SECONDS
 from reconciler.loop.forms import Forms
+from reconciler.loop.inventory import Declared, Inventory
+from reconciler.loop.reading import Reader
 from reconciler.loop.reconciler import Reconciler
+from reconciler.loop.ruling import Ruling
 from reconciler.loop.serve import Clockwork
 from reconciler.loop.sources import Sources
+from reconciler.loop.watching import Watching
+from reconciler.render import isolation
+from reconciler.render.cache import RenderCache
 from reconciler.render.spec import RenderTools
 from reconciler.snapshot.model import MemorySnapshot
+from reconciler.source.files import SecretFiles
+from reconciler.store.blind import StoredBlindLog
 from reconciler.store.schema_data import load_builtin
 from setscrew import configuration, grants, statedir
+from setscrew.adoption import adopting, cluster_secrets, kept_definitions
+from setscrew.certificates import Certificates
+from setscrew.registrar import Registrar
 from setscrew.store import open_store
-from webhook.decision.identity import CANONICALIZER
-from webhook.registration.apply import register, registered_now
-from webhook.registration.client import UrlClient
-from webhook.registration.configuration import build
+from setscrew.talk import tell
+from webhook.registration.places import never_asked
+from webhook.server.census import CensusFeed
 from webhook.server.feed import Feed
-from webhook.tls.files import ensure
+from webhook.tls.given import GivenFiles
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What `setscrew run` and `setscrew reconcile` are told. `webhook_url` "": nothing is registered.
 
-    `enforce`: sources that are new or watched are enforced from the start, whatever differs.
+    `enforce`: sources that are new or watched are enforced from the start, whatever differs. `adopt`: what other tools'
+    definitions in the cluster manage is guarded, too. `given`: certificates that others renew.
     """
 
     state_dir: Path
@@ -46,16 +59,24 @@ class Options:
     tools: RenderTools
     kubeconfig: str = ""
     canonicalizer_kubeconfig: str = ""
+    canary_kubeconfig: str = ""
+    canary_seconds: float = CANARY_SECONDS
+    api_audit_log: Path | None = None
     webhook_url: str = ""
     allow_local: bool = False
     scan_seconds: float = 30.0
     dry_runs: Rate = DEFAULT
     enforce: bool = False
+    adopt: bool = False
+    secrets_dir: Path | None = None
+    given: GivenFiles | None = None
 
 
 def run(options: Options) -> None:
     """Reconcile until SIGTERM or SIGINT. Raises SetscrewError for what cannot work at all."""
     clockwork = make(options)
+    if reason := isolation.missing():
+        say(f"renderers run without a network namespace of their own ({reason}): keep a network policy")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: clockwork.stop())
     clockwork.run()
@@ -69,9 +90,18 @@ def make(options: Options) -> Clockwork:
     dry_runs = ApiClient.load(options.canonicalizer_kubeconfig) if options.canonicalizer_kubeconfig else None
     builtin = load_builtin()
     state = open_store(state_dir)
+    blind = StoredBlindLog(state, say, _now)
     grants.take_configured(state, state_dir, config.grants, config.rules.grants, datetime.now(UTC).timestamp(), say)
+    certificates = Certificates(state_dir, options.webhook_url, say, options.given)
+    registrar = Registrar(client, state_dir, options.webhook_url, say, certificates, blind)
+    cache = RenderCache(state_dir / "renders")
+    files = SecretFiles(options.secrets_dir or options.config_dir / configuration.SECRETS)
+    secrets = cluster_secrets(client, files) if client is not None and options.adopt else files
+    discovery = Discovery(client, builtin) if client is not None else None
+    ruling = Ruling(configuration.mig_table(options.config_dir), (discovery or builtin).kind)
+    reader = Reader(options.tools, state_dir / "mirrors", options.allow_local, secrets, cache)
     reconciler = Reconciler(
-        sources=Sources(config.sources, options.tools, state_dir / "mirrors", allow_local=options.allow_local),
+        sources=Sources(config.sources, reader, ruling=ruling),
         forms=Forms(dry_runs, client, options.dry_runs),
         rules=config.rules,
         builtin=builtin,
@@ -79,8 +109,9 @@ def make(options: Options) -> Clockwork:
         snapshots=state_dir / "snapshots",
         state=state,
         client=client,
-        discovery=Discovery(client, builtin) if client is not None else None,
-        published=_registrar(options, state_dir, client),
+        discovery=discovery,
+        preparing=registrar.preparing,
+        published=registrar.published,
         say=say,
         current=_last(state_dir),
         enforce=options.enforce,
@@ -89,8 +120,54 @@ def make(options: Options) -> Clockwork:
         say(
             "no identity for dry-runs: objects keep their offline form, so defaults are guarded only as far as Git goes"
         )
-    git_seconds = min((source.interval for source in config.sources), default=300)
-    return Clockwork(reconciler, state_dir, options.scan_seconds, git_seconds)
+    clockwork = Clockwork(reconciler, state_dir, options.scan_seconds)
+    clockwork.census = CensusFeed(state_dir / published.FILE, time.time).current
+    clockwork.companions.append(partial(certificates.watch, changed=registrar.renewed))
+    blind.changed = clockwork.scan_soon
+    if client is not None:
+        watching = _watching(options, client, reconciler, blind)
+        registrar.user = watching.who
+        clockwork.companions.append(watching.run)
+    if discovery is not None:
+        inventory = _inventory(options, discovery, reconciler, state_dir / published.FILE)
+        ruling.live, ruling.prepare = inventory.live, inventory.prepare
+        clockwork.companions.append(inventory.run)
+    if options.adopt:
+        definitions = adopting(clockwork, config, state_dir, say, allow_local=options.allow_local)
+        definitions.begin(kept_definitions(state_dir))
+        clockwork.companions.append(definitions.run)
+    return clockwork
+
+
+def _watching(options: Options, client: ApiClient, reconciler: Reconciler, log: StoredBlindLog) -> Watching:
+    """Who watches over the guard itself: as an identity of its own, where there is one."""
+    return Watching(
+        reader=client,
+        canary_client=ApiClient.load(options.canary_kubeconfig) if options.canary_kubeconfig else None,
+        audit=AuditLog(options.api_audit_log) if options.api_audit_log else None,
+        snapshot=lambda: reconciler.current,
+        state=reconciler.state,
+        log=log,
+        say=say,
+        now=_now,
+        canary_seconds=options.canary_seconds,
+        unasked=never_asked,
+    )
+
+
+def _inventory(options: Options, discovery: Discovery, reconciler: Reconciler, path: Path) -> Inventory:
+    """Who uses GPU classes, with connections of its own: one a kind stays open."""
+    return Inventory(
+        client=ApiClient.load(options.kubeconfig, connections=len(WATCHED)),
+        discovery=discovery,
+        declared=lambda: Declared(reconciler.rules, reconciler.current, reconciler.sources.goods()),
+        path=path,
+        say=say,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _last(state_dir: Path) -> MemorySnapshot | None:
@@ -105,38 +182,6 @@ def _last(state_dir: Path) -> MemorySnapshot | None:
     return MemorySnapshot(tuple(last.entries()), *parts)
 
 
-def _registrar(options: Options, state_dir: Path, client: ApiClient | None) -> Callable[[MemorySnapshot], None]:
-    """Keeps the ValidatingWebhookConfiguration as the snapshot needs it, and the certificate fresh.
-
-    Written once a run; what somebody removes later stays away, or the off-switch would switch itself on again.
-    """
-    off = False
-
-    def registered(snapshot: MemorySnapshot) -> None:
-        nonlocal off
-        if client is None or not options.webhook_url:
-            return
-        certificate = ensure(state_dir / "tls", UrlClient(options.webhook_url).names, datetime.now(UTC))
-        guarded = [(entry.object.kind, entry.policy) for entry in snapshot.entries]
-        wanted = build(guarded, UrlClient(options.webhook_url), certificate.ca_bundle, CANONICALIZER)
-        try:
-            if statedir.registered_before(state_dir) and not registered_now(client):
-                if not off:
-                    say("the registration has been removed: nothing is refused until `setscrew register` puts it back")
-                off = True
-                return
-            outcome = register(client, wanted)
-        except ClusterError as error:
-            say(f"registration failed: {error}")
-        else:
-            off = False
-            statedir.note_registration(state_dir)
-            if outcome != "unchanged":
-                say(f"registration {outcome}: {len(wanted['webhooks'])} entries")
-
-    return registered
-
-
 def say(line: str) -> None:
     """One line of talk, on stderr."""
-    click.echo(f"{datetime.now(UTC):%H:%M:%S} reconciler: {line}", err=True)
+    tell(f"{datetime.now(UTC):%H:%M:%S} reconciler: {line}")

@@ -13,22 +13,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import click
-
 from reconciler.errors import UsageError
 from setscrew import configuration, statedir
-from setscrew.api_files import load_receivers
+from setscrew.api_files import RECONCILER_SOCKET
+from setscrew.certificates import Certificates, Clients, arguments, served, tried
+from setscrew.readiness import answers, listens
+from setscrew.receivers import load_receivers
 from setscrew.reconcile import Options
+from setscrew.talk import tell
 from webhook.parent import ends_with_parent
-from webhook.registration.client import UrlClient
 from webhook.settings import AdmissionSettings
-from webhook.tls.files import ensure
 
 RUN_FILE: Final = "run.json"
 _GRACE_SECONDS: Final = 15.0
@@ -36,15 +36,20 @@ _WATCH_SECONDS: Final = 0.2
 _SETTLED_SECONDS: Final = 10.0
 _EARLY_DEATHS: Final = 3
 _LONGEST_WAIT_SECONDS: Final = 30.0
+# There is no other replica to send anybody to, so only what is under way is waited for.
+_DRAIN_SECONDS: Final = 1.0
 _TOLD: Final = (2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where the two listeners answer."""
+    """Where the listeners answer, and how the admission server works. `metrics` None: there are none."""
 
     admission: tuple[str, int] = ("127.0.0.1", 8443)
     api: tuple[str, int] = ("127.0.0.1", 8080)
+    metrics: tuple[str, int] | None = ("127.0.0.1", 8444)
+    worker: str = "asgi"
+    clients: Clients = field(default_factory=Clients)
 
 
 @dataclass(slots=True)
@@ -52,15 +57,18 @@ class _Child:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    ready: Callable[[], bool]
     once: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
+    # In this life, and in any.
+    proven: bool = False
     settled: bool = False
     deaths: int = 0
     next_start: float = 0.0
 
     def start(self) -> None:
-        self.started, self.next_start = time.monotonic(), 0.0
+        self.started, self.next_start, self.proven = time.monotonic(), 0.0, False
         self.process = subprocess.Popen(
             [*self.command, *self.once],
             env={**os.environ, **self.environment},
@@ -72,9 +80,10 @@ class _Child:
         return self.process is not None and self.process.poll() is None
 
     def settle(self) -> None:
-        """It has lived long enough to have found all it needs; what kills it later will pass."""
-        if self.runs() and time.monotonic() - self.started > _SETTLED_SECONDS:
-            self.settled, self.deaths = True, 0
+        """It has lived a while, and works; what kills it later will pass. Long life alone may be a slow death."""
+        lived = time.monotonic() - self.started
+        if not self.proven and self.runs() and lived > _SETTLED_SECONDS and self.ready():
+            self.proven, self.settled, self.deaths = True, True, 0
             # Said at the start, and done: what was switched since then must survive a death.
             self.once = ()
 
@@ -142,12 +151,11 @@ def run(options: Options, listen: Listen) -> int:
     configuration.load(options.config_dir)
     load_receivers(options.config_dir)
     with statedir.locked(state_dir):
-        for what, address in (("admission", listen.admission), ("API", listen.api)):
-            _check_free(what, *address)
+        for what, address in (("admission", listen.admission), ("API", listen.api), ("metrics", listen.metrics)):
+            if address:
+                _check_free(what, *address)
         statedir.secret_key(state_dir)
-        ensure(state_dir / "tls", UrlClient(options.webhook_url).names, datetime.now(UTC))
-        # A person starts this, so it registers once more, whatever was switched off before.
-        statedir.forget_registration(state_dir)
+        Certificates(state_dir, options.webhook_url, _say, options.given).begin()
         _announce(options, listen, state_dir)
         return Supervisor(_children(options, listen, state_dir)).run()
 
@@ -162,7 +170,15 @@ def _announce(options: Options, listen: Listen, state_dir: Path) -> None:
 def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]:
     python = [sys.executable, "-m"]
     host, port = listen.admission
-    admission = AdmissionSettings.in_directory(state_dir, host=host, port=port, log_level="warning")
+    admission = replace(
+        AdmissionSettings.in_directory(
+            state_dir, host=host, port=port, metrics=listen.metrics, worker=listen.worker, log_level="warning"
+        ),
+        drain_seconds=_DRAIN_SECONDS,
+    )
+    given = options.given
+    certificate, key = (given.certificate, given.key) if given else (None, None)
+    admission = tried(served(admission, certificate, key, listen.clients), options.webhook_url, given)
     reconcile = [*python, "setscrew", "reconcile", "--state", str(state_dir), "--config", str(options.config_dir)]
     reconcile += ["--helm", str(options.tools.helm), "--kubectl", str(options.tools.kubectl)]
     reconcile += ["--webhook-url", options.webhook_url, "--scan-interval", str(options.scan_seconds)]
@@ -172,6 +188,12 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]
     reconcile += (
         ["--canonicalizer-kubeconfig", options.canonicalizer_kubeconfig] if options.canonicalizer_kubeconfig else []
     )
+    reconcile += ["--canary-kubeconfig", options.canary_kubeconfig] if options.canary_kubeconfig else []
+    reconcile += ["--canary-interval", str(options.canary_seconds)]
+    reconcile += ["--api-audit-log", str(options.api_audit_log)] if options.api_audit_log else []
+    reconcile += arguments(options.given)
+    reconcile += ["--adopt"] if options.adopt else []
+    reconcile += ["--secrets", str(options.secrets_dir)] if options.secrets_dir else []
     reconcile += ["--allow-local-sources"] if options.allow_local else []
     api = [
         *python,
@@ -185,9 +207,20 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]
     ]
     api += ["--receivers", str(options.config_dir), "--log-level", "warning"]
     return [
-        _Child("admission server", [*python, "webhook.server"], admission.environment()),
-        _Child("API server", api, {}),
-        _Child("reconciler", reconcile, {}, once=["--enforce"] if options.enforce else []),
+        _Child(
+            "admission server",
+            [*python, "webhook.server"],
+            admission.environment(),
+            partial(answers, *listen.admission, tls=True),
+        ),
+        _Child("API server", api, {}, partial(answers, *listen.api, tls=False)),
+        _Child(
+            "reconciler",
+            reconcile,
+            {},
+            partial(listens, state_dir / RECONCILER_SOCKET),
+            once=["--enforce"] if options.enforce else [],
+        ),
     ]
 
 
@@ -205,4 +238,4 @@ def _check_free(what: str, host: str, port: int) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(f"setscrew: {line}", err=True)
+    tell(f"setscrew: {line}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +19,17 @@ import click
 from flask import Flask
 
 from reconciler.errors import SetscrewError
-from reconciler.store import decisions, deliveries, findings, sources
-from reconciler.store.state import State
-from setscrew.api_files import RECONCILER_SOCKET, ensure_token, load_receivers, write_address
+from reconciler.limits import API_NICENESS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
+from reconciler.store import blind, decisions, deliveries, findings, guarded, sources
+from reconciler.store.state import State, hurried
+from setscrew.api_files import RECONCILER_SOCKET, ensure_token, write_address
+from setscrew.receivers import ReceiverFiles, load_receivers
 from setscrew.store import open_store
 from webhook.api.app import create_api_app
-from webhook.api.configuration import Receiver
+from webhook.api.configuration import ReceiverSpec
 from webhook.api.listener import bind, serve, url_of
 from webhook.api.poke import poke
-from webhook.api.ports import ApiSettings, Observed
+from webhook.api.ports import ApiSettings, Blindness, Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,16 @@ class StoredState:
         """See ApiState."""
         return decisions.read_decisions(self.state, filters, limit)
 
+    def guarded(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
+        """See ApiState."""
+        return guarded.read_guarded(self.state, filters, limit)
+
+    def blindness(self, limit: int) -> Blindness:
+        """See ApiState."""
+        spans, total = blind.read_blind(self.state, limit)
+        slipped, slipped_total = blind.read_slipped(self.state, limit)
+        return Blindness(tuple(spans), total, tuple(slipped), slipped_total, blind.read_watches(self.state))
+
     def seen(self, receiver: str, delivery: str) -> bool:
         """See ApiState."""
         return deliveries.seen_delivery(self.state, receiver, delivery)
@@ -69,10 +82,17 @@ class StoredState:
         deliveries.note_delivery(self.state, receiver, delivery, result, now)
 
 
-def make_app(state_dir: Path, token: bytes, receivers: tuple[Receiver, ...] = (), cluster: str = "default") -> Flask:
-    """The app over a state directory; opens the store, so call it after a fork. Raises StoreError."""
-    state = open_store(state_dir, cluster)
-    settings = ApiSettings(token=token, now=lambda: datetime.now(UTC), receivers=receivers, cluster=cluster)
+def make_app(state_dir: Path, token: bytes, specs: tuple[ReceiverSpec, ...] = (), cluster: str = "default") -> Flask:
+    """The app over a state directory; opens the store, so call it after a fork. Raises StoreError or UsageError."""
+    # A push is answered within a second, whoever is writing; reading waits for nobody.
+    state = hurried(open_store(state_dir, cluster), PUSH_STORE_SECONDS)
+    settings = ApiSettings(
+        token=token,
+        now=lambda: datetime.now(UTC),
+        receivers=ReceiverFiles(specs),
+        cluster=cluster,
+        push_body_bytes=max((spec.body_bytes for spec in specs), default=PUSH_BODY_BYTES),
+    )
     return create_api_app(StoredState(state), settings, functools.partial(poke, state_dir / RECONCILER_SOCKET))
 
 
@@ -85,6 +105,7 @@ def run(state_dir: Path, host: str, port: int, receivers_path: Path | None = Non
     # Opened once here, so that a damaged store is one clear line and not a worker that dies again and again.
     open_store(state_dir).close()
     write_address(state_dir, url_of(listener))
+    os.nice(API_NICENESS)
     serve(listener, functools.partial(make_app, state_dir, token, receivers), log_level=log_level)
 
 

@@ -14,7 +14,6 @@ from reconciler.errors import StoreError
 from reconciler.loop.serve import DECISIONS_SOCKET, REFRESH_SOCKET
 
 KEY_FILE: Final = "secret-values.key"
-REGISTERED_FILE: Final = "registered"
 _KEY_BYTES: Final = 32
 # sun_path of Linux's sockaddr_un (unix(7)) with its closing zero.
 _SOCKET_PATH_BYTES: Final = 107
@@ -53,24 +52,6 @@ def write(path: Path, text: str) -> None:
         path.write_text(text + "\n")
     except OSError as error:
         raise _unwritable(path.parent, error) from error
-
-
-def registered_before(directory: Path) -> bool:
-    """Whether this run has registered already: what is gone since then was taken away by somebody."""
-    return (directory / REGISTERED_FILE).exists()
-
-
-def note_registration(directory: Path) -> None:
-    """This run has registered. Raises StoreError."""
-    write(directory / REGISTERED_FILE, "registered")
-
-
-def forget_registration(directory: Path) -> None:
-    """A new run has not registered yet. Raises StoreError."""
-    try:
-        (directory / REGISTERED_FILE).unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(directory, error) from error
 
 
 def _take(descriptor: int, directory: Path) -> None:

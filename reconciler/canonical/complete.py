@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from reconciler.canonical.items import item_key
 from reconciler.model.path import Path, field_name
-from reconciler.model.tree import ABSENT, Tree
+from reconciler.model.tree import ABSENT, CONTAINERS, Tree
 from reconciler.schema.fill import CUSTOM, Known
 from reconciler.schema.types import PLAIN, TypeNode
 
@@ -73,7 +73,8 @@ class _Work:
             else:
                 if each is not None and each.scalar == "string" and not isinstance(declared, str):
                     self.invalid.append(f"{'.'.join(_names((*path, key)))}: not a string, the API server refuses it")
-                stored, filled = self.value(declared, below or PLAIN, (*path, key))
+                is_leaf = not isinstance(declared, CONTAINERS)
+                stored, filled = (declared, None) if is_leaf else self.value(declared, below or PLAIN, (*path, key))
                 if known is not None and _dropped(key, stored, below or PLAIN, known):
                     # Declared, and stored as absent: so it must stay. An empty map declares none of its keys.
                     if not isinstance(stored, dict):
@@ -91,8 +92,10 @@ class _Work:
         added = {}
         for name, rules in known.fill.items():
             if out.get(name) is None and not (name in known.nullable and name in declared):
-                rule = next((rule for rule in rules if rule.holds(out, self.kind)), None)
-                added[name] = rule.filled(out) if rule is not None else ABSENT
+                for rule in rules:
+                    if rule.holds(out, self.kind):
+                        added[name] = rule.filled(out)
+                        break
         for name, value in added.items():
             if value is not ABSENT:
                 # The default of a custom resource is completed like declared content; a learned one is whole.

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from reconciler.canonical import versions
 from reconciler.canonical.complete import complete
 from reconciler.canonical.filled import filled, united, with_nulls
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.items import item_key
 from reconciler.canonical.masks import ANYTHING, allocated_paths, hidden_paths, masks_for, without, without_extras
 from reconciler.canonical.volatile import is_bookkeeping, is_secret, live_form, not_base64, strip
+from reconciler.embedded.document import documents_in
+from reconciler.embedded.parser import Parser, read_json
 from reconciler.errors import RenderError
 from reconciler.model.objects import RenderedObject
 from reconciler.model.path import field_name, unescaped
@@ -36,7 +39,8 @@ _METADATA = ("name", "namespace", "labels", "annotations", "finalizers", "ownerR
 class Context:
     """What canonicalization needs beside the object. `namespace` is that of namespaced objects that name none.
 
-    `guess`: a kind that nobody knows is taken as it is written, which says less than a schema would.
+    `guess`: a kind that nobody knows is taken as it is written, which says less than a schema would. `parse` reads
+    documents inside strings.
     """
 
     catalog: Catalog
@@ -44,6 +48,7 @@ class Context:
     secret_key: bytes
     namespace: str = "default"
     guess: bool = False
+    parse: Parser = read_json
 
 
 class UnknownKindError(RenderError):
@@ -67,8 +72,10 @@ class InvalidManifestError(RenderError):
 def located(rendered: RenderedObject, context: Context) -> tuple[RenderedObject, KindInfo]:
     """The object with its namespace settled (defaulted, or dropped where the kind has none), and its kind.
 
+    Where the cluster no longer serves its version, it comes in one that is served, if the way there is known.
     Raises UnknownKindError.
     """
+    rendered = _served(rendered, context.catalog)
     group, version = split_api_version(rendered.api_version)
     kind = context.catalog.kind(group, version, rendered.ref.kind)
     served = context.catalog.served_as(group, rendered.ref.kind) if kind is None else ()
@@ -90,6 +97,17 @@ def located(rendered: RenderedObject, context: Context) -> tuple[RenderedObject,
     return rendered.with_namespace(namespace), kind
 
 
+def _served(rendered: RenderedObject, catalog: Catalog) -> RenderedObject:
+    group, version = split_api_version(rendered.api_version)
+    kind = rendered.ref.kind
+    served = catalog.versions(group, kind) if versions.knows(group, kind) else frozenset()
+    if not served or version in served:
+        return rendered
+    found = (versions.converted(rendered.tree, f"{group}/{one}") for one in sorted(served))
+    tree = next((one for one in found if one is not None), None)
+    return rendered if tree is None else replace(rendered, tree=tree, written_as=rendered.api_version)
+
+
 def manifest(rendered: RenderedObject) -> Tree:
     """What a client would send: the located object without status and server-owned metadata. Holds Secrets in clear."""
     return without_nulls(strip(rendered.tree))
@@ -107,10 +125,18 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
     content = {key: value for key, value in declared.items() if key not in _IDENTITY}
     done = complete(content, types, kind.name)
     masks = (
-        *masks_for(ref, declared, types, context.rules.masks, replicas_path=kind.replicas_path),
+        *masks_for(
+            ref,
+            declared,
+            types,
+            context.rules.masks,
+            source=rendered.provenance.source,
+            replicas_path=kind.replicas_path,
+        ),
         *_generated(rendered, declared, types),
     )
     content = without(done.tree, (*hidden_paths(masks), *allocated_paths(masks, declared)), types)
+    documents, remarks = documents_in(content, kind.name, context.parse)
     return CanonicalObject(
         ref,
         kind,
@@ -120,11 +146,18 @@ def canonicalize(rendered: RenderedObject, context: Context) -> CanonicalObject:
         rendered.provenance,
         masks=masks,
         types=types,
-        notes=tuple(done.remarks),
+        notes=(*_migrated(rendered), *done.remarks, *remarks),
         invalid=(*done.invalid, *not_base64(rendered.tree)),
         dropped={} if is_secret(rendered.tree) else done.dropped,  # may be what was meant as `data`, in clear
         semantics=context.catalog.semantics(kind.group, kind.version, kind.kind),
+        documents=documents,
     )
+
+
+def _migrated(rendered: RenderedObject) -> tuple[str, ...]:
+    if not rendered.written_as:
+        return ()
+    return (f"{rendered.written_as} is no longer served: judged as {rendered.api_version}",)
 
 
 def _generated(rendered: RenderedObject, declared: Tree, types: TypeNode) -> Iterator[Mask]:
@@ -150,6 +183,7 @@ def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], con
     want = {key: offline.want[key] for key in _IDENTITY} | made
     said = {key: value for key, value in offline.want.items() if key != "metadata"}
     notes = tuple(f"/{key}: the API server does not store it" for key in _unknown(said, want))
+    documents, remarks = documents_in(want, offline.kind.name, context.parse)
     return replace(
         offline,
         want=want,
@@ -157,7 +191,8 @@ def confirm(offline: CanonicalObject, answer: Tree, volatile: Iterable[str], con
         confidence="server",
         reason="",
         masks=masks,
-        notes=notes,
+        notes=(*notes, *remarks),
+        documents=documents,
     )
 
 

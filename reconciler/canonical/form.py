@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reconciler.embedded.document import Document
 from reconciler.model.objects import Provenance
 from reconciler.model.ref import KindInfo, ObjectRef
-from reconciler.model.tree import Tree
+from reconciler.model.tree import Tree, child
 from reconciler.policy.model import Condition, Subject
 from reconciler.schema.semantics import NOTHING_SAID, Semantics
 from reconciler.schema.types import PLAIN, TypeNode
@@ -65,7 +66,7 @@ class CanonicalObject:
     `filled` marks the part of `want` that Git does not declare (defaults, trusted mutations); the rest is declared.
     Secret values in `want` are keyed hashes (`hmac:<hex>`), never bytes. `invalid` says why the API server will refuse
     the manifest; it never leaves this process. `dropped` holds declared fields that no schema knows, by path (names,
-    and items as FieldsV1 spells them), of Secrets none.
+    and items as FieldsV1 spells them), of Secrets none. `documents` are those inside strings of `want`, by place.
     """
 
     ref: ObjectRef
@@ -82,3 +83,9 @@ class CanonicalObject:
     semantics: Semantics = field(default=NOTHING_SAID, compare=False)
     invalid: tuple[str, ...] = field(default=(), compare=False)
     dropped: Mapping[tuple[str, ...], Tree] = field(default_factory=dict, compare=False)
+    documents: Mapping[tuple[str, ...], Document] = field(default_factory=dict, compare=False)
+
+    @property
+    def metadata(self) -> Tree:
+        """What Git declares of metadata; ABSENT for nothing."""
+        return child(self.want, "metadata")

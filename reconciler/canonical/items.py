@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from reconciler.model.path import ItemKey, field_name
-from reconciler.model.tree import Tree
+from reconciler.model.tree import CONTAINERS, Tree
 from reconciler.schema.types import TypeNode
 
 Items = Mapping[ItemKey, Tree]
-_CONTAINERS: Final = (dict, list)
 
 
 def keyed(items: list[Tree], node: TypeNode) -> Items | None:
@@ -46,7 +44,7 @@ def item_key(item: Tree, node: TypeNode) -> ItemKey | None:
     pairs, defaults = [], node.defaults
     for name in node.keys:
         value = item[name] if name in item else defaults.get(name)
-        if value is None or isinstance(value, _CONTAINERS):
+        if value is None or isinstance(value, CONTAINERS):
             return None
         pairs.append((name, value))
     return ItemKey(tuple(pairs))

@@ -15,7 +15,7 @@ from reconciler.canonical.form import Mask
 from reconciler.canonical.items import item_key, item_name
 from reconciler.model.path import ItemKey, field_name, split_pattern
 from reconciler.model.ref import ObjectRef
-from reconciler.model.tree import ABSENT, Tree, child
+from reconciler.model.tree import ABSENT, CONTAINERS, Tree, child
 from reconciler.policy.model import Condition, MaskRule
 from reconciler.policy.pattern import REPLICAS, item_values
 from reconciler.policy.select import any_kind
@@ -32,13 +32,19 @@ _SEQUENCE: Final = 0x30
 
 
 def masks_for(
-    ref: ObjectRef, declared: Tree, types: TypeNode, rules: Iterable[MaskRule], *, replicas_path: str = ""
+    ref: ObjectRef,
+    declared: Tree,
+    types: TypeNode,
+    rules: Iterable[MaskRule],
+    *,
+    source: str = "",
+    replicas_path: str = "",
 ) -> tuple[Mask, ...]:
-    """The masks of one object: each rule's paths, as far as its conditions hold there."""
+    """The masks of one object that `source` declares: each rule's paths, as far as its conditions hold there."""
     return tuple(
         replace(mask, path=path)
         for rule in rules
-        if _concerns(rule, ref, declared)
+        if _concerns(rule, ref, source, declared)
         for mask in (_mask(rule, ref),)
         for pattern in rule.paths
         if (place := replicas_path if pattern == REPLICAS else pattern)
@@ -125,11 +131,12 @@ def _drop_extras(tree: Tree, declared: Tree, mask: Mask, path: MaskPath, node: T
     return {**tree, head: _drop_extras(tree[head], said_below, mask, rest, node.at(head))}
 
 
-def _concerns(rule: MaskRule, ref: ObjectRef, declared: Tree) -> bool:
+def _concerns(rule: MaskRule, ref: ObjectRef, source: str, declared: Tree) -> bool:
     return (
         any_kind(rule.kinds, ref.group, ref.kind)
         and _one_of(rule.names, ref.name)
         and _one_of(rule.namespaces, ref.namespace)
+        and _one_of(rule.sources, source)
         and (rule.when != "aggregated" or child(declared, "aggregationRule") is not ABSENT)
     )
 
@@ -163,7 +170,7 @@ def _fits_at(pointer: str, patterns: tuple[str, ...], value: Tree) -> bool:
             value = child(value, token)
     if ANYTHING in patterns:
         return value is not ABSENT and value not in (None, {}, [])
-    if value is ABSENT or isinstance(value, dict | list):
+    if value is ABSENT or isinstance(value, CONTAINERS):
         return False
     text = value if isinstance(value, str) else json.dumps(value)
     return any(plausible_ca(value) if pattern == _CA else fnmatchcase(text, pattern) for pattern in patterns)

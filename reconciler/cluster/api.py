@@ -6,7 +6,7 @@ Bodies are plain JSON trees: typed models would drop fields that this client's v
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from kubernetes.config.config_exception import ConfigException
 
 from reconciler.cluster.status import api_error, warnings_of
 from reconciler.errors import ClusterError, UnreachableError
-from reconciler.limits import API_CONNECT_SECONDS, API_CONNECTIONS, API_SECONDS
+from reconciler.limits import API_CONNECT_SECONDS, API_CONNECTIONS, API_ERROR_BYTES, API_SECONDS
 from reconciler.model.tree import Tree
 
 Query = Mapping[str, str | int | bool]
@@ -28,11 +28,12 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer with status below 400; `warnings` are the texts of its Warning headers."""
+    """An answer with status below 400; `warnings` are the texts of its Warning headers, `date` is its Date header."""
 
     status: int
     body: Tree
     warnings: tuple[str, ...] = ()
+    date: str = ""
 
 
 class ApiClient:
@@ -41,8 +42,10 @@ class ApiClient:
     Errors: `UnreachableError` where nothing answers, `ApiError` where the API server refuses.
     """
 
-    def __init__(self, configuration: Configuration, *, impersonate: str = "") -> None:
-        configuration.connection_pool_maxsize = API_CONNECTIONS
+    def __init__(
+        self, configuration: Configuration, *, impersonate: str = "", connections: int = API_CONNECTIONS
+    ) -> None:
+        configuration.connection_pool_maxsize = connections
         configuration.retries = False
         self._configuration = configuration
         self._pool = _pool(configuration)
@@ -51,12 +54,14 @@ class ApiClient:
         self.server = str(configuration.host).rstrip("/")
 
     @classmethod
-    def load(cls, kubeconfig: str = "", context: str = "", *, impersonate: str = "") -> ApiClient:
+    def load(
+        cls, kubeconfig: str = "", context: str = "", *, impersonate: str = "", connections: int = API_CONNECTIONS
+    ) -> ApiClient:
         """The client of a kubeconfig ("" means its usual places), else that of the pod that this runs in.
 
-        Raises `ClusterError` where neither gives usable settings.
+        It keeps up to `connections` open. Raises `ClusterError` where neither gives usable settings.
         """
-        return cls(_configuration(kubeconfig, context), impersonate=impersonate)
+        return cls(_configuration(kubeconfig, context), impersonate=impersonate, connections=connections)
 
     def request(
         self,
@@ -92,7 +97,22 @@ class ApiClient:
         raw = self._exchange(method, self.server + path + _query(query), data, headers)
         if raw.status >= 300:
             raise api_error(method, path, raw.status, raw.headers, raw.data)
-        return Response(raw.status, _json(raw.data, path), warnings_of(raw.headers))
+        date = raw.headers.get("Date") or ""
+        return Response(raw.status, _json(raw.data, path), warnings_of(raw.headers), date)
+
+    def lines(self, path: str, query: Query | None = None, *, accept: str = "*/*") -> Iterator[bytes]:
+        """The lines of a GET as they come, so that an answer of any size stays small here; errors as `send`."""
+        headers = {**self._credentials(), "Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "setscrew"}
+        url = self.server + path + _query(query)
+        try:
+            with self._pool.request(
+                "GET", url, headers=headers, timeout=self._timeout, retries=False, redirect=False, preload_content=False
+            ) as raw:
+                if raw.status >= 300:
+                    raise api_error("GET", path, raw.status, raw.headers, raw.read(API_ERROR_BYTES))
+                yield from raw
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _unreachable(self.server, error) from None
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -22,9 +22,6 @@ from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import Tree
 
-CANONICALIZER: Final = "system:serviceaccount:setscrew-system:setscrew-canonicalizer"
-"""The identity that dry-runs; a policy refuses everything else from it, and our webhook leaves it out."""
-
 Pair = tuple[RenderedObject, KindInfo]
 ProgressCallback = Callable[[int, int], None]
 

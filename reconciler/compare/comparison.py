@@ -15,16 +15,18 @@ from reconciler.canonical.engine import GENERATED, VOLATILE
 from reconciler.canonical.form import CanonicalObject, Mask
 from reconciler.canonical.masks import hides
 from reconciler.compare.blame import blame
-from reconciler.compare.equal import Blank, Reading, blank
+from reconciler.compare.equal import Blank, Reading, blank, same, touched
+from reconciler.compare.inside import opened
 from reconciler.compare.masking import build, covers
-from reconciler.compare.place import CONFIRMED, UNKNOWN, Finding, Place
+from reconciler.compare.metadata import CONTENT_META, metadata_findings
+from reconciler.compare.place import UNKNOWN, Finding, Inside, Place, named
 from reconciler.compare.stored import want_of
-from reconciler.compare.walk import settled, walk
+from reconciler.compare.walk import walk
+from reconciler.embedded.opaque import DRA, with_defaults
+from reconciler.embedded.parser import Parser, read_json
 from reconciler.limits import COMPARED_CHANGES
 from reconciler.model.path import Path, pointer, readable
-from reconciler.model.tree import ABSENT, Tree, child, dig
-from reconciler.schema.semantics import Semantics
-from reconciler.schema.types import PLAIN
+from reconciler.model.tree import ABSENT, Tree, child
 
 Op = Literal["add", "remove", "replace"]
 Klass = Literal["changed", "missing", "extra", "default-overridden", "order"]
@@ -32,12 +34,15 @@ HiddenClass = Literal["generated", "allocated", "hidden-by-rule"]
 _HIDDEN_CLASS: Final[dict[str, HiddenClass]] = {GENERATED: "generated", VOLATILE: "generated"}
 # How the tools of people name themselves in managedFields.
 _PEOPLE: Final = ("kubectl", "Mozilla", "curl", "k9s", "Lens", "octant", "headlamp", "rancher-dashboard")
-_CONTENT_META = ("labels", "annotations", "finalizers", "ownerReferences")
+_AROUND: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One drifted path. `op` is what was done to live seen from desired; ABSENT stands for no value."""
+    """One drifted path. `op` is what was done to live seen from desired; ABSENT stands for no value.
+
+    `inside`: both values are those of a place in the document that the string at `path` holds.
+    """
 
     path: str
     op: Op
@@ -46,6 +51,12 @@ class Change:
     klass: Klass
     place: Path
     field: str
+    inside: Inside | None = None
+
+    @property
+    def embedded(self) -> str:
+        """The pointer into the document inside the string; "" for none."""
+        return "" if self.inside is None else self.inside.pointer
 
 
 # Says that more differs than is listed: never silently the same, whatever policies leave out of the list.
@@ -91,15 +102,24 @@ class Comparison:
 
 
 def compare(
-    canonical: CanonicalObject, live: Tree, managed_fields: Tree = None, *, undeclared: bool = True
+    canonical: CanonicalObject,
+    live: Tree,
+    managed_fields: Tree = None,
+    *,
+    undeclared: bool = True,
+    parse: Parser = read_json,
 ) -> Comparison:
     """Compare with a live object that `live_form` has normalized; order of changes is deterministic.
 
     `managed_fields` are those of the live object: some rules ask who wrote a field, none says that it is drift.
-    `undeclared`: what Git does not declare counts; False where a policy leaves it to others.
+    `undeclared`: what Git does not declare counts; False where a policy leaves it to others. `parse` reads documents
+    inside strings, which are compared as text where it cannot.
     """
     drifted, hidden, undecided = list[Finding](), list[Hidden](), list[Finding]()
-    for finding in findings(canonical, UNKNOWN, live, learns=True):
+    as_text = list[str]()
+    for finding in findings(canonical, UNKNOWN, live, learns=True, parse=parse):
+        if finding.note:
+            as_text.append(f"{readable(finding.path)}: {finding.note}")
         if (ruled := _ruled(finding, canonical, managed_fields)) is not None:
             hidden += ruled
         elif finding.want is ABSENT and not undeclared:
@@ -114,9 +134,10 @@ def compare(
     changes, doubts = (
         tuple(_change(one, canonical.want, live) for one in some[:COMPARED_CHANGES]) for some in (drifted, undecided)
     )
+    remarks = (*canonical.notes, *as_text)
     if len(drifted) > COMPARED_CHANGES:
-        return Comparison((WHOLE, *changes), tuple(hidden), (*canonical.notes, _NOT_LISTED), doubts)
-    return Comparison(changes, tuple(hidden), canonical.notes, doubts)
+        return Comparison((WHOLE, *changes), tuple(hidden), (*remarks, _NOT_LISTED), doubts)
+    return Comparison(changes, tuple(hidden), remarks, doubts)
 
 
 def _ruled(finding: Finding, canonical: CanonicalObject, managed_fields: Tree) -> list[Hidden] | None:
@@ -162,12 +183,37 @@ def _of_its_writer(finding: Finding, canonical: CanonicalObject, managed_fields:
     return next((mask for mask in fitting if hides(mask, finding.want, finding.now)), None)
 
 
-def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool = False) -> Iterator[Finding]:
+def concerned(declared: Tree, was: Tree, now: Tree) -> bool:
+    """False where a change from `was` to `now` has no findings, whatever is wanted: only free metadata changes.
+
+    `declared` is the metadata of the canonical form, of which nothing else needs to be known here.
+    """
+    if any(key not in _AROUND for key in touched({**was, **now}, was, now)):
+        return True
+    before, after = _map(child(was, "metadata")), _map(child(now, "metadata"))
+    names = (name for name in CONTENT_META if name in _map(declared))
+    return any(not _kept(declared[name], before.get(name, ABSENT), after.get(name, ABSENT)) for name in names)
+
+
+def _kept(declared: Tree, was: Tree, now: Tree) -> bool:
+    if was is now:
+        return True
+    if isinstance(declared, dict):
+        return all(same(child(was, key), child(now, key)) for key in declared)
+    return same(was, now)
+
+
+def findings(
+    canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool = False, parse: Parser = read_json
+) -> Iterator[Finding]:
     """Content findings (all but metadata), then those of held metadata. `was` may be UNKNOWN.
 
     `learns`: what is known of the API server counts too. Without it nothing that no server has confirmed is sure, since
-    a doubt must not refuse anyone.
+    a doubt must not refuse anyone. `parse` reads documents inside strings.
     """
+    if canonical.kind.group == DRA:
+        want, was, now = with_defaults(canonical.kind.kind, canonical.want, was, now)
+        canonical = replace(canonical, want=want)
     types, offline = canonical.types, canonical.confidence == "offline"
     reading = Reading(
         offline,
@@ -177,70 +223,31 @@ def findings(canonical: CanonicalObject, was: Tree, now: Tree, *, learns: bool =
         kind=canonical.kind.name,
         compares=learns,
     )
-    masks = build(canonical.masks)
-    root = Place((), types, canonical.filled or None, masks, reading.at(types))
-    want = want_of(canonical, was, now) if canonical.dropped else canonical.want
-    keys = [key for key in dict.fromkeys([*want, *_keys(now), *_keys(was)]) if _is_content(key)]
-    for key in keys:
-        old = UNKNOWN if was is UNKNOWN else child(was, key)
-        yield from walk(root.below(key, root.node.at(key)), child(want, key), old, child(now, key))
+    root = Place((), types, canonical.filled or None, build(canonical.masks), reading.at(types))
+    content = _content_findings(canonical, was, now, root)
+    yield from opened(content, canonical.documents, parse, compares=learns) if canonical.documents else content
     yield from metadata_findings(canonical, was, now, root)
 
 
-def metadata_findings(canonical: CanonicalObject, was: Tree, now: Tree, root: Place) -> Iterator[Finding]:
-    """Declared labels, annotations, finalizers and owners that are not as declared; keys that must not be there."""
-    above = Place((), root.node, root.filled, root.masks, CONFIRMED).below("metadata", PLAIN)
-    wanted, present = child(canonical.want, "metadata"), child(now, "metadata")
-    for name in _CONTENT_META:
-        want, after = child(wanted, name), child(present, name)
-        if want is ABSENT and after is ABSENT:
+def _content_findings(canonical: CanonicalObject, was: Tree, now: Tree, root: Place) -> Iterator[Finding]:
+    want = want_of(canonical, was, now) if canonical.dropped else canonical.want
+    for key in {**_map(want), **_map(now), **_map(was)}:
+        if key in _AROUND:
             continue
-        place = above.below(name, PLAIN)
-        old = UNKNOWN if was is UNKNOWN else dig(was, "metadata", name)
-        if settled(place, want, old, after):
-            continue
-        if root.reading.compares and name in ("labels", "annotations"):
-            yield from _protected(place, want, after, canonical.semantics)
-        found = _held_keys(place, want, old, after) if isinstance(want, dict) else _held_items(place, want, old, after)
-        mask = above.mask(want, after) or place.mask(want, after)
-        yield from found if mask is None else (replace(one, verdict="masked", mask=mask) for one in found)
+        wanted, after = child(want, key), child(now, key)
+        old = UNKNOWN if was is UNKNOWN else child(was, key)
+        place = root.below(key, canonical.types.at(key))
+        if not (_created(place, wanted, after) if old is UNKNOWN else same(old, after)):
+            yield from walk(place, wanted, old, after)
 
 
-def _protected(place: Place, want: Tree, now: Tree, semantics: Semantics) -> Iterator[Finding]:
-    """Undeclared keys that change what the object means to the cluster, such as a level of Pod security."""
-    for key in now if isinstance(now, dict) else ():
-        if child(want, key) is ABSENT and semantics.protects(key):
-            yield place.below(key, PLAIN).finding("extra", ABSENT, UNKNOWN, now[key])
+def _created(place: Place, want: Tree, now: Tree) -> bool:
+    """True where all of a new object is as wanted here, and no rule hides just this."""
+    return (place.masks is None or not place.masks.masks) and same(want, now)
 
 
-def _held_keys(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
-    for key, value in want.items():
-        old, present = UNKNOWN if was is UNKNOWN else child(was, key), child(now, key)
-        if not settled(place, value, old, present):
-            yield from walk(place.below(key, PLAIN), value, old, present)
-
-
-def _held_items(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
-    present = now if isinstance(now, list) else []
-    before = was if isinstance(was, list) else []
-    for index, value in enumerate(want if isinstance(want, list) else ()):
-        if not _holds(present, value) and (was is UNKNOWN or _holds(before, value)):
-            yield place.below(index, PLAIN).finding("missing", value, was, ABSENT)
-
-
-def _holds(items: list[Tree], wanted: Tree) -> bool:
-    """An owner is known by kind and name: its uid is the cluster's own."""
-    if isinstance(wanted, dict):
-        return any(isinstance(i, dict) and all(i.get(k) == wanted.get(k) for k in ("kind", "name")) for i in items)
-    return wanted in items
-
-
-def _keys(tree: Tree) -> list[str]:
-    return list(tree) if isinstance(tree, dict) else []
-
-
-def _is_content(key: str) -> bool:
-    return key not in ("apiVersion", "kind", "metadata", "status")
+def _map(tree: Tree) -> dict[str, Tree]:
+    return tree if isinstance(tree, dict) else {}
 
 
 def _change(finding: Finding, desired: Tree, live: Tree) -> Change:
@@ -250,6 +257,7 @@ def _change(finding: Finding, desired: Tree, live: Tree) -> Change:
         klass = "extra"
     if finding.filled and klass in ("changed", "missing"):
         klass = "default-overridden"
-    document = desired if finding.now is ABSENT else live
+    document = desired if finding.now is ABSENT and finding.inside is None else live
     place = finding.path
-    return Change(pointer(place, document), op, finding.want, finding.now, klass, place, readable(place))
+    name = named(place, finding.inside)
+    return Change(pointer(place, document), op, finding.want, finding.now, klass, place, name, finding.inside)

@@ -4,39 +4,63 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from reconciler.canonical.volatile import decoded
+from reconciler.embedded.cel import tokens
 from reconciler.limits import COMPARED_PAIRS
 from reconciler.model.path import Path
 from reconciler.model.quantity import nanoseconds, quantity
-from reconciler.model.tree import ABSENT, Tree, strict_equal
+from reconciler.model.tree import ABSENT, CONTAINERS, Tree, strict_equal
 from reconciler.schema.semantics import NOTHING_SAID, Semantics
 from reconciler.schema.types import Scalar, TypeNode
 
 _DIGITS: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+_Key = TypeVar("_Key")
 
 
 def same(a: Tree, b: Tree) -> bool:
     """Untouched: strict equality, with a fast "no" (Python's == is looser) and a fast "yes" (the same JSON)."""
     if a is b:
         return True
-    if a != b:
-        return False
-    return (isinstance(a, dict | list) and _same_json(a, b)) or strict_equal(a, b)
+    return bool(a == b) and _same_json(a, b)
 
 
 def _same_json(a: Tree, b: Tree) -> bool:
-    try:
-        return _ENCODER.encode(a) == _ENCODER.encode(b)
-    except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError):
-        return False  # a lone surrogate, say: proves nothing
+    """The rest of `same`, for what Python's == calls equal."""
+    if isinstance(a, str):
+        return True
+    if isinstance(a, CONTAINERS):
+        try:
+            if _ENCODER.encode(a) == _ENCODER.encode(b):
+                return True
+        except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError):
+            pass  # a lone surrogate, say: proves nothing
+    return strict_equal(a, b)
+
+
+def touched(keys: Collection[_Key], was: Mapping[_Key, Tree], now: Mapping[_Key, Tree]) -> list[_Key]:
+    """Those of `keys` whose values are not the `same` in both, in order."""
+    differ, olds, news = list[_Key](), list[Tree](), list[Tree]()
+    for key in keys:
+        old, new = was.get(key, ABSENT), now.get(key, ABSENT)
+        if old is new:
+            continue
+        if old != new:
+            differ.append(key)
+        elif type(old) is not str:
+            olds.append(old)
+            news.append(new)
+    # What Python's looser == calls equal is asked for once more, all in one; hardly ever one by one.
+    if not olds or _same_json(olds, news):
+        return differ
+    return [key for key in keys if not same(was.get(key, ABSENT), now.get(key, ABSENT))]
 
 
 class Blank(enum.IntEnum):
@@ -64,15 +88,15 @@ class Reading:
     semantics: Semantics = NOTHING_SAID
     kind: str = ""
     compares: bool = False
+    # True where defaults and stored zero values of want are missing. No property: it is asked at each step of a walk.
+    lenient: bool = field(init=False)
 
-    @property
-    def lenient(self) -> bool:
-        """True where defaults and stored zero values of want are missing."""
-        return self.offline and not self.sure
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lenient", self.offline and not self.sure)
 
     def blank(self, path: Path) -> Blank:
         """What counts as absent at `path`."""
-        if self.lenient:
+        if self.lenient or self.semantics.zero_equals_absent(path):
             return Blank.ZERO
         return Blank.NULL if self.semantics.empty_matters(path) else Blank.EMPTY
 
@@ -89,6 +113,12 @@ class Reading:
         if not isinstance(value, dict) or self.semantics.empty_matters(path):
             return False
         return all(self.empties(below, (*path, key)) for key, below in value.items())
+
+    def zero(self, value: Tree, path: Path) -> bool:
+        """True for values that policies call nothing at their places, also for a map of only such values."""
+        if isinstance(value, dict):
+            return bool(value) and all(self.zero(below, (*path, key)) for key, below in value.items())
+        return blank(value, Blank.ZERO) and self.semantics.zero_equals_absent(path)
 
     def scalar(self, node: TypeNode, path: Path) -> Scalar:
         """What a text or number is compared as: by its type, else by what policies say."""
@@ -112,7 +142,7 @@ def blank(value: Tree, upto: Blank) -> bool:
         return True
     if upto is Blank.NULL:
         return False
-    if isinstance(value, dict | list):
+    if isinstance(value, CONTAINERS):
         return not value
     return upto is Blank.ZERO and (value is False or value in ("", 0))
 
@@ -133,6 +163,7 @@ _BY_MEANING: Final[dict[str, Callable[[Tree], object | None]]] = {
     "duration": nanoseconds,
     "bytes": _bytes,
     "int-or-string": _whole,
+    "cel": tokens,
 }
 
 
@@ -143,7 +174,9 @@ def equal_scalar(
     if not want or not now or want is ABSENT or now is ABSENT:
         if want is None:
             upto = Blank.ZERO  # declared as empty or zero, and so it is, whether a server stores it or not
-        if all(reading.absent(one, path) if upto is None else blank(one, upto) for one in (want, now)):
+        if upto is None and reading.absent(want, path) and reading.absent(now, path):
+            return True
+        if upto is not None and blank(want, upto) and blank(now, upto):
             return True
         if want is ABSENT or now is ABSENT:
             return False
@@ -175,7 +208,7 @@ def fits(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) ->
     if isinstance(want, list) and isinstance(now, list):
         pairs = enumerate(zip(want, now, strict=False))
         return len(want) == len(now) and all(fits(a, b, node.item, reading, (*path, at)) for at, (a, b) in pairs)
-    return equal_scalar(want, now, node, reading, path, Blank.NULL if isinstance(want, dict | list) else None)
+    return equal_scalar(want, now, node, reading, path, Blank.NULL if isinstance(want, CONTAINERS) else None)
 
 
 def equal(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -> bool:
@@ -183,7 +216,7 @@ def equal(want: Tree, now: Tree, node: TypeNode, reading: Reading, path: Path) -
 
     While nothing is sure an empty map is a value: in the peers of a NetworkPolicy `{}` opens to everyone.
     """
-    if want is now or (isinstance(want, dict | list) and same(want, now)):
+    if want is now or (isinstance(want, CONTAINERS) and same(want, now)):
         return True
     reading = reading.at(node)
     if isinstance(want, dict) and isinstance(now, dict):

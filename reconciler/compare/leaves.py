@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from reconciler.compare.equal import same
 from reconciler.compare.place import UNKNOWN, Finding
 from reconciler.model.path import Element, ItemKey, Path, split_pattern
-from reconciler.model.tree import ABSENT, Tree
+from reconciler.model.tree import ABSENT, CONTAINERS, Tree
 from reconciler.policy.pattern import item_values
 
 
@@ -49,7 +49,7 @@ def adds(was: Tree, now: Tree) -> bool:
         return len(now) > len(was) or any(map(adds, was, now))
     if was is ABSENT or was is None:
         return now is not ABSENT and now is not None
-    return isinstance(now, dict | list) and bool(now) and not same(was, now)
+    return isinstance(now, CONTAINERS) and bool(now) and not same(was, now)
 
 
 def shrinks(was: Tree, now: Tree) -> bool:

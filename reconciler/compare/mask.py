@@ -12,6 +12,7 @@ from reconciler.model.path import ItemKey, Path, follow
 from reconciler.model.tree import ABSENT, Tree
 
 MASK: Final = "***"
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 # Names that give a secret away; the report and a denial must agree on them.
 SECRET_NAME: Final = re.compile(r"pass|token|secret|key|credential|private", re.IGNORECASE)
 
@@ -21,20 +22,25 @@ def masked(value: Tree, path: Path = (), document: Tree = None) -> Tree:
 
     `document` is the tree that `path` leads into, where it is at hand: an item without keys is known only by it.
     """
-    if _names_secret(path, document) or path[-1:] == (LAST_APPLIED,):
-        return MASK
+    return MASK if _names_secret(path, document) else _without_secrets(value)
+
+
+def _without_secrets(value: Tree) -> Tree:
     if isinstance(value, str):
         return MASK if value.startswith(HASHED) else value
     if isinstance(value, dict):
         hidden = {LAST_APPLIED, "value"} if _is_telling(value) else {LAST_APPLIED}
-        return {key: MASK if key in hidden else masked(item) for key, item in value.items()}
+        return {key: MASK if key in hidden else _without_secrets(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [masked(item) for item in value]
+        return [_without_secrets(item) for item in value]
     return value
 
 
 def _names_secret(path: Path, document: Tree) -> bool:
-    if len(path) < 2 or path[-1] != "value":
+    name = path[-1] if path else None
+    if name == LAST_APPLIED:
+        return True
+    if name != "value" or len(path) < 2:
         return False
     if isinstance(path[-2], ItemKey):
         return any(isinstance(value, str) and SECRET_NAME.search(value) for _, value in path[-2].pairs)
@@ -48,10 +54,18 @@ def _is_telling(item: Tree) -> bool:
 
 def text(value: Tree, path: Path = (), document: Tree = None, *, limit: int = DENIAL_VALUE_CHARS) -> str:
     """`value` for people: JSON, masked, printable, at most `limit` characters; "nothing" for ABSENT and null."""
+    return _shown(_masked(value, path, document), limit)
+
+
+def _masked(value: Tree, path: Path, document: Tree) -> Tree:
+    """That nothing is there is no secret."""
+    return value if value is ABSENT or value is None else masked(value, path, document)
+
+
+def _shown(value: Tree, limit: int = DENIAL_VALUE_CHARS) -> str:
     if value is ABSENT or value is None:
         return "nothing"
-    shown = json.dumps(masked(value, path, document), ensure_ascii=False, default=str)
-    return clean(shown, limit=limit)
+    return clean(str(value) if type(value) is int else _JSON.encode(value), limit=limit)
 
 
 def pair(want: Tree, now: Tree, path: Path = (), documents: tuple[Tree, Tree] = (None, None)) -> tuple[str, str]:
@@ -59,15 +73,31 @@ def pair(want: Tree, now: Tree, path: Path = (), documents: tuple[Tree, Tree] = 
 
     `documents` are the trees that hold `want` and `now`.
     """
-    old, new = masked(want, path, documents[0]), masked(now, path, documents[1])
-    if isinstance(old, str) and isinstance(new, str) and ("\n" in old or "\n" in new):
-        before, after = old.split("\n"), new.split("\n")
-        first = _alike(before, after)
-        last = _alike(before[first:][::-1], after[first:][::-1])
-        parts = before[first : len(before) - last], after[first : len(after) - last]
-        if (first or last) and parts[0] != parts[1]:
-            return _lines(parts[0], first + 1), _lines(parts[1], first + 1)
-    return text(want, path, documents[0]), text(now, path, documents[1])
+    shown, _, other = shown_values((want, ABSENT, now), path, (documents[0], None, documents[1]))
+    return shown, other
+
+
+def shown_values(
+    values: tuple[Tree, Tree, Tree], path: Path, documents: tuple[Tree, Tree, Tree]
+) -> tuple[str, str, str]:
+    """What was wanted, was and is at `path`, each of the latter as `pair` shows it beside the first."""
+    want, was, now = map(_masked, values, (path, path, path), documents)
+    both, before = _lines_apart(want, now), _lines_apart(want, was)
+    shown, other = both or (_shown(want), _shown(now))
+    return shown, before[1] if before else _shown(was), other
+
+
+def _lines_apart(old: Tree, new: Tree) -> tuple[str, str] | None:
+    """The lines that differ, where they are not all of both texts."""
+    if not isinstance(old, str) or not isinstance(new, str) or not ("\n" in old or "\n" in new):
+        return None
+    before, after = old.split("\n"), new.split("\n")
+    first = _alike(before, after)
+    last = _alike(before[first:][::-1], after[first:][::-1])
+    parts = before[first : len(before) - last], after[first : len(after) - last]
+    if (first or last) and parts[0] != parts[1]:
+        return _lines(parts[0], first + 1), _lines(parts[1], first + 1)
+    return None
 
 
 def _alike(before: list[str], after: list[str]) -> int:

@@ -27,7 +27,12 @@ def repair(comparison: Comparison, live: Tree) -> tuple[Mapping[str, Any], ...]:
 
 
 def _absent(change: Change) -> Change:
-    """What Git declares and the API server stores as absent is put back by taking away what is there."""
+    """What Git declares and the API server stores as absent is put back by taking away what is there.
+
+    A string that holds a document is put back whole.
+    """
+    if change.inside is not None:
+        return replace(change, desired=change.inside.text, klass="changed", inside=None)
     return replace(change, desired=ABSENT) if change.desired is None else change
 
 

@@ -6,48 +6,52 @@ judged). Must not know who writes, what a policy says, or what metadata means.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from reconciler.canonical.form import Mask
-from reconciler.canonical.items import Items, effective, item_key, keyed
-from reconciler.compare.aligned import apart_at, keys_of
-from reconciler.compare.equal import Blank, apart, blank, equal, equal_scalar, fits, same
+from reconciler.canonical.items import effective, item_key
+from reconciler.compare.aligned import apart_at, bare, by_key, full_key, keys_of
+from reconciler.compare.equal import Blank, apart, blank, equal, equal_scalar, fits, same, touched
 from reconciler.compare.masking import MaskNode
 from reconciler.compare.place import UNKNOWN, Finding, Place, Verdict
 from reconciler.limits import COMPARED_PAIRS
-from reconciler.model.path import ItemKey
-from reconciler.model.tree import ABSENT, Tree
+from reconciler.model.tree import ABSENT, CONTAINERS, Tree
+
+# Items of want, was and now by their bare keys; None for a side where keys repeat or are missing.
+_Side = Mapping[Any, Tree] | None
+_Sides = tuple[_Side, _Side, _Side]
 
 
 def walk(place: Place, want: Tree, was: Tree, now: Tree) -> Iterator[Finding]:
     """Yield each place where `now` differs from `want` and, with `was` known, has been changed by this request.
 
-    A removed container is judged by its leaves, an extra one at its topmost place; whole removal of an extra is no
-    finding. Order: that of want, then of now.
+    For what is not `settled` above. A removed container is judged by its leaves, an extra one at its topmost place;
+    whole removal of an extra is no finding. Order: that of want, then of now.
     """
-    unchanged = was is not UNKNOWN and same(was, now)
-    if unchanged and not place.whole:
-        return
-    if place.lenient and was is not UNKNOWN and same(was, want):
+    known, reading = was is not UNKNOWN, place.reading
+    if reading.lenient and known and same(was, want):
         # The server has kept just this, empty values and all: nothing is left to be lenient about.
-        place = replace(place, reading=place.reading.strictly())
+        reading = reading.strictly()
+        place = place._replace(reading=reading)
     # What a rule hides may not be taken away either: a rule about values is asked of the old one too.
-    if (mask := place.mask(want, now) or (place.mask(want, was) if was is not UNKNOWN else None)) is not None:
-        if not unchanged:
+    if (
+        place.masks is not None
+        and (mask := place.mask(want, now) or (place.mask(want, was) if known else None)) is not None
+    ):
+        if not (known and place.whole and same(was, now)):
             yield place.finding("masked", want, was, now, mask)
     elif want is ABSENT:
         yield from _beyond_want(place, was, now)
     elif isinstance(want, dict) and isinstance(now, dict):
         yield from _maps(place.inside(was), want, was, now)
-    elif isinstance(want, dict) and want and place.reading.absent(now, place.path):
+    elif isinstance(want, dict) and want and reading.absent(now, place.path):
         yield from _gone(place, want, was, now)
     elif want is None and isinstance(now, list) and place.masks is not None:
         yield from _lists(place.inside(was), [], was, now)  # nothing is wanted; rules may hide some of what is there
-    elif isinstance(want, list) and (isinstance(now, list) or place.reading.absent(now, place.path)):
+    elif isinstance(want, list) and (isinstance(now, list) or reading.absent(now, place.path)):
         yield from _lists(place.inside(was), want, was, now)
-    elif not equal_scalar(want, now, place.node, place.reading, place.path, _strictly(place, want)):
+    elif not equal_scalar(want, now, place.node, reading, place.path, _strictly(place, want)):
         yield place.finding("missing" if now is ABSENT else "changed", want, was, now)
 
 
@@ -66,16 +70,17 @@ def _gone(place: Place, want: dict[str, Tree], was: Tree, now: Tree) -> Iterator
 
 def _beyond_want(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
     """Content outside want. Whoever is known to have added an empty value has added it all the same."""
-    gone = blank(now, Blank.NULL) if was is not UNKNOWN else place.reading.empties(now, place.path)
+    reading, path = place.reading, place.path
+    gone = reading.empties(now, path) if was is UNKNOWN else blank(now, Blank.NULL) or reading.zero(now, path)
     if place.masks is not None:
         if gone and was is not UNKNOWN and _outside_masks(place.masks, was):
             return  # An extra goes whole, with what rules hide in it.
         yield from _masks_inside(place, was, now)
         if not _outside_masks(place.masks, now):
             return
-    if gone or (place.whole and place.lenient and was is not UNKNOWN and same(was, now)):
+    if gone or (place.whole and place.reading.lenient and was is not UNKNOWN and same(was, now)):
         return
-    yield place.finding("changed" if place.whole and not place.lenient else "extra", ABSENT, was, now)
+    yield place.finding("changed" if place.whole and not place.reading.lenient else "extra", ABSENT, was, now)
 
 
 def _masks_inside(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
@@ -87,7 +92,7 @@ def _masks_inside(place: Place, was: Tree, now: Tree) -> Iterator[Finding]:
             (place.below(key, place.node.at(key)), _child(was, key), _child(now, key)) for key in dict.fromkeys(keys)
         )
     for below, before, after in items:
-        if below.masks is not None:
+        if below.masks is not None and not _untouched(below, before, after):
             yield from (one for one in walk(below, ABSENT, before, after) if one.verdict == "masked")
 
 
@@ -95,7 +100,7 @@ def _outside_masks(masks: MaskNode, tree: Tree) -> bool:
     """True where `tree` holds something that no mask hides."""
     if masks.hiding(ABSENT, tree) is not None:
         return False
-    if not isinstance(tree, dict | list) or not tree:
+    if not isinstance(tree, CONTAINERS) or not tree:
         return tree is not ABSENT and tree is not None
     for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
         if value is None:
@@ -114,17 +119,23 @@ def _child(tree: Tree, key: str) -> Tree:
 
 def _maps(place: Place, want: dict[str, Tree], was: Tree, now: dict[str, Tree]) -> Iterator[Finding]:
     gone = was if isinstance(was, dict) else {}
-    for key in dict.fromkeys([*want, *now, *gone]):
-        wanted, before, after = want.get(key, ABSENT), _child(was, key), now.get(key, ABSENT)
-        if not settled(place, wanted, before, after):
+    unheard: Tree = UNKNOWN if was is UNKNOWN else ABSENT
+    every, unhidden = {**want, **now, **gone}, was is UNKNOWN or place.masks is None
+    for key in every if was is UNKNOWN or place.whole else touched(every, gone, now):
+        wanted, before, after = want.get(key, ABSENT), gone.get(key, unheard), now.get(key, ABSENT)
+        if not (unhidden and wanted is not ABSENT and same(wanted, after)):
             yield from walk(place.below(key, place.node.at(key)), wanted, before, after)
 
 
 def settled(place: Place, want: Tree, was: Tree, now: Tree) -> bool:
     """True where a child needs no walk: not touched, or just as wanted and no rule here that hides what has gone."""
-    if not place.whole and was is not UNKNOWN and same(was, now):
+    if _untouched(place, was, now):
         return True
     return want is not ABSENT and (was is UNKNOWN or place.masks is None) and same(want, now)
+
+
+def _untouched(place: Place, was: Tree, now: Tree) -> bool:
+    return not place.whole and was is not UNKNOWN and same(was, now)
 
 
 def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Finding]:
@@ -132,9 +143,9 @@ def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Fin
     before = was if isinstance(was, list) else []
     node = place.node
     if node.list_type == "map" and node.keys:
-        sides = [keyed(side, node) for side in _differing(place, want, was, now) or (want, before, after)]
-        if all(side is not None for side in sides):
-            yield from _keyed_lists(place, [side or {} for side in sides], was)
+        sides = _differing(place, want, was, now) or (by_key(want, node), by_key(before, node), by_key(after, node))
+        if None not in sides:
+            yield from _keyed_lists(place, sides, was)
             return
         if node.ordered and place.reading.compares and sides[0] is None and sides[2] is not None:
             yield from _shadowed(place, want, after)
@@ -147,9 +158,7 @@ def _lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iterator[Fin
         yield from _ordered_lists(place, want, was, now)
 
 
-def _differing(
-    place: Place, want: list[Tree], was: Tree, now: Tree
-) -> tuple[list[Tree], list[Tree], list[Tree]] | None:
+def _differing(place: Place, want: list[Tree], was: Tree, now: Tree) -> _Sides | None:
     """Want, was and now without the items that need no walk, where keys and order tell which; else None."""
     judged = want if was is UNKNOWN else was
     if was is not UNKNOWN and place.whole:
@@ -158,32 +167,30 @@ def _differing(
     if found is None:
         return None
     keys, places = found
+    after = by_key([now[at] for at in places], place.node) or {}
     if was is UNKNOWN:
-        return [want[at] for at in places], [], [now[at] for at in places]
+        return {keys[at]: want[at] for at in places}, {}, after
     wanted = keys_of(want, place.node)
     if wanted is None:
         return None
-    left = {keys[at] for at in places}
-    return (
-        [item for key, item in zip(wanted, want, strict=True) if key in left],
-        [was[at] for at in places],
-        [now[at] for at in places],
-    )
+    left = {key: item for key, item in zip(wanted, want, strict=True) if key in after}
+    return left, {keys[at]: was[at] for at in places}, after
 
 
-def _keyed_lists(place: Place, sides: list[Items], was: Tree) -> Iterator[Finding]:
-    want, before, after = sides
-    for key in dict.fromkeys([*want, *after, *before]):
+def _keyed_lists(place: Place, sides: _Sides, was: Tree) -> Iterator[Finding]:
+    want, before, after = (side or {} for side in sides)
+    every, unhidden = {**want, **after, **before}, was is UNKNOWN or place.masks is None
+    for key in every if was is UNKNOWN or place.whole else touched(every, before, after):
         old = UNKNOWN if was is UNKNOWN else before.get(key, ABSENT)
         wanted, present = want.get(key, ABSENT), after.get(key, ABSENT)
-        if not settled(place, wanted, old, present):
-            yield from walk(place.below(key, place.node.item), wanted, old, present)
+        if not (unhidden and wanted is not ABSENT and same(wanted, present)):
+            yield from walk(place.below(full_key(key, place.node), place.node.item), wanted, old, present)
     if place.node.ordered:
         common = [key for key in after if key in want]
         wanted = [key for key in want if key in after]
         earlier = [key for key in before if key in want and key in after]
         if common != wanted and (was is UNKNOWN or place.whole or earlier != common):
-            yield place.finding("order", _names(wanted), _names(earlier), _names(common))
+            yield place.finding("order", _names(place, wanted), _names(place, earlier), _names(place, common))
 
 
 def _shadowed(place: Place, want: list[Tree], now: list[Tree]) -> Iterator[Finding]:
@@ -195,14 +202,14 @@ def _shadowed(place: Place, want: list[Tree], now: list[Tree]) -> Iterator[Findi
     for key, item in zip((item_key(item, place.node) for item in want), want, strict=True):
         if key is not None and item is not last[key]:
             yield place.below(key, place.node.item).finding("masked", item, UNKNOWN, ABSENT, _SHADOWED)
-    yield from _keyed_lists(place, [last, {}, keyed(now, place.node) or {}], UNKNOWN)
+    yield from _keyed_lists(place, (bare(last), {}, by_key(now, place.node)), UNKNOWN)
 
 
 _SHADOWED: Final = Mask((), "shadowed-duplicates", "items that a later one of the same name shadows are gone")
 
 
-def _names(keys: list[ItemKey]) -> list[Any]:
-    return [key.pairs[0][1] for key in keys]
+def _names(place: Place, keys: list[Any]) -> list[Any]:
+    return keys if len(place.node.keys) == 1 else [key[0] for key in keys]
 
 
 def _sets(place: Place, want: list[Tree], was: Tree, now: list[Tree]) -> Iterator[Finding]:
@@ -213,7 +220,7 @@ def _sets(place: Place, want: list[Tree], was: Tree, now: list[Tree]) -> Iterato
     if place.reading.compares and len(missing) == len(extra):
         # One item instead of another: what it differs in says more than both of them.
         for (_, wanted), (index, present) in zip(missing, extra, strict=True):
-            yield from walk(replace(place, whole=True).below(index, item), wanted, UNKNOWN, present)
+            yield from walk(place._replace(whole=True).below(index, item), wanted, UNKNOWN, present)
         return
     for index, value in missing:
         if all_count or any(fits(value, old, item, place.reading, (*place.path, index)) for old in before):
@@ -255,7 +262,7 @@ def _ordered_lists(place: Place, want: list[Tree], was: Tree, now: Tree) -> Iter
     if not lined_up:
         yield place.finding("changed", want, was, now)
         return
-    whole = replace(place, whole=True)
+    whole = place._replace(whole=True)
     for index in range(max(len(want), len(now))):
         old = _item(was, index)
         if settled(whole, _item(want, index), old, _item(now, index)):

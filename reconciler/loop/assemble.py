@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
@@ -13,14 +15,18 @@ from reconciler.canonical.autoscale import widen
 from reconciler.canonical.engine import Context, UnknownKindError, canonicalize, located, manifest
 from reconciler.canonical.form import CanonicalObject
 from reconciler.loop.generated import with_first, without_generated
+from reconciler.loop.owners import Owners
 from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import child
 from reconciler.policy.model import Policy, Rules, ScalerRule
+from reconciler.policy.occasion import settled
 from reconciler.policy.select import any_kind, policies_for
 from reconciler.snapshot.model import Entry
 
 _SHOWN: Final = 5
+_NOBODY: Final = Owners()
+_NO_SCOPE: Final = "-"
 _BYTES = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -49,11 +55,15 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """All declared objects by ref, in the order of sources and files; `problems` name what was left out, and why."""
+    """All declared objects by ref, in the order of sources and files; `problems` name what was left out, and why.
+
+    `rules` are those that hold for just these objects.
+    """
 
     objects: Mapping[ObjectRef, Declared] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     scalers: tuple[ScalerRule, ...] = ()
+    rules: Rules = field(default_factory=partial(Rules, ()))
 
     def entries(
         self, forms: Mapping[str, CanonicalObject], reasons: Mapping[str, str], before: Iterable[Entry] = ()
@@ -83,29 +93,39 @@ class Assembly:
 
 
 def assemble(
-    sources: Iterable[tuple[Context, Iterable[RenderedObject]]], rules: Rules, before: Assembly | None = None
+    sources: Iterable[tuple[Context, Iterable[RenderedObject]]],
+    rules: Rules,
+    before: Assembly | None = None,
+    owners: Owners = _NOBODY,
 ) -> Assembly:
-    """Canonicalize the objects of each source in turn. Of two that declare one object, the earlier keeps it.
+    """Canonicalize the objects of each source in turn. Of two that declare one object, `owners` say who keeps it.
 
     `before` was made with the same catalog and secret key: what is written as it was keeps its form.
     """
+    sources = [(context, tuple(rendered)) for context, rendered in sources]
+    rules = settled(rules, (one.tree for _, rendered in sources for one in rendered))
     known = before.objects if before is not None else {}
     objects: dict[ObjectRef, Declared] = {}
-    problems: list[str] = []
+    problems = list[str]()
     tied: dict[tuple[str, ...], ObjectRef] = {}
+    scope_of = lru_cache(partial(_scope, rules))
     for context, rendered in sources:
         for one in rendered:
-            declared, problem = _declare(one, context, rules, known)
+            declared, problem = _declare(one, context, rules, known, scope_of(one.provenance.source))
             if declared is None:
                 problems.append(problem)
             elif (first := objects.get(declared.ref)) is not None:
-                problems.append(_twice(first, declared))
+                theirs = owners.prefer(declared.ref, first.form.provenance.source, declared.form.provenance.source)
+                kept, left = (declared, first) if theirs else (first, declared)
+                objects[declared.ref] = kept
+                problems.append(_twice(kept, left))
             else:
                 objects[declared.ref] = declared
                 tied.setdefault((declared.policy.name, *declared.rivals), declared.ref)
     problems += [_tie(names, ref) for names, ref in tied.items() if len(names) > 1]
     problems += [_not_stored(one.form) for one in objects.values() if one.form.dropped]
-    return Assembly(objects, tuple(problems), rules.scalers)
+    problems += [_outdated(one.rendered) for one in objects.values() if one.rendered.written_as]
+    return Assembly(objects, tuple(problems), rules.scalers, rules)
 
 
 def carried(
@@ -116,7 +136,7 @@ def carried(
 
 
 def _declare(
-    one: RenderedObject, context: Context, rules: Rules, known: Mapping[ObjectRef, Declared]
+    one: RenderedObject, context: Context, rules: Rules, known: Mapping[ObjectRef, Declared], scope: str
 ) -> tuple[Declared | None, str]:
     try:
         settled, kind = located(one, context)
@@ -124,12 +144,12 @@ def _declare(
         return None, str(error)
     if any_kind(rules.never_guarded, settled.ref.group, settled.ref.kind):
         return None, f"{settled.ref}: objects of this kind are never guarded (neverGuarded), so it is left out"
-    written = hashlib.sha256(_BYTES([settled.tree, settled.generated])).digest()
+    written = hashlib.sha256(_BYTES([settled.tree, settled.generated, settled.written_as, scope])).digest()
     before = known.get(settled.ref)
     if before is not None and before.written == written:
         form, key = replace(before.form, provenance=one.provenance), before.key
     else:
-        form, key = canonicalize(settled, context), _key(settled)
+        form, key = canonicalize(settled, context), _key(settled, scope)
     policies = _policies_of(form, rules)
     if not policies:
         return None, f"{form.ref}: no DriftPolicy matches, so it is not guarded"
@@ -146,9 +166,16 @@ def _policies_of(form: CanonicalObject, rules: Rules) -> tuple[Policy, ...]:
     return policies_for(rules.policies, form.ref, form.provenance.source, labels if isinstance(labels, dict) else {})
 
 
-def _key(settled: RenderedObject) -> str:
+def _scope(rules: Rules, source: str) -> str:
+    """Stands for the rules that are for the objects of some sources only: the same object has another form there."""
+    own = [rule for rule in rules.masks if any(fnmatchcase(source, pattern) for pattern in rule.sources)]
+    return hashlib.sha256(_BYTES(own)).hexdigest() if own else _NO_SCOPE
+
+
+def _key(settled: RenderedObject, scope: str) -> str:
     said = replace(settled, tree=without_generated(settled.tree, settled.generated))
-    return hashlib.sha256(_BYTES([settled.ref, manifest(said), settled.generated])).hexdigest()
+    facts = [settled.ref, manifest(said), settled.generated]
+    return hashlib.sha256(_BYTES(facts if scope == _NO_SCOPE else [*facts, scope])).hexdigest()
 
 
 def _not_stored(form: CanonicalObject) -> str:
@@ -156,6 +183,12 @@ def _not_stored(form: CanonicalObject) -> str:
     shown = ", ".join(".".join(path) for path in list(form.dropped)[:_SHOWN])
     more = f" and {len(form.dropped) - _SHOWN} more" if len(form.dropped) > _SHOWN else ""
     return f"{form.ref}: {shown}{more}: no such field in the schema, so what Git declares there is not stored"
+
+
+def _outdated(rendered: RenderedObject) -> str:
+    return (
+        f"{rendered.ref}: judged as {rendered.api_version}, but no longer served as Git has it: {rendered.written_as}"
+    )
 
 
 def _tie(names: tuple[str, ...], ref: ObjectRef) -> str:

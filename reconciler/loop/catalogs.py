@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from reconciler.canonical.engine import Context
 from reconciler.cluster.discovery import Discovery
 from reconciler.model.objects import RenderedObject
 from reconciler.policy.model import Rules
+from reconciler.render.embedded_loader import load_embedded
 from reconciler.schema.builtin import Builtin
 from reconciler.schema.catalog import CRD, Authority, Catalog
 
@@ -37,3 +39,8 @@ class Catalogs:
             authorities: tuple[Authority, ...] = (self.builtin,) if discovery is None else (discovery, self.builtin)
             self._basis, self._catalog = basis, Catalog(authorities, rules, crds)
         return self._catalog
+
+
+def context_of(catalog: Catalog, rules: Rules, secret_key: bytes, namespace: str) -> Context:
+    """What canonicalization needs; objects without a namespace go to `namespace`, else to `default`."""
+    return Context(catalog, rules, secret_key, namespace or "default", parse=load_embedded)

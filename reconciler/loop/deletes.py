@@ -6,12 +6,13 @@ Must not decide on deletes: the record of the decision says that one was admitte
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from reconciler.cluster.api import ApiClient
+from reconciler.gpu.users.model import Census
 from reconciler.limits import DELETE_SETTLE_SECONDS, DELETES_PENDING
 from reconciler.loop.scan import scan_entries
 from reconciler.snapshot.model import Entry, MemorySnapshot
@@ -46,7 +47,13 @@ class Deletes:
                 self._due[deleted] = clock + DELETE_SETTLE_SECONDS
 
     def settle(
-        self, client: ApiClient | None, snapshot: MemorySnapshot | None, state: State, now: datetime, clock: float
+        self,
+        client: ApiClient | None,
+        snapshot: MemorySnapshot | None,
+        state: State,
+        now: datetime,
+        clock: float,
+        census: Callable[[], Census | None] = lambda: None,
     ) -> None:
         """Make findings of what Git still declares and what is not back in time. Raises ClusterError, StoreError."""
         due = {deleted for deleted, until in list(self._due.items()) if until <= clock}
@@ -54,7 +61,8 @@ class Deletes:
             return
         taken = tuple(entry for entry in snapshot.entries if not due.isdisjoint(_takers(entry)))
         if taken:
-            put_findings(state, with_deletes(state, scan_entries(client, replace(snapshot, entries=taken), now)))
+            found = scan_entries(client, replace(snapshot, entries=taken), now, census())
+            put_findings(state, with_deletes(state, found))
         for deleted in due:
             self._due.pop(deleted, None)
 

@@ -1,7 +1,8 @@
 """Owns who waits for which look at Git: one look at a source at a time, shared by all who asked before it began.
 
 A look that was under way when somebody asked may have read Git before the push that they act on, so they wait for the
-next one: at most two are in hand for a source. Must not know how a look is done.
+next one: looks of a source are generations, and who asks during generation n is answered by n + 1. However many ask,
+at most two are in hand for a source. Must not know how a look is done.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from reconciler.errors import place
 
 
 @dataclass(slots=True, eq=False)
@@ -58,23 +61,25 @@ class Looks:
     def _join(self, name: str) -> Look:
         if name in self._running:
             return self._queued.setdefault(name, Look())
-        look = self._running[name] = Look()
+        look = Look()
         threading.Thread(target=self._run, args=(name, look), daemon=True).start()
+        self._running[name] = look  # only now: with no thread to end it, all later askers would wait for ever
         return look
 
     def _run(self, name: str, look: Look | None) -> None:
         while look is not None:
             try:
                 self._perform(name, look, self._noted)
-            finally:
-                with self._changed:
-                    look.settled = look.ended = True
-                    look = self._queued.pop(name, None)
-                    if look is None:
-                        del self._running[name]
-                    else:
-                        self._running[name] = look
-                    self._changed.notify_all()
+            except Exception as error:  # noqa: BLE001 - who waits for the next look must not wait for ever
+                look.failed = f"it could not be looked at: {place(error)}"
+            with self._changed:
+                look.settled = look.ended = True
+                look = self._queued.pop(name, None)
+                if look is None:
+                    del self._running[name]
+                else:
+                    self._running[name] = look
+                self._changed.notify_all()
 
     def _noted(self) -> None:
         with self._changed:

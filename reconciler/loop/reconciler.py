@@ -1,7 +1,6 @@
 """Owns the work of one reconciler: sources → snapshot → server forms → snapshot → live → findings.
 
-`sync` answers a push or a waiting writer, so it publishes at once in the offline form; `confirm` and `scan` follow in
-the background. A failed step never replaces what was good.
+`sync` answers a push or a waiting writer, so it publishes in the offline form; the rest follows in the background.
 """
 
 from __future__ import annotations
@@ -18,14 +17,17 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.causes import read_causes
 from reconciler.cluster.discovery import Discovery
 from reconciler.errors import ClusterError
+from reconciler.gpu.users.model import Census
 from reconciler.limits import FORMS_AT_ONCE, FORMS_QUICKLY, QUICK_FORMS_SECONDS
 from reconciler.loop.assemble import Assembly, Declared, assemble, carried
-from reconciler.loop.catalogs import Catalogs
+from reconciler.loop.catalogs import Catalogs, context_of
 from reconciler.loop.forms import Forms
-from reconciler.loop.revisions import history, passed_over, recalled
+from reconciler.loop.owners import owners
+from reconciler.loop.reading import Good
+from reconciler.loop.revisions import aged, passed_over, recalled, remembered, wanted_earlier
 from reconciler.loop.scan import scan, scan_entries, summed
 from reconciler.loop.server_state import Server, ServerState
-from reconciler.loop.sources import Good, Sources
+from reconciler.loop.sources import Sources
 from reconciler.loop.standing import Standing
 from reconciler.loop.talk import Talk
 from reconciler.loop.trust import View
@@ -41,7 +43,7 @@ from reconciler.store.deletes import with_deletes
 from reconciler.store.departures import with_grants
 from reconciler.store.findings import replace_findings
 from reconciler.store.snapshot_file import publish
-from reconciler.store.sources import save_sources
+from reconciler.store.sources import read_successes, save_sources
 from reconciler.store.state import State
 
 _NONE: Final = MemorySnapshot((), Rules(()))
@@ -53,11 +55,11 @@ def _nothing(_: object) -> None:
 
 @dataclass(slots=True)
 class Reconciler:
-    """One installation. `published` is called after each new snapshot, `say` with one line for the log.
+    """One installation. `preparing` is called before each new snapshot, `published` after it, `say` with one line.
 
     `client` reads the cluster, `forms` holds the server engine's client; without a client everything stays offline.
     `current` is given what the process before this one has enforced: it holds for every source until that is read.
-    `enforce`: sources that are new, or were watched, are enforced from the start.
+    `enforce`: sources that are new, or were watched, are enforced at once. `rules` may be replaced while it runs.
     """
 
     sources: Sources
@@ -69,6 +71,7 @@ class Reconciler:
     state: State
     client: ApiClient | None = None
     discovery: Discovery | None = None
+    preparing: Callable[[MemorySnapshot], None] = _nothing
     published: Callable[[MemorySnapshot], None] = _nothing
     say: Callable[[str], None] = _nothing
     current: MemorySnapshot | None = None
@@ -76,6 +79,7 @@ class Reconciler:
     _assembly: Assembly = field(default_factory=Assembly)
     _contexts: Mapping[str, Context] = field(default_factory=dict)
     _active: Rules = field(init=False)
+    _ruled: Rules = field(init=False)
     _catalogs: Catalogs = field(init=False)
     _expired: tuple[str, ...] = ()
     _dirty: bool = False
@@ -88,9 +92,11 @@ class Reconciler:
     _confirming: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self._ruled = self._active = self.rules
         self._server = Server(self.client, self.discovery)
         self._catalogs = Catalogs(self.builtin)
         self._talk = Talk(self.say)
+        self.sources.succeeded |= read_successes(self.state, self.sources.named())
         self._standing = Standing(self.state, self.say, self._scan_entries, self.enforce, self.current)
 
     def _scan_entries(self, snapshot: MemorySnapshot) -> list[DriftItem] | None:
@@ -104,11 +110,14 @@ class Reconciler:
         """
         if self.discovery is not None:
             self.sources.cluster = Capabilities.of(self.discovery.version, self.discovery.kinds())
-        self.sources.refresh(names, ahead, self._last.sources)
+        self.sources.refresh(names, ahead, self._last)
+        return self.renew()
+
+    def renew(self) -> str:
+        """Keep how sources are, and publish what they say; returns the digest of the current snapshot."""
         with self._lock:
-            before = self._last.sources
-            statuses = list(self.sources.status.values())
-            save_sources(self.state, statuses, self.sources.named(), stamp(datetime.now(UTC)))
+            before, statuses = self._last.sources, self.sources.statuses(datetime.now(UTC))
+            save_sources(self.state, statuses, stamp(datetime.now(UTC)))
             self._talk.sources(statuses, before)
             if self._is_dirty or (self.current is None and self.whole):
                 # Dirty until it is published: a disk that was full for a moment must not lose a revision.
@@ -120,6 +129,12 @@ class Reconciler:
         self._catch_up(before, now)
         return self.digest
 
+    def age(self, now: datetime) -> None:
+        """Publish anew where Git could not be followed for long, or can be again: denials say so."""
+        if aged(self._last.sources, self.sources.stale(now)) != self._last.sources:
+            self._dirty = True
+            self.renew()
+
     def trouble(self, name: str) -> str:
         """Why the newest revision of a source is not enforced, as far as that is known; "" when it is."""
         return self.sources.trouble(name, self._last.sources.get(name))
@@ -128,13 +143,8 @@ class Reconciler:
         """Publish also what commits wanted that a push has passed over: a writer may act by one of them."""
         passed = [one for name in now for one in self.sources.passed(name, passed_over(before.get(name), now[name]))]
         with self._lock:
-            earlier: list[Earlier] = []
-            for name, commit, objects in passed:
-                one = assemble([(self._contexts[name], objects)], self._active, self._assembly)
-                earlier += (
-                    Earlier(entry, commit) for entry in one.entries(self.forms.confirmed, {}, self._last.entries)
-                )
-            if earlier:
+            one = (self._contexts, self._active, self._assembly)
+            if earlier := wanted_earlier(passed, *one, self.forms.confirmed, self._last.entries):
                 self._publish(earlier)
 
     @property
@@ -143,7 +153,9 @@ class Reconciler:
 
     @property
     def _is_dirty(self) -> bool:
-        return self._dirty or any(self._goods.get(name) is not good for name, good in list(self.sources.good.items()))
+        goods, ruled = self.sources.goods(), self._ruled is self.rules or not self._goods
+        same = goods.keys() == self._goods.keys() and all(self._goods[name] is good for name, good in goods.items())
+        return self._dirty or not (ruled and same)
 
     @property
     def digest(self) -> str:
@@ -153,14 +165,10 @@ class Reconciler:
     @property
     def whole(self) -> bool:
         """True when every source that is followed has been read, and what they say is published."""
-        wanted = (source.name for source in self.sources.configured if not source.suspend)
-        return not self._is_dirty and all(name in self.sources.good for name in wanted)
+        return not self._is_dirty and all(one.suspend or one.name in self._goods for one in self.sources.configured)
 
     def confirm(self, now: datetime, *, quickly: bool = False) -> int:
-        """Ask the server engine for forms that are due, a batch at a time; publish what is new. Returns how many are.
-
-        `quickly`: somebody waits, so only where few are due.
-        """
+        """Publish forms that are due, asked for a batch at a time (`quickly`: where they are few); how many are new."""
         if not self._confirming.acquire(timeout=QUICK_FORMS_SECONDS if quickly else -1):
             return 0
         try:
@@ -174,34 +182,28 @@ class Reconciler:
         finally:
             self._confirming.release()
 
-    def scan(self, now: datetime) -> int:
-        """Compare everything with the cluster and store the findings; returns how many objects are not in sync."""
-        with self._lock:
-            snapshot = self.current
+    def scan(self, now: datetime, census: Census | None = None) -> int:
+        """Compare all with the cluster, store findings, with users by `census`; how many objects are not in sync."""
+        snapshot = self.current
         if self.client is None or snapshot is None:
             return 0
         unasked = {one.form.provenance.source for one in self.forms.unasked(self._assembly.objects.values())}
-        items = scan(self.client, snapshot, now, self.forms.accused)
+        items = scan(self.client, snapshot, now, self.forms.accused, census)
         with self._lock:
             if snapshot is self.current and self._standing.scanned(snapshot, items, unasked):
                 self._publish()
-        observed = summed(items, snapshot.digest, now, self._expired, self._assembly.problems)
+        problems = (*self.sources.problems(snapshot), *self._assembly.problems)  # by the cluster as it is now
+        observed = summed(items, snapshot.digest, now, self._expired, problems)
         replace_findings(self.state, with_deletes(self.state, with_grants(self.state, items)), observed)
         return sum(item.state != "in-sync" for item in items)
 
     def switch(self, names: Iterable[str], *, enforced: bool) -> dict[str, tuple[Mode, Mode]]:
-        """Enforce these sources (none: all), or only watch them; returns the modes before and after.
-
-        Raises UsageError for a name that is not configured.
-        """
-        wanted = self.sources.named(names)
+        """Enforce these sources (none: all), or only watch them; modes before and after. UsageError: unknown name."""
         with self._lock:
-            before = {name: self._standing.mode(name) for name in wanted}
-            for name in wanted:
-                self._standing.switch(name, enforced=enforced)
+            modes = self._standing.switched(self.sources.named(names), enforced=enforced)
             if self.current is not None:
                 self._publish()
-            return {name: (before[name], self._standing.mode(name)) for name in wanted}
+            return modes
 
     def rediscover(self, now: datetime) -> None:
         """Look whether the cluster serves other kinds now or decides forms otherwise; end waits whose cause is gone."""
@@ -219,38 +221,39 @@ class Reconciler:
             if self.current is not None and active(self.rules, datetime.now(UTC).date())[1] != self._expired:
                 self._assemble()
                 self._publish()
-        if self.current is not None:
-            self.published(self.current)
+            if self.current is not None:
+                self.published(self.current)
 
     def _assemble(self) -> None:
-        self._active, self._expired = active(self.rules, datetime.now(UTC).date())
-        # Other threads read sources meanwhile: what is assembled here is what is published.
-        self._goods = self.sources.goods()
+        self._ruled = self.rules
+        self._active, self._expired = active(self._ruled, datetime.now(UTC).date())
+        self._goods = self.sources.goods()  # other threads read sources meanwhile: this is what is published
         objects = (one for good in self._goods.values() for one in good.objects)
         catalog = self._catalogs.of(objects, self._active, self.discovery)
         before = self._assembly if all(one.catalog is catalog for one in self._contexts.values()) else None
         self._contexts = {
-            name: Context(catalog, self._active, self.secret_key, good.spec.namespace or "default")
+            name: context_of(catalog, self._active, self.secret_key, good.spec.namespace)
             for name, good in self._goods.items()
         }
         pairs = ((self._contexts[name], good.objects) for name, good in self._goods.items())
-        self._assembly = assemble(pairs, self._active, before)
-        self._talk.problems((*self._expired, *self._assembly.problems))
+        known = owners(self._last, {name: good.state for name, good in self._goods.items()})
+        self._assembly = assemble(pairs, self._active, before, known)
+        self._talk.problems((*self._expired, *self.sources.problems(self._last), *self._assembly.problems))
         same = [name for name, good in self._goods.items() if good.state.same_as(self._last.sources.get(name))]
         self.forms.inherit(self._last.entries, same, self._assembly.objects)
         self.forms.forget(one.key for one in self._assembly.objects.values())
         self._typed = self._types()
-        self._see()
+        self.forms.view = View.of(self._server.state, self._assembly.objects, self.secret_key)
 
     def _publish(self, passed: Iterable[Earlier] = ()) -> None:
         # What nobody could read yet stays as the process before this one has read it.
-        states = {name: self._last.sources[name] for name in self.sources.named() if name in self._last.sources}
+        states = remembered(self._goods, {name: self._last.sources.get(name) for name in self.sources.named()})
         kept = carried(self._last.entries, states.keys() - self._goods.keys(), self._assembly.objects)
-        for name, good in self._goods.items():
-            states[name] = replace(good.state, history=history(good.log, states.get(name)))
         entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons, self._last.entries), *kept)
-        unnamed = self._standing.applied(MemorySnapshot(entries, self._active, states, self.secret_key))
+        states = aged(states, self.sources.stale(datetime.now(UTC)))
+        unnamed = self._standing.applied(MemorySnapshot(entries, self._assembly.rules, states, self.secret_key))
         unnamed = replace(unnamed, before=recalled(unnamed.entries, states, self.current, passed))
+        self.preparing(unnamed)
         digest = publish(unnamed, self.snapshots)
         if digest != self.digest:
             self.current = replace(unnamed, digest=digest)
@@ -283,7 +286,7 @@ class Reconciler:
             self._typed = self._types() if first else self._typed
             self._retype()
             with self._lock:
-                self._see()
+                self.forms.view = View.of(self._server.state, self._assembly.objects, self.secret_key)
         return self._server.settled(now.timestamp())
 
     def _retype(self) -> None:
@@ -295,6 +298,3 @@ class Reconciler:
 
     def _types(self) -> tuple[object, ...]:
         return self._server.types(one.kind.api_version for one in self._assembly.objects.values())
-
-    def _see(self) -> None:
-        self.forms.view = View.of(self._server.state, self._assembly.objects, self.secret_key)

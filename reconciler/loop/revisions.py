@@ -7,12 +7,18 @@ older commit is told which. So the forms of before are kept, those that the serv
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
-from reconciler.canonical.form import Range
+from reconciler.canonical.engine import Context
+from reconciler.canonical.form import CanonicalObject, Range
 from reconciler.limits import EARLIER_FORMS, REVISIONS_KEPT, REVISIONS_RENDERED
+from reconciler.loop.assemble import Assembly, assemble
+from reconciler.loop.reading import Good
+from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import Tree
+from reconciler.policy.model import Rules
 from reconciler.snapshot.model import Earlier, Entry, MemorySnapshot, SourceState
 
 History = tuple[tuple[str, str], ...]
@@ -34,12 +40,43 @@ def history(log: History, before: SourceState | None) -> History:
     return tuple(merged.items())[:REVISIONS_KEPT]
 
 
+def remembered(goods: Mapping[str, Good], before: Mapping[str, SourceState | None]) -> dict[str, SourceState]:
+    """The state of each source with its history: those that could be read, and `before` of those that could not yet."""
+    states = {name: state for name, state in before.items() if state is not None}
+    for name, good in goods.items():
+        states[name] = replace(good.state, history=history(good.log, states.get(name)))
+    return states
+
+
+def aged(states: Mapping[str, SourceState], stale: Mapping[str, str]) -> dict[str, SourceState]:
+    """The same states, each with since when its source could not be followed, where that is long."""
+    now = {name: stale.get(name, "") for name in states}
+    return {name: one if one.stale == now[name] else replace(one, stale=now[name]) for name, one in states.items()}
+
+
 def passed_over(before: SourceState | None, now: SourceState) -> tuple[str, ...]:
     """The newest commits between the one that was enforced before and the one that is now, newest first."""
     commits = [commit for commit, _ in now.history]
     if before is None or before.commit == now.commit or before.commit not in commits:
         return ()
     return tuple(commits[1 : commits.index(before.commit)][:REVISIONS_RENDERED])
+
+
+def wanted_earlier(
+    passed: Iterable[tuple[str, str, tuple[RenderedObject, ...]]],
+    contexts: Mapping[str, Context],
+    rules: Rules,
+    assembly: Assembly,
+    confirmed: Mapping[str, CanonicalObject],
+    entries: Iterable[Entry],
+) -> list[Earlier]:
+    """What commits that were passed over declared: `passed` gives source, commit, and its objects."""
+    found: list[Earlier] = []
+    for name, commit, objects in passed:
+        if name in contexts:  # a source may have left meanwhile
+            one = assemble([(contexts[name], objects)], rules, assembly)
+            found += (Earlier(entry, commit) for entry in one.entries(confirmed, {}, entries))
+    return found
 
 
 def recalled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,10 +12,15 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
 from reconciler.compare.comparison import compare
 from reconciler.compare.patch import repair
+from reconciler.gpu.users.model import Census
 from reconciler.limits import REPORT_PROBLEMS
 from reconciler.loop.trust import Accused
+from reconciler.loop.users import with_users
 from reconciler.model.instant import stamp
 from reconciler.model.tree import ABSENT, dig
+from reconciler.policy.closed import closed_paths
+from reconciler.policy.exclusive import concerns, is_operators_own
+from reconciler.render.embedded_loader import load_embedded
 from reconciler.report.drift import DriftItem, sha256
 from reconciler.report.item import drift_item, stray_item
 from reconciler.report.printable import printable
@@ -25,17 +30,26 @@ from reconciler.store.findings import Pass, managed_key
 
 
 def scan(
-    client: ApiClient, snapshot: MemorySnapshot, now: datetime, suspects: Iterable[Accused] = ()
+    client: ApiClient,
+    snapshot: MemorySnapshot,
+    now: datetime,
+    suspects: Iterable[Accused] = (),
+    census: Census | None = None,
 ) -> list[DriftItem]:
-    """Findings of all entries, in sync or not, and of `suspects`. Raises ClusterError where nothing answers."""
-    items = scan_entries(client, snapshot, now)
-    return _with_suspects([*items, *_strays(client, snapshot.entries, now)], suspects, now)
+    """Findings of all entries, in sync or not, and of `suspects`. Raises ClusterError where nothing answers.
+
+    `census` says who uses which GPU class, None where nobody knows.
+    """
+    items = scan_entries(client, snapshot, now, census)
+    return _with_suspects([*items, *_strays(client, snapshot, now, census)], suspects, now)
 
 
-def scan_entries(client: ApiClient, snapshot: MemorySnapshot, now: datetime) -> list[DriftItem]:
+def scan_entries(
+    client: ApiClient, snapshot: MemorySnapshot, now: datetime, census: Census | None = None
+) -> list[DriftItem]:
     """Findings of the entries alone. Raises ClusterError where nothing answers."""
     live = read_live(client, [(entry.object.ref, entry.object.kind) for entry in snapshot.entries])
-    return [_item(entry, live, snapshot, now) for entry in snapshot.entries]
+    return [_item(entry, live, snapshot, now, census) for entry in snapshot.entries]
 
 
 def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: datetime) -> list[DriftItem]:
@@ -65,16 +79,24 @@ def summed(
     return Pass(stamp(now), snapshot, dict(managed), dict(sorted(hidden.items())), expired, problems[:REPORT_PROBLEMS])
 
 
-def _strays(client: ApiClient, entries: Sequence[Entry], now: datetime) -> Iterator[DriftItem]:
+def _strays(client: ApiClient, snapshot: MemorySnapshot, now: datetime, census: Census | None) -> Iterator[DriftItem]:
     """Objects of exclusive kinds that Git does not declare: one of them changes what the declared ones mean."""
-    declared = {entry.object.ref for entry in entries}
-    exclusive = {entry.object.kind: entry.policy.name for entry in entries if entry.policy.exclusive}
+    declared = {entry.object.ref for entry in snapshot.entries}
+    exclusive = {entry.object.kind: entry.policy for entry in snapshot.entries if entry.policy.exclusive}
     for kind, policy in exclusive.items():
-        found = list_live(client, [kind]).objects
-        yield from (stray_item(ref, tree, policy, now=now) for ref, tree in found.items() if ref not in declared)
+        for ref, tree in list_live(client, [kind]).objects.items():
+            mine = ref not in declared and concerns(policy, ref, tree)
+            if mine and not is_operators_own(snapshot.rules, ref):
+                yield with_users(stray_item(ref, tree, policy.name, now=now), ABSENT, tree, snapshot.rules, census)
 
 
-def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime) -> DriftItem:
+def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime, census: Census | None) -> DriftItem:
+    item = _compared(entry, live, snapshot, now)
+    tree = live.objects.get(entry.object.ref, ABSENT)
+    return with_users(item, entry.object.want, tree, snapshot.rules, census)
+
+
+def _compared(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime) -> DriftItem:
     ref = entry.object.ref
     source = snapshot.sources.get(entry.source)
     if ref in live.unseen:
@@ -83,8 +105,10 @@ def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime) -> 
     if tree is None:
         return drift_item(entry, None, ABSENT, now=now, source=source)
     shown = live_form(tree, snapshot.secret_key)
-    closed = entry.policy.undeclared == "Deny" and not entry.policy.fragment
-    compared = compare(entry.object, shown, dig(tree, "metadata", "managedFields"), undeclared=closed)
+    closed = entry.policy.undeclared == "Deny" or bool(closed_paths(snapshot.rules, ref.group, ref.kind))
+    closed = closed and not entry.policy.fragment
+    managed = dig(tree, "metadata", "managedFields")
+    compared = compare(entry.object, shown, managed, undeclared=closed, parse=load_embedded)
     found = replace(compared, changes=guarded_changes(compared.changes, entry, snapshot.rules))
     if found.undecided and not found.changes:
         # In doubt is not in sync: without the server's form nobody knows whether these are defaults.

@@ -14,22 +14,29 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import SetscrewError, place
+from reconciler.gpu.users.model import Census
 from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS
 from reconciler.loop.deletes import Deletes
 from reconciler.loop.looks import Look, Looks
 from reconciler.loop.receipt import receive
 from reconciler.loop.reconciler import Reconciler
+from reconciler.loop.schedule import Schedule
+from reconciler.source.spec import GitSource
 from reconciler.store.decisions import record_all
+from reconciler.store.sources import SourceStatus
 
 REFRESH_SOCKET: Final = "reconciler.sock"
 DECISIONS_SOCKET: Final = "decisions.sock"
 _DATAGRAM_BYTES: Final = 64 * KIB
-_FIRST_RETRY_SECONDS: Final = 2.0
+_POLL_SECONDS: Final = 0.5
+# A look at Git that is under way when the process is to end may publish what it has read.
+_END_SECONDS: Final = 5.0
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -41,15 +48,22 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 @dataclass(slots=True)
 class Clockwork:
-    """Runs one reconciler until `stop`. Intervals are in seconds."""
+    """Runs one reconciler until `stop`. Intervals are in seconds.
+
+    `companions` run beside it, each in a thread of its own, until the event that they are given is set. `census` tells
+    who uses which GPU class, None where nobody knows.
+    """
 
     reconciler: Reconciler
     directory: Path
     scan_seconds: float = 30.0
-    git_seconds: float = 300.0
     upkeep_seconds: float = 600.0
+    companions: list[Callable[[threading.Event], None]] = field(default_factory=list)
+    census: Callable[[], Census | None] = lambda: None
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _schedule: Schedule = field(default_factory=Schedule)
+    _followed: threading.Event = field(default_factory=threading.Event)
     _looks: Looks = field(init=False)
     _deletes: Deletes = field(default_factory=Deletes)
 
@@ -59,6 +73,10 @@ class Clockwork:
     def stop(self) -> None:
         """End `run` soon; safe in a signal handler."""
         self._stop.set()
+        self._wake.set()
+
+    def scan_soon(self) -> None:
+        """Compare with the cluster at the next turn; safe in any thread."""
         self._wake.set()
 
     def refresh(self, names: Collection[str] = ()) -> Iterator[dict[str, Any]]:
@@ -73,17 +91,40 @@ class Clockwork:
             news = {"ahead": seen.ahead, "failed": dict(islice(seen.failed.items(), LOOK_REASONS))}
             yield news | ({"digest": self.reconciler.digest} if seen.settled else {})
 
+    def follow(self, sources: Iterable[GitSource], others: Iterable[SourceStatus] = ()) -> None:
+        """Follow these sources from now on, whatever was followed before; a snapshot follows. Safe in any thread.
+
+        `others` are the states of what cannot be followed.
+        """
+        self.reconciler.sources.follow(sources, others)
+        self._followed.set()
+
     def _look(self, name: str, look: Look, noted: Callable[[], None]) -> None:
         def ahead(_: str) -> None:
             look.ahead = True
             noted()
 
+        sources = self.reconciler.sources.configured
         self._step(lambda: self.reconciler.sync([name], ahead))
+        self._looked([name], sources)
         look.failed, look.settled = self.reconciler.trouble(name)[:LOOK_REASON_CHARS], True
         noted()
         # A sync that comes right after the push brings defaults that the offline form does not know.
         self._step(lambda: self.reconciler.confirm(datetime.now(UTC), quickly=True))
         self._wake.set()
+
+    def answers(self, question: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+        """What is answered by the socket to {"op": …}; without an op, a source is looked at."""
+        ops = {"switch": self.switch, "confirm": self.confirm}
+        if question.get("op") in ops:
+            return [ops[question["op"]](question)]
+        names = [str(question["source"])] if question.get("source") else []
+        try:
+            if question.get("op") == "refresh":  # a person, who may be wrong
+                self.reconciler.sources.named(names)
+        except SetscrewError as error:
+            return [_refused(error)]
+        return self.refresh(names)
 
     def switch(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """Change the mode of `sources` (none: all) to `enforced` or not; the modes before and after, or an error."""
@@ -92,9 +133,19 @@ class Clockwork:
                 map(str, question.get("sources") or ()), enforced=bool(question.get("enforced"))
             )
         except SetscrewError as error:
-            return {"error": error.message, "hint": error.hint, "code": error.code}
+            return _refused(error)
         self._wake.set()
         return {"modes": modes, "digest": self.reconciler.digest}
+
+    def confirm(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Take what is held of one `source`; the revision ("": none was held) and what came of it, or an error."""
+        name = str(question.get("source") or "")
+        try:
+            revision = self.reconciler.sources.confirm(name)
+        except SetscrewError as error:
+            return _refused(error)
+        failed = [seen.failed for seen in self._looks.at([name] if revision else [])]
+        return {"revision": revision, "failed": failed[-1].get(name, ""), "digest": self.reconciler.digest}
 
     def run(self) -> None:
         """Serve sockets and passes until stopped."""
@@ -104,25 +155,55 @@ class Clockwork:
                 path.unlink(missing_ok=True)
                 stack.callback(path.unlink, missing_ok=True)
                 serve(stack, path)
+            for companion in self.companions:
+                threading.Thread(target=companion, args=(self._stop,), daemon=True).start()
             self._step(self.reconciler.upkeep)
+            poll = threading.Thread(target=self._poll, daemon=True)
+            poll.start()
             self._passes()
+            poll.join(_END_SECONDS)
+
+    def _poll(self) -> None:
+        """Look at all sources at first, then at each when its turn comes."""
+        self._sync(self.reconciler.sources.named())
+        self._step(self.reconciler.sources.tidy)
+        while not self._stop.is_set():
+            due = self._due()
+            if due:
+                self._sync(due)
+            elif self._followed.wait(_POLL_SECONDS):
+                self._followed.clear()
+                self._step(self.reconciler.renew)
+                self._step(self.reconciler.sources.tidy)
+                self._wake.set()
+
+    def _sync(self, names: Collection[str]) -> None:
+        sources = self.reconciler.sources.configured
+        self._step(partial(self.reconciler.sync, names))
+        self._looked(names, sources)
+        self._wake.set()
+
+    def _due(self) -> list[str]:
+        return self._schedule.due(self.reconciler.sources.configured, time.monotonic())
+
+    def _looked(self, names: Collection[str], sources: Iterable[GitSource]) -> None:
+        """`sources` as they were before the look: one that was defined otherwise meanwhile is still due."""
+        for source in sources:
+            if source.name in names:
+                well = not self.reconciler.trouble(source.name)
+                self._schedule.looked(source, well=well, now=time.monotonic())
 
     def _passes(self) -> None:
-        next_look, scanned, kept = 0.0, 0.0, time.monotonic()
-        retry = _FIRST_RETRY_SECONDS
+        scanned, kept = 0.0, time.monotonic()
         while not self._stop.is_set():
             now = time.monotonic()
-            if now >= next_look:
-                self._step(self.reconciler.sync)
-                # While something could not be read it is asked for sooner, but never in a tight loop.
-                next_look = now + (self.git_seconds if self.reconciler.whole else min(retry, self.git_seconds))
-                retry = _FIRST_RETRY_SECONDS if self.reconciler.whole else retry * 2
             self._step(lambda: self.reconciler.confirm(datetime.now(UTC)))
             if now - scanned >= self.scan_seconds or self._wake.is_set():
                 self._wake.clear()
                 self._step(lambda: self.reconciler.rediscover(datetime.now(UTC)))
-                self._step(lambda: self.reconciler.scan(datetime.now(UTC)))
+                self._step(lambda: self.reconciler.scan(datetime.now(UTC), self.census()))
                 scanned = now
+            self._step(lambda: self.reconciler.age(datetime.now(UTC)))
             self._step(self._settle)
             if now - kept >= self.upkeep_seconds:
                 self._step(self.reconciler.upkeep)
@@ -131,7 +212,8 @@ class Clockwork:
 
     def _settle(self) -> None:
         found = self.reconciler
-        self._deletes.settle(found.client, found.current, found.state, datetime.now(UTC), time.monotonic())
+        at = datetime.now(UTC), time.monotonic()
+        self._deletes.settle(found.client, found.current, found.state, *at, self.census)
 
     def _step(self, work: Callable[[], object]) -> None:
         try:
@@ -150,12 +232,7 @@ class Clockwork:
             def handle(self) -> None:
                 with suppress(OSError, ValueError, TypeError, AttributeError):
                     question = json.loads(self.rfile.readline(_DATAGRAM_BYTES))
-                    if question.get("op") == "switch":
-                        answers: Iterable[Any] = [clockwork.switch(question)]
-                    else:
-                        name = question.get("source")
-                        answers = clockwork.refresh([str(name)] if name else [])
-                    for answer in answers:
+                    for answer in clockwork.answers(question):
                         self.wfile.write(json.dumps(answer).encode() + b"\n")
 
         server = _Server(str(path), Handler)
@@ -171,3 +248,7 @@ class Clockwork:
             self._step(lambda: self._deletes.note(lines, time.monotonic()))
 
         receive(stack, path, keep, self._stop)
+
+
+def _refused(error: SetscrewError) -> dict[str, Any]:
+    return {"error": error.message, "hint": error.hint, "code": error.code}

@@ -65,7 +65,7 @@ class Standing:
         self._forget(snapshot)
         self._meet(snapshot)
         self._wholly -= snapshot.sources.keys()
-        self._save()
+        self._save(snapshot)
         entries = tuple(self._placed(entry, snapshot.rules) for entry in snapshot.entries)
         sources = {name: self._stated(name, one) for name, one in snapshot.sources.items()}
         return replace(snapshot, entries=entries, sources=sources)
@@ -79,7 +79,7 @@ class Standing:
             if name not in self._modes and name not in unasked:
                 self._first_comparison(name, differing(items, name), sum(item.source.name == name for item in items))
         self._decide((entry for entry in snapshot.entries if self._waits(entry)), seen(items))
-        return self._save()
+        return self._save(snapshot)
 
     def switch(self, name: str, *, enforced: bool) -> None:
         """Enforce all of a source, its objects adopted but those that a policy never adopts; or refuse nothing of it.
@@ -91,6 +91,13 @@ class Standing:
             self._wholly.add(name)
         else:
             self._drop(ref for ref, one in self._sights.items() if one.source == name)
+
+    def switched(self, names: Collection[str], *, enforced: bool) -> dict[str, tuple[Mode, Mode]]:
+        """`switch` for several; their modes before and after."""
+        before = {name: self.mode(name) for name in names}
+        for name in names:
+            self.switch(name, enforced=enforced)
+        return {name: (before[name], self.mode(name)) for name in names}
 
     def _first_comparison(self, name: str, different: int, objects: int) -> None:
         self._set(name, enforced=not different)
@@ -185,11 +192,12 @@ class Standing:
     def _set(self, name: str, *, enforced: bool) -> None:
         self._modes[name] = self._unsaved_modes[name] = enforced
 
-    def _save(self) -> bool:
+    def _save(self, snapshot: MemorySnapshot) -> bool:
         """Remember what is new; True if anything is."""
         if not self._unsaved and not self._unsaved_modes:
             return False
-        save_standing(self.state, self._unsaved_modes, self._unsaved, stamp(datetime.now(UTC)))
+        commits = {name: one.commit for name, one in snapshot.sources.items()}
+        save_standing(self.state, self._unsaved_modes, self._unsaved, stamp(datetime.now(UTC)), commits)
         self._unsaved.clear()
         self._unsaved_modes.clear()
         return True

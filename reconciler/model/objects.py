@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.model.ref import ObjectRef, split_api_version
-from reconciler.model.tree import Tree
+from reconciler.model.tree import ABSENT, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +35,32 @@ class RenderedObject:
 
     `generated` holds sorted RFC 6901 pointers into `tree`: what the renderer makes anew each time (passwords,
     certificates, times), so that only its presence is declared. A pointer may lead to a mapping or list.
+    `written_as` is the `apiVersion` that Git has, where `tree` is the same object in another version. `ref` is the
+    identity as written: the namespace may still be missing.
     """
 
     tree: Tree
     provenance: Provenance
     generated: tuple[str, ...] = ()
+    written_as: str = ""
+    ref: ObjectRef = field(init=False, repr=False, compare=False)
 
     @property
     def api_version(self) -> str:
         """`apiVersion` as written."""
         return str(self.tree["apiVersion"])
 
-    @property
-    def ref(self) -> ObjectRef:
-        """Identity as written: the namespace may still be missing."""
+    def __post_init__(self) -> None:
         metadata = self.tree["metadata"]
         group, _ = split_api_version(self.api_version)
-        return ObjectRef(group, str(self.tree["kind"]), str(metadata.get("namespace") or ""), str(metadata["name"]))
+        namespace = str(metadata.get("namespace") or "")
+        # Once for each object: it is asked for some twenty times on the way of a push.
+        object.__setattr__(self, "ref", ObjectRef(group, str(self.tree["kind"]), namespace, str(metadata["name"])))
 
     def with_namespace(self, namespace: str) -> RenderedObject:
         """The same object with `metadata.namespace` set ("" removes it)."""
+        if self.tree["metadata"].get("namespace", ABSENT) == (namespace or ABSENT):
+            return self
         metadata = {key: value for key, value in self.tree["metadata"].items() if key != "namespace"}
         if namespace:
             metadata["namespace"] = namespace

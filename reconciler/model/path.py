@@ -29,9 +29,14 @@ class ItemKey(NamedTuple):
 
     def may_match(self, item: Tree) -> bool:
         """True when `item` holds these key values as far as it holds any: a key left out has its default, mostly ""."""
-        if not isinstance(item, dict) or not any(name in item or value == "" for name, value in self.pairs):
+        if not isinstance(item, dict):
             return False
-        return all(item.get(name, value) == value for name, value in self.pairs)
+        known = False
+        for name, value in self.pairs:
+            if item.get(name, value) != value:
+                return False
+            known = known or name in item or value == ""
+        return known
 
 
 Element = str | int | ItemKey
@@ -46,12 +51,18 @@ def pointer(path: Path, document: Tree) -> str:
     Keys of items become indices of `document`. Where an item is missing, the element is its first key value, so that
     the pointer still tells people which item is meant.
     """
-    parts: list[str] = []
+    tokens: list[str] = []
     node = document
     for element in path:
-        token, node = _step(element, node)
-        parts.append(token.replace("~", "~0").replace("/", "~1"))
-    return "".join(f"/{part}" for part in parts)
+        if isinstance(element, str):
+            token, node = element, node.get(element) if isinstance(node, dict) else None
+        else:
+            token, node = _step(element, node)
+        tokens.append(token)
+    text = "".join(["/" + token for token in tokens])
+    if "~" in text or text.count("/") > len(tokens):
+        return "".join(["/" + token.replace("~", "~0").replace("/", "~1") for token in tokens])
+    return text
 
 
 def follow(path: Path, document: Tree) -> Tree:
@@ -61,40 +72,49 @@ def follow(path: Path, document: Tree) -> Tree:
     return document
 
 
+def index_of(item: ItemKey, items: Tree) -> int | None:
+    """The place of the first item with these keys, else of the first that may have them; None where there is none."""
+    for fits in (item.matches, item.may_match) if isinstance(items, list) else ():
+        for index, one in enumerate(items):
+            if fits(one):
+                return index
+    return None
+
+
 def _step(element: Element, node: Tree) -> tuple[str, Tree]:
+    if isinstance(element, str):
+        return element, node.get(element) if isinstance(node, dict) else None
     if isinstance(element, ItemKey):
-        items = node if isinstance(node, list) else []
-        for fits in (element.matches, element.may_match):
-            for index, item in enumerate(items):
-                if fits(item):
-                    return str(index), item
-        return str(element.pairs[0][1]), None
-    if isinstance(element, int):
-        inside = isinstance(node, list) and element < len(node)
-        return str(element), node[element] if inside else None
-    return element, node.get(element) if isinstance(node, dict) else None
+        index = index_of(element, node)
+        return (str(element.pairs[0][1]), None) if index is None else (str(index), node[index])
+    inside = isinstance(node, list) and element < len(node)
+    return str(element), node[element] if inside else None
 
 
 def readable(path: Path) -> str:
     """`spec.containers[name=app].image`: with keys, as people say it."""
     text = ""
     for element in path:
-        if isinstance(element, ItemKey):
+        if isinstance(element, str):
+            plain = element.isalnum() or element.replace("-", "").replace("_", "").isalnum()
+            text += f".{element}" if plain else f"[{json.dumps(element)}]"
+        elif isinstance(element, ItemKey):
             text += "[" + ",".join(f"{name}={value}" for name, value in element.pairs) + "]"
-        elif isinstance(element, int):
-            text += f"[{element}]"
-        elif element.replace("-", "").replace("_", "").isalnum():
-            text += f".{element}" if text else element
         else:
-            text += f"[{json.dumps(element)}]"
-    return text
+            text += f"[{element}]"
+    return text.removeprefix(".")
 
 
 def field_name(element: Element) -> str:
     """The spelling of FieldsV1 (structured-merge-diff): `f:spec`, `k:{"name":"app"}`, `i:3`."""
-    if isinstance(element, ItemKey):
+    if isinstance(element, str):
+        return f"f:{element}"
+    if isinstance(element, int):
+        return f"i:{element}"
+    (name, value), *more = element.pairs
+    if more or not isinstance(value, str):
         return "k:" + _KEYS.encode(dict(element.pairs))
-    return f"i:{element}" if isinstance(element, int) else f"f:{element}"
+    return f"k:{{{_KEYS.encode(name)}:{_KEYS.encode(value)}}}"  # the common case: the encoder is quick with texts
 
 
 def pattern(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from itertools import chain
 from typing import Any, Final
 
 Tree = Any  # JSON value: None, bool, int, float, str, list, dict
@@ -18,6 +19,10 @@ class Absent(enum.Enum):
 
 
 ABSENT: Final = Absent.ABSENT
+# For isinstance: a union made on the spot costs more than the question.
+CONTAINERS: Final = (dict, list)
+_NUMBERS: Final = (int, float)
+_PLAIN: Final = frozenset(CONTAINERS)
 
 
 def child(tree: Tree, key: str) -> Tree:
@@ -28,22 +33,18 @@ def child(tree: Tree, key: str) -> Tree:
 def dig(tree: Tree, *keys: str) -> Tree:
     """Follow `keys` through mappings; ABSENT as soon as one is missing."""
     for key in keys:
-        tree = child(tree, key)
-        if tree is ABSENT:
+        if not isinstance(tree, dict):
             return ABSENT
+        tree = tree.get(key, ABSENT)
     return tree
 
 
 def deeper_than(tree: Tree, levels: int) -> bool:
-    """True where mappings and lists are nested in each other more than `levels` deep."""
+    """True where mappings and lists, as a decoder makes them, are nested in each other more than `levels` deep."""
     level = [tree]
     for _ in range(levels):
-        level = [
-            value
-            for node in level
-            for value in (node.values() if isinstance(node, dict) else node)
-            if isinstance(value, dict | list)
-        ]
+        below = chain.from_iterable(node.values() if type(node) is dict else node for node in level)
+        level = [value for value in below if type(value) in _PLAIN]
         if not level:
             return False
     return True
@@ -51,7 +52,7 @@ def deeper_than(tree: Tree, levels: int) -> bool:
 
 def is_number(value: Tree) -> bool:
     """True for int and float, never for bool (Python's True == 1 must not pass as a number)."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 def strict_equal(a: Tree, b: Tree) -> bool:
@@ -64,6 +65,8 @@ def strict_equal(a: Tree, b: Tree) -> bool:
         )
     if isinstance(a, list):
         return isinstance(b, list) and len(a) == len(b) and all(map(strict_equal, a, b))
+    if isinstance(a, str):
+        return isinstance(b, str) and a == b
     if is_number(a) and is_number(b):
         return bool(a == b)
     return type(a) is type(b) and bool(a == b)

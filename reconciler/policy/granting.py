@@ -13,7 +13,7 @@ from typing import Any, Final
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_ENTRIES, GRANT_TEXT_CHARS
 from reconciler.model.instant import stamp_of
-from reconciler.model.own import API_VERSION
+from reconciler.model.own import API_VERSION, SERVICE_ACCOUNT
 from reconciler.model.path import unescaped
 from reconciler.model.quantity import nanoseconds
 from reconciler.policy.grant import Grant, Scope
@@ -23,7 +23,6 @@ from reconciler.policy.reader import Reader, subject
 
 KIND: Final = "DriftGrant"
 NOT_ALLOWED: Final = "SS1003"
-_SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REF: Final = re.compile(r"\S+ \S+")
 _KIND: Final = re.compile(r"(\S+/)?[^\s./]+")
@@ -97,7 +96,7 @@ def state(grant: Grant, now: float) -> str:
 
 def username(one: Subject) -> str:
     """The subject as the API server names it: a user's or service account's name, or the name of the group."""
-    account = _SERVICE_ACCOUNT + one.service_account.replace("/", ":")
+    account = SERVICE_ACCOUNT + one.service_account.replace("/", ":")
     return account if one.service_account else one.user or one.group
 
 
@@ -222,7 +221,7 @@ def is_subject(name: str, subjects: tuple[Subject, ...]) -> bool:
 
 def spellings(name: str) -> frozenset[str]:
     """User names that somebody called `name` may have, in small letters."""
-    return frozenset({name.casefold(), f"{_SERVICE_ACCOUNT}{name.replace('/', ':')}".casefold()})
+    return frozenset({name.casefold(), f"{SERVICE_ACCOUNT}{name.replace('/', ':')}".casefold()})
 
 
 def _not_allowed(reader: Reader, message: str, hint: str = "") -> UsageError:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Final, Literal
 
 from reconciler.limits import GRANT_HOURS
+from reconciler.policy.mig import MigModel
 
 Action = Literal["Deny", "Warn", "Audit"]
 Choice = Literal["Deny", "Allow"]
@@ -41,7 +42,8 @@ class Delegation:
     """Paths (or whole operations) of kinds that named identities may write.
 
     `paths` are JSON pointers; `*` stands for one element, a trailing `/**` for everything below. `kinds` are
-    `group/Kind` (`/Kind` or `Kind` for the core group, `*` for all). `operations` empty means UPDATE only.
+    `group/Kind` (`/Kind` or `Kind` for the core group, `*` for all). `operations` empty means UPDATE only. `names` are
+    shell patterns; with `undeclared_only` it holds for objects that Git does not declare: those an operator makes.
     """
 
     paths: tuple[str, ...]
@@ -49,6 +51,13 @@ class Delegation:
     to: tuple[Subject, ...]
     operations: tuple[str, ...] = ()
     rule: str = ""
+    names: tuple[str, ...] = ()
+    undeclared_only: bool = False
+
+
+# What a live value must be: pairs of a JSON pointer below it ("" is the value itself) and shell patterns, one of which
+# must fit what stands there. The pattern "{ca}" is a CA that parses, "{name}" in one is the object's own name.
+Condition = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A DriftPolicy: the first that matches an object, highest priority first, gives all its settings."""
+    """A DriftPolicy: the first that matches an object, highest priority first, gives all its settings.
+
+    `once`: it is there only while Git declares an object of one of these kinds; `named_by`: and only for objects that
+    one of those names at one of these pointers. `only_where` says which undeclared objects `exclusive` is about.
+    """
 
     name: str
     priority: int = 0
@@ -73,6 +86,9 @@ class Policy:
     undeclared: Choice = "Deny"
     fragment: bool = False
     exclusive: bool = False
+    only_where: Condition = ()
+    once: tuple[str, ...] = ()
+    named_by: tuple[str, ...] = ()
     failure_policy: FailurePolicy = "Ignore"
     undecidable: Choice = "Deny"
     adopt: Adopt = "IfNoDiff"
@@ -82,21 +98,17 @@ class Policy:
     delegate: tuple[Delegation, ...] = ()
 
 
-# What a live value must be: pairs of a JSON pointer below it ("" is the value itself) and shell patterns, one of which
-# must fit what stands there. The pattern "{ca}" is a CA that parses, "{name}" in one is the object's own name.
-Condition = tuple[tuple[str, tuple[str, ...]], ...]
-
-
 @dataclass(frozen=True, slots=True)
 class MaskRule:
     """A named rule: paths of kinds that hide from the comparison, and who may change them.
 
     `when` says which objects it holds for: "undeclared" (Git does not declare the path), "placeholder" (nor that, or
     what it declares stands for a CA that something puts in), "extra" (only items and keys beside those that Git
-    declares), "always", or "aggregated" (the object declares an aggregationRule). `names` and `namespaces` narrow it to
-    objects, `value` to live values, `manager` to fields that managedFields give to this manager. `allocated`: the API
-    server gives or takes the value inside anyone's write. The path "{replicas}" is where a custom resource keeps its
-    replicas. After the day of `expires` it hides nothing (`reconciler.policy.expiry`); `owner` answers for it.
+    declares), "always", or "aggregated" (the object declares an aggregationRule). `names`, `namespaces` and `sources`
+    (who declares it) narrow it to objects, `value` to live values, `manager` to fields that managedFields give to this
+    manager. `allocated`: the API server gives or takes the value inside anyone's write. The path "{replicas}" is where
+    a custom resource keeps its replicas. After the day of `expires` it hides nothing (`reconciler.policy.expiry`);
+    `owner` answers for it.
     """
 
     id: str
@@ -110,6 +122,7 @@ class MaskRule:
     manager: str = ""
     names: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     owner: str = ""
     expires: date | None = None
 
@@ -122,7 +135,7 @@ MARKS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SteeringRule:
-    """Label or annotation keys that steer tools and controllers; `key` may end in `*`.
+    """Label or annotation keys that steer tools and controllers; `key` may end in `*`. `kinds` empty means all.
 
     `removable`: anyone may remove it where Git does not declare it. `writers` may set it, with `initial` only to that
     value, and only where there is none. `value`: a value that anyone may write, because the source's own tool would:
@@ -136,6 +149,7 @@ class SteeringRule:
     writers: tuple[Subject, ...] = ()
     initial: str = ""
     adopter: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +192,15 @@ class SemanticRule:
     """Meaning of values that no schema tells, by place.
 
     `paths` are pointers; `**` stands for any number of elements, and each element may be a shell pattern. A "quantity"
-    and a "duration" are compared by value; "meaningful-empty": empty is not absent; "zero-is-absent": false, 0, "" and
-    empty are.
+    and a "duration" are compared by value, "cel" by tokens; "meaningful-empty": empty is not absent; "zero-is-absent":
+    a controller may leave out false, 0, "" and empty; "zero-equals-absent": those are nothing, whoever writes them.
     """
 
     id: str
     kinds: tuple[str, ...]
     paths: tuple[str, ...]
     reason: str
-    meaning: Literal["quantity", "duration", "meaningful-empty", "zero-is-absent"]
+    meaning: Literal["quantity", "duration", "cel", "meaningful-empty", "zero-is-absent", "zero-equals-absent"]
     owner: str = ""
     expires: date | None = None
 
@@ -224,6 +238,28 @@ class CodeRule:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuClass:
+    """One row of the table of GPU classes: what defines the class, who else writes it, when a change acts.
+
+    `closed` are pointers below which an addition is drift also under `undeclared: Allow`; the rest is for people.
+    `effect` says when a change of the definition acts: at once ("live"), at `trigger` ("latent"), or that it defines
+    nothing ("none"). `hits`: which users a live change hits at once; the others it hits at their next start.
+    """
+
+    id: str
+    title: str
+    kinds: tuple[str, ...]
+    defines: str
+    writers: str
+    damage: str
+    mode: Literal["own", "fragment", "observe", "machines", "payload"] = "own"
+    effect: Literal["live", "latent", "none"] = "live"
+    trigger: str = ""
+    closed: tuple[str, ...] = ()
+    hits: tuple[Literal["running", "pending"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GrantRules:
     """What a grant may be: how long at most, and whether somebody may approve a grant for himself."""
 
@@ -248,6 +284,8 @@ class Rules:
     scalers: tuple[ScalerRule, ...] = ()
     code: tuple[CodeRule, ...] = ()
     grants: GrantRules = GrantRules()
+    gpu_classes: tuple[GpuClass, ...] = ()
+    mig_models: tuple[MigModel, ...] = ()
 
     def reasons(self) -> dict[str, str]:
         """Why each named rule is there, by its id; of several of one id, the first says it."""

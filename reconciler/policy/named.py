@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.policy.model import CodeRule, ListRule, MaskRule, ScalerRule, SemanticRule
+from reconciler.policy.model import CodeRule, GpuClass, ListRule, MaskRule, ScalerRule, SemanticRule
 from reconciler.policy.pattern import POD_SPEC, REPLICAS, placed
 from reconciler.policy.reader import Reader, subject
 
@@ -27,6 +27,7 @@ def masks(data: Any, where: str) -> tuple[MaskRule, ...]:
         "manager": reader.get("manager", str, ""),
         "names": reader.strings("names"),
         "namespaces": reader.strings("namespaces"),
+        "sources": reader.strings("sources"),
         "owner": reader.get("owner", str, ""),
         "expires": reader.day("expires"),
     }
@@ -114,3 +115,24 @@ def code(data: Any, where: str) -> CodeRule:
     rule = CodeRule(reader.id(), reader.get("reason", str, ""))
     reader.done()
     return rule
+
+
+def gpu_class(data: Any, where: str) -> GpuClass:
+    """One entry of GpuClasses."""
+    reader = Reader(data, where)
+    words = {key: reader.get(key, str, "") for key in ("title", "defines", "writers", "damage", "trigger")}
+    row = GpuClass(
+        id=reader.id(),
+        kinds=reader.strings("kinds"),
+        mode=reader.choice("mode", "own"),
+        effect=reader.choice("effect", "live"),
+        closed=reader.pointers("closed"),
+        hits=reader.choices("hits"),
+        **words,
+    )
+    reader.done()
+    if row.hits and row.effect != "live":
+        raise reader.wrong("hits: only a live effect hits anybody at once")
+    if bool(row.trigger) != (row.effect == "latent"):
+        raise reader.wrong("trigger: a latent effect has one, and no other has")
+    return row

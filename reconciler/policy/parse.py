@@ -29,7 +29,7 @@ Document = Mapping[str, Any]
 
 RULE_KINDS: Final = (
     *("MaskRules", "SteeringRules", "ListRules", "Delegations", "SemanticRules", "ScalerRules", "CodeRules"),
-    "GrantRules",
+    *("GrantRules", "GpuClasses"),
 )
 
 
@@ -50,8 +50,10 @@ def _delegation(data: Any, where: str) -> Delegation:
         paths=reader.pointers("paths"),
         kinds=reader.strings("kinds") or ("*",),
         to=reader.each("to", subject),
-        operations=reader.operations(),
+        operations=reader.choices("operations"),
         rule=reader.get("rule", str, ""),
+        names=reader.strings("names"),
+        undeclared_only=reader.get("undeclaredOnly", bool, False),
     )
     reader.done()
     return delegation
@@ -87,6 +89,9 @@ def _policy(document: Document, where: str) -> Policy:
         undeclared=reader.choice("undeclared", "Deny"),
         fragment=reader.get("fragment", bool, False),
         exclusive=reader.get("exclusive", bool, False),
+        only_where=reader.condition("onlyWhere"),
+        once=reader.strings("once"),
+        named_by=reader.pointers("namedBy"),
         failure_policy=reader.choice("failurePolicy", "Ignore"),
         undecidable=reader.choice("undecidable", "Deny"),
         adopt=reader.choice("adopt", "IfNoDiff"),
@@ -98,6 +103,8 @@ def _policy(document: Document, where: str) -> Policy:
     reader.done()
     if policy.exclusive and not any(match.kinds for match in policy.match):
         raise UsageError("exclusive needs kinds in match", where=reader.where)
+    if policy.named_by and not policy.once:
+        raise UsageError("namedBy needs once: the kinds that name objects", where=reader.where)
     return policy
 
 
@@ -111,6 +118,7 @@ def _steering(data: Any, where: str) -> SteeringRule:
         writers=reader.each("writers", subject),
         initial=reader.get("initial", str, ""),
         adopter=reader.get("adopter", str, ""),
+        kinds=reader.strings("kinds"),
     )
     reader.done()
     try:
@@ -178,6 +186,8 @@ def _add(rules: Rules, kind: str, reader: Reader) -> Rules:
         return replace(rules, scalers=rules.scalers + reader.each("rules", named.scaler))
     if kind == "CodeRules":
         return replace(rules, code=rules.code + reader.each("rules", named.code))
+    if kind == "GpuClasses":
+        return replace(rules, gpu_classes=rules.gpu_classes + reader.each("rules", named.gpu_class))
     if kind == "GrantRules":
         return replace(rules, grants=_grant_rules(reader, rules.grants))
     if kind == "SteeringRules":

@@ -24,10 +24,13 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": ("Content", "None"),
     "onTimeout": ("Deny", "Allow"),
     "when": ("undeclared", "placeholder", "extra", "always", "aggregated"),
+    "mode": ("own", "fragment", "observe", "machines", "payload"),
+    "effect": ("live", "latent", "none"),
+    "hits": ("running", "pending"),
+    "operations": ("CREATE", "UPDATE", "DELETE"),
     "listMeaning": ("ordered", "unordered", "set", "map"),
-    "valueMeaning": ("quantity", "duration", "meaningful-empty", "zero-is-absent"),
+    "valueMeaning": ("quantity", "duration", "cel", "meaningful-empty", "zero-is-absent", "zero-equals-absent"),
 }
-_OPERATIONS: Final = ("CREATE", "UPDATE", "DELETE")
 _ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -84,13 +87,13 @@ class Reader:
         except ValueError as error:
             raise self.wrong(f"{key}: {path!r} {error}") from error
 
-    def operations(self) -> tuple[str, ...]:
-        """Verbs of admission."""
-        names = self.strings("operations")
-        wrong = [name for name in names if name not in _OPERATIONS]
+    def choices(self, key: str) -> tuple[Any, ...]:
+        """A list of values, each one of those that the table has for it."""
+        found, known = self.strings(key), _CHOICES[key]
+        wrong = [value for value in found if value not in known]
         if wrong:
-            raise self.wrong(f"operations: {wrong[0]!r} is none of {', '.join(_OPERATIONS)}")
-        return names
+            raise self.wrong(f"{key}: {wrong[0]!r} is none of {', '.join(known)}")
+        return found
 
     def strings(self, key: str) -> tuple[str, ...]:
         """A list of strings."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from reconciler.model.ref import ObjectRef
-from reconciler.policy.model import Match, Policy
+from reconciler.policy.model import Match, Policy, Rules
 
 # Stands for every kind that is a custom resource. Groups under k8s.io are no mark of one: Gateway API has such a group.
 CUSTOM: Final = "{custom}"
@@ -42,6 +42,12 @@ def kind_matches(pattern: str, group: str, kind: str) -> bool:
 def any_kind(patterns: tuple[str, ...], group: str, kind: str) -> bool:
     """True if one of `patterns` names the kind."""
     return any(kind_matches(pattern, group, kind) for pattern in patterns)
+
+
+def may_be_class(rules: Rules, group: str, kind: str) -> bool:
+    """Whether objects of a kind can be a GPU class at all: asked before anything of one is read."""
+    kinds = tuple(dict.fromkeys(one for row in rules.gpu_classes for one in row.kinds))
+    return any_kind(kinds, group, kind)
 
 
 def _matches(match: Match, ref: ObjectRef, source: str, labels: Mapping[str, str]) -> bool:

@@ -18,6 +18,7 @@ from reconciler.model.instant import stamp
 from reconciler.model.own import API_VERSION
 from reconciler.model.ref import ObjectRef, split_api_version
 from reconciler.model.tree import ABSENT, Tree
+from reconciler.report.blind import steady
 
 DEFAULT_CLUSTER: Final = "default"
 
@@ -29,11 +30,15 @@ STATES: Final[tuple[DriftState, ...]] = ("drifted", "missing", "extra", "unknown
 
 # What changes with each pass though nothing happened: not part of the digest.
 _VOLATILE: Final = ("lastSeen",)
+_VOLATILE_GPU: Final = ("seenAt", "lines")
 
 
 @dataclass(frozen=True, slots=True)
 class DriftChange:
-    """One path that differs. `path` is an RFC 6901 pointer, `field` the same for people; values are printable."""
+    """One path that differs. `path` is an RFC 6901 pointer, `field` the same for people; values are printable.
+
+    `embedded` is the pointer on into the document that a string at `path` holds, "" for none.
+    """
 
     path: str
     op: ChangeOp
@@ -44,10 +49,12 @@ class DriftChange:
     operation: str = ""
     time: str = ""
     field: str = ""
+    embedded: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The change as the report prints it."""
         out: dict[str, Any] = {"path": self.path, "field": self.field, "op": self.op, "class": self.klass}
+        out |= {"embedded": self.embedded} if self.embedded else {}
         out |= {} if self.desired is ABSENT else {"desired": self.desired}
         out |= {} if self.live is ABSENT else {"live": self.live}
         return out | {"manager": self.manager, "operation": self.operation, "time": self.time}
@@ -65,6 +72,7 @@ class DriftSource:
     revision: str = ""
     commit: str = ""
     enforced: bool = True
+    signer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,8 @@ class DriftItem:
     `id` is stable for the object, `fingerprint` for this very difference. `reason` says why a state is unknown or a
     form only offline; `patch` is RFC 6902, live to desired, empty where it would hold a masked value. `hidden` counts
     the differing fields that each named rule hides, by the rule's id. `adopted` False: it was there before Git declared
-    it, and is not enforced yet. `uid` is the live object's, "" where there is none; it is not printed.
+    it, and is not enforced yet. `uid` is the live object's, "" where there is none; it is not printed. `gpu` says who
+    uses the GPU class that it is about, and when the difference acts; empty where it is about none.
     """
 
     id: str
@@ -107,6 +116,7 @@ class DriftItem:
     uid: str = ""
     cluster: str = DEFAULT_CLUSTER
     grant: str = ""
+    gpu: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -115,7 +125,8 @@ class DriftItem:
 
     def as_json(self) -> dict[str, Any]:
         """The finding as the report prints it."""
-        return {
+        gpu = {"gpu": dict(self.gpu)} if self.gpu else {}
+        return gpu | {
             "id": self.id,
             "fingerprint": self.fingerprint,
             "cluster": self.cluster,
@@ -145,7 +156,7 @@ class DriftReport:
     `observed_at` is when the cluster was last compared in full, "" if never. `counts` is over all that matches, not
     only the page; `managed` is the number of guarded objects, `stale` non-empty when the report must not be trusted.
     `hidden`: fields that each rule hid in the last pass, over all objects; `expired`: rules whose day has passed;
-    `problems`: what of the desired state is left out or ambiguous.
+    `problems`: what of the desired state is left out or ambiguous; `blind`: when the guard did not see writes.
     """
 
     items: tuple[Mapping[str, Any], ...]
@@ -159,13 +170,14 @@ class DriftReport:
     hidden: Mapping[str, int] = field(default_factory=dict)
     expired: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    blind: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """SHA-256 of everything but the times that move with each pass."""
-        items = [{key: value for key, value in item.items() if key not in _VOLATILE} for item in self.items]
+        items = [_steady(item) for item in self.items]
         rules = [dict(self.hidden), list(self.expired), list(self.problems)]
-        return sha256([items, self.stale, self.snapshot, self.managed, self.total, rules])
+        return sha256([items, self.stale, self.snapshot, self.managed, self.total, rules, steady(self.blind)])
 
     def as_json(self) -> dict[str, Any]:
         """The list envelope."""
@@ -181,6 +193,7 @@ class DriftReport:
         counts = Counter(str(item["state"]) for item in self.items) if self.counts is None else self.counts
         summary: dict[str, Any] = {"managed": self.managed, "total": self.total}
         summary |= {"hidden": dict(self.hidden), "expiredRules": list(self.expired), "problems": list(self.problems)}
+        summary |= {"blind": dict(self.blind)}
         summary |= {state: counts.get(state, 0) for state in STATES if state != "in-sync"}
         return {
             "apiVersion": API_VERSION,
@@ -212,6 +225,12 @@ def sha256(value: Tree) -> str:
     """SHA-256, hex, of the value as sorted compact JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _steady(item: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in item.items() if key not in _VOLATILE}
+    gpu = {key: value for key, value in item.get("gpu", {}).items() if key not in _VOLATILE_GPU}
+    return kept | {"gpu": gpu} if gpu else kept
 
 
 def _fields(record: DriftSource | Attribution) -> dict[str, Any]:

@@ -152,6 +152,7 @@ def _change(ref: ObjectRef, change: Change, live: Tree) -> DriftChange:
         operation=holder.operation if holder else "",
         time=holder.time if holder else "",
         field=str(printable(change.field)),
+        embedded=str(printable(change.embedded)),
     )
 
 
@@ -208,6 +209,7 @@ def _source(entry: Entry, source: SourceState | None) -> DriftSource:
         revision=origin.revision or state.revision,
         commit=state.commit,
         enforced=state.enforced,
+        signer=str(printable(state.signer)),
     )
 
 

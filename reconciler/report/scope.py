@@ -11,7 +11,9 @@ from typing import Final
 from reconciler.compare.comparison import Change
 from reconciler.compare.leaves import covered, leaves_between
 from reconciler.model.path import Path
-from reconciler.policy.model import Policy, Rules
+from reconciler.policy.closed import closed_paths
+from reconciler.policy.exclusive import is_named
+from reconciler.policy.model import Rules
 from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry
 from reconciler.snapshot.optout import opt_out_keys
@@ -22,7 +24,7 @@ _WRITES: Final = frozenset({"CREATE", "UPDATE"})
 def guarded_changes(changes: Iterable[Change], entry: Entry, rules: Rules) -> tuple[Change, ...]:
     """The changes that are drift under the object's policy; what it leaves to others is not."""
     keys = opt_out_keys(entry, rules)
-    kept = (one for one in changes if _in_policy(one, entry.policy) and (not keys or _is_key(one.place, keys)))
+    kept = (one for one in changes if _in_policy(one, entry, rules) and (not keys or _is_key(one.place, keys)))
     return tuple(one for one in kept if not _delegated(one, entry, rules))
 
 
@@ -36,7 +38,10 @@ def _delegated(change: Change, entry: Entry, rules: Rules) -> bool:
     patterns = [
         path
         for one in (*entry.policy.delegate, *shipped)
-        if any_kind(one.kinds, ref.group, ref.kind) and set(one.operations or ("UPDATE",)) & _WRITES
+        if not one.undeclared_only
+        and any_kind(one.kinds, ref.group, ref.kind)
+        and is_named(one, ref)
+        and set(one.operations or ("UPDATE",)) & _WRITES
         for path in one.paths
         if path != "/**" or one in entry.policy.delegate
     ]
@@ -50,7 +55,10 @@ def _is_key(place: Path, keys: frozenset[tuple[str, str]]) -> bool:
     return place[:1] == ("metadata",) and place[1:] in keys
 
 
-def _in_policy(change: Change, policy: Policy) -> bool:
-    if change.klass == "extra" and (policy.fragment or policy.undeclared == "Allow"):
+def _in_policy(change: Change, entry: Entry, rules: Rules) -> bool:
+    policy, ref = entry.policy, entry.object.ref
+    if change.klass == "extra" and policy.undeclared == "Allow" and not policy.fragment:
+        return covered(change.place, closed_paths(rules, ref.group, ref.kind))
+    if change.klass == "extra" and policy.fragment:
         return False
     return not (policy.fragment and change.klass == "default-overridden")

@@ -48,6 +48,8 @@ class Catalog:
     _declared: dict[Gvk, tuple[KindInfo, Tree]] = field(default_factory=dict, repr=False)
     _types: dict[Gvk, TypeNode] = field(default_factory=dict, repr=False)
     _semantics: dict[Gvk, Semantics] = field(default_factory=dict, repr=False)
+    _versions: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False)
+    _served_as: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for crd in self.crds:
@@ -79,10 +81,24 @@ class Catalog:
         return self._semantics[key]
 
     def served_as(self, group: str, kind: str) -> tuple[str, ...]:
-        """The versions in which a kind is known, for one that is not known as it is written: `networking.k8s.io/v1`."""
-        homes = _MOVED.get((group, kind), group)
-        known = {gvk for authority in self.authorities for gvk in authority.kinds()} | self._declared.keys()
-        return tuple(sorted(f"{one[0]}/{one[1]}" for one in known if (one[0], one[2]) == (homes, kind)))
+        """The versions in which a kind is known, for one that is not known as it is written: `networking.k8s.io/v1`.
+
+        Kept: a chart may have thousands of objects of a kind that nobody knows.
+        """
+        home = (_MOVED.get((group, kind), group), kind)
+        if home not in self._served_as:
+            known = {gvk for authority in self.authorities for gvk in authority.kinds()} | self._declared.keys()
+            self._served_as[home] = tuple(sorted(f"{one[0]}/{one[1]}" for one in known if (one[0], one[2]) == home))
+        return self._served_as[home]
+
+    def versions(self, group: str, kind: str) -> frozenset[str]:
+        """The versions in which whoever knows the kind at all, asked in their order, has it: `v1`, `v1beta2`. Kept."""
+        key = (group, kind)
+        if key not in self._versions:
+            known = (self._declared, *(authority.kinds() for authority in self.authorities))
+            found = (frozenset(gvk[1] for gvk in some if (gvk[0], gvk[2]) == key) for some in known)
+            self._versions[key] = next(filter(None, found), frozenset())
+        return self._versions[key]
 
     def _plain(self, key: Gvk) -> TypeNode:
         declared = self._declared.get(key)

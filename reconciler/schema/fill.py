@@ -54,7 +54,7 @@ class Fill:
 
     def holds(self, struct: Mapping[str, Tree], kind: str) -> bool:
         """Whether the declared `struct`, somewhere in an object of `kind`, meets all conditions."""
-        return all(condition.holds(struct, kind) for condition in self.when)
+        return not self.when or all(condition.holds(struct, kind) for condition in self.when)
 
     def filled(self, struct: Mapping[str, Tree]) -> Tree:
         """What the server fills in; ABSENT for nothing that is known."""

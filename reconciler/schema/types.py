@@ -15,7 +15,7 @@ from reconciler.schema.fill import Known
 # An "unordered" list is one value as an atomic one is, order aside; only rules say so.
 ListType = Literal["atomic", "map", "set", "unordered"]
 # "raw" is JSON of any shape, which a server stores as it is.
-Scalar = Literal["", "raw", "string", "quantity", "int-or-string", "bytes", "duration"]
+Scalar = Literal["", "raw", "string", "quantity", "int-or-string", "bytes", "duration", "cel"]
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from reconciler.canonical.form import CanonicalObject
 from reconciler.model.ref import ObjectRef
+from reconciler.model.tree import Tree
 from reconciler.policy.model import Policy, Rules
 
 # Enough for people to see what would go along; the rest is counted.
@@ -44,10 +45,14 @@ class SourceState:
     history: tuple[tuple[str, str], ...] = ()
     # False: a new source on a cluster with drift is only watched, until `setscrew enforce`.
     enforced: bool = True
+    # Since when (RFC 3339) Git could not be followed, where that is long: last good holds, and denials say so.
+    stale: str = ""
 
     def same_as(self, other: SourceState | None) -> bool:
         """True if both declare the same: how it came to that, and how far it is enforced, do not count."""
-        return other is not None and replace(self, history=other.history, enforced=other.enforced) == other
+        if other is None:
+            return False
+        return replace(self, history=other.history, enforced=other.enforced, stale=other.stale) == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,24 @@ class Entry:
     adopted: bool = True
 
     @property
+    def ref(self) -> ObjectRef:
+        """Which object it is."""
+        return self.object.ref
+
+    @property
+    def version(self) -> str:
+        """The API version that Git declares it in, `v1`."""
+        return self.object.kind.version
+
+    @property
     def source(self) -> str:
         """The name of the source that declares it."""
         return self.object.provenance.source
+
+    @property
+    def metadata(self) -> Tree:
+        """What Git declares of its metadata."""
+        return self.object.metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +155,9 @@ class SnapshotView(Protocol):
     def declares_version(self, group: str, version: str, kind: str) -> bool:
         """True if Git declares an object of that kind in that version."""
 
+    def refs_of(self, group: str, kind: str) -> tuple[ObjectRef, ...]:
+        """All guarded objects of that kind, sorted."""
+
 
 @dataclass(frozen=True, slots=True)
 class MemorySnapshot:
@@ -182,6 +205,10 @@ class MemorySnapshot:
         """See `SnapshotView.declares_version`."""
         wanted = (group, version, kind)
         return any((one.kind.group, one.kind.version, one.ref.kind) == wanted for one in map(_object, self.entries))
+
+    def refs_of(self, group: str, kind: str) -> tuple[ObjectRef, ...]:
+        """See `SnapshotView.refs_of`."""
+        return tuple(sorted(one.ref for one in self.entries if (one.ref.group, one.ref.kind) == (group, kind)))
 
     def _taken(self, chosen: Callable[[CanonicalObject], bool]) -> Taken:
         return taken((one.object.ref, one.policy, one.adopted) for one in self.entries if chosen(one.object))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.tree import dig
+from reconciler.model.tree import child
 from reconciler.policy.model import Rules
 from reconciler.snapshot.model import Entry
 
@@ -11,8 +11,11 @@ _FIELDS = ("annotations", "labels")
 
 def opt_out_keys(entry: Entry, rules: Rules) -> frozenset[tuple[str, str]]:
     """(field, key) of each opt-out that Git itself declares on the object; none: nothing is left to others."""
-    metadata, pairs = (
-        dig(entry.object.want, "metadata"),
-        [(field, rule) for field in _FIELDS for rule in rules.opt_outs],
+    declared = [(field, child(entry.metadata, field)) for field in _FIELDS]
+    return frozenset(
+        (field, rule.key)
+        for field, values in declared
+        if isinstance(values, dict)
+        for rule in rules.opt_outs
+        if values.get(rule.key) == rule.value
     )
-    return frozenset((field, rule.key) for field, rule in pairs if dig(metadata, field, rule.key) == rule.value)

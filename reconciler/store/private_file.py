@@ -16,11 +16,14 @@ def write_private(path: Path, text: str) -> None:
     """
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if os.geteuid() == 0:
-                owner = path.parent.stat()
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            file.write(text)
-        Path(name).replace(path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                if os.geteuid() == 0:
+                    owner = path.parent.stat()
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+                file.write(text)
+            Path(name).replace(path)
+        finally:  # on a full disk nothing is left behind, however often it is tried
+            Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write: {error.strerror}", where=str(path)) from None

@@ -10,7 +10,9 @@ from typing import Final
 
 from sqlalchemy import DDL, Boolean, Column, Index, Integer, MetaData, String, Table, Text, event
 
-SCHEMA_VERSION: Final = "2"
+SCHEMA_VERSION: Final = "5"
+# Versions to which this one has only added tables: a store of theirs is taken over as it is.
+ADDED_TO: Final = frozenset({"2", "3", "4"})
 METADATA: Final = MetaData()
 
 META: Final = Table(
@@ -56,6 +58,15 @@ SOURCES: Final = Table(
     Column("objects", Integer, nullable=False),
 )
 
+# What is only shown of a source.
+SOURCE_FACTS: Final = Table(
+    "source_facts",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
 # Kept also when a source is configured no longer: what was enforced once is no new source.
 MODES: Final = Table(
     "modes",
@@ -77,6 +88,19 @@ ADOPTIONS: Final = Table(
     Column("source", String, nullable=False),
     Column("adopted", Boolean, nullable=False),
     Column("uid", String, nullable=False),
+)
+
+# Since when an object is adopted, and the commit that declared it then. Adopted before there was this table: no row.
+GUARDED_SINCE: Final = Table(
+    "guarded_since",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("api_group", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("namespace", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("since", String, nullable=False),
+    Column("at_commit", String, nullable=False),
 )
 
 DELIVERIES: Final = Table(
@@ -124,6 +148,30 @@ GRANTS: Final = Table(
     Column("body", Text, nullable=False),
 )
 
+# `until` is "" while a span is open; `body` is the span as JSON.
+BLIND: Final = Table(
+    "blind",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("cause", String, nullable=False),
+    Column("since", String, nullable=False),
+    Column("until", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# Writes that nobody judged, as the API server's audit log names them; `id` is its auditID.
+SLIPPED: Final = Table(
+    "slipped",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("time", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+Index("blind_by_time", BLIND.c.cluster, BLIND.c.since)
+Index("slipped_by_time", SLIPPED.c.cluster, SLIPPED.c.time)
 Index("deliveries_by_time", DELIVERIES.c.cluster, DELIVERIES.c.time)
 Index("decisions_by_object", DECISIONS.c.cluster, DECISIONS.c.namespace, DECISIONS.c.name)
 Index("decisions_by_time", DECISIONS.c.cluster, DECISIONS.c.time)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Delete, Table, and_, bindparam, delete, insert, select
+from sqlalchemy import Connection, Delete, Table, and_, bindparam, delete, insert, select
 
 from reconciler.model.ref import ObjectRef
 from reconciler.report.standing import Sight
-from reconciler.store.schema import ADOPTIONS, MODES
+from reconciler.store.schema import ADOPTIONS, GUARDED_SINCE, MODES
 from reconciler.store.state import State
 
 _BY_REF = ("api_group", "kind", "namespace", "name")
@@ -30,8 +30,17 @@ def read_sights(state: State) -> dict[ObjectRef, Sight]:
         return {ObjectRef(*row[:4]): Sight(row.source, bool(row.adopted), row.uid) for row in rows}
 
 
-def save_standing(state: State, modes: Mapping[str, bool], sights: Mapping[ObjectRef, Sight | None], now: str) -> None:
-    """Store new decisions, all or none; a sight of None is forgotten. `now` is RFC 3339."""
+def save_standing(
+    state: State,
+    modes: Mapping[str, bool],
+    sights: Mapping[ObjectRef, Sight | None],
+    now: str,
+    commits: Mapping[str, str] | None = None,
+) -> None:
+    """Store new decisions, all or none; a sight of None is forgotten.
+
+    `now` is RFC 3339, `commits` are those of the sources as they are now: what is adopted now is guarded since then.
+    """
     named = [{"cluster": state.cluster, "name": name, "enforced": on, "since": now} for name, on in modes.items()]
     known = [
         _key(state, ref) | {"source": one.source, "adopted": one.adopted, "uid": one.uid}
@@ -47,6 +56,29 @@ def save_standing(state: State, modes: Mapping[str, bool], sights: Mapping[Objec
                 connection.execute(_delete(table, keys), [{f"{key}_": row[key] for key in keys} for row in gone])
             if rows:
                 connection.execute(insert(table), rows)
+        _save_since(connection, state, sights, now, commits or {})
+
+
+def _save_since(
+    connection: Connection,
+    state: State,
+    sights: Mapping[ObjectRef, Sight | None],
+    now: str,
+    commits: Mapping[str, str],
+) -> None:
+    """The first word that an object is adopted is kept until it is not."""
+    columns = [GUARDED_SINCE.c[name] for name in _BY_REF]
+    query = select(*columns).where(GUARDED_SINCE.c.cluster == state.cluster)
+    known = {ObjectRef(*row) for row in connection.execute(query)} if sights else set()
+    kept = {ref: one for ref, one in sights.items() if one is not None and one.adopted}
+    keys = ("cluster", *_BY_REF)
+    if gone := [_key(state, ref) for ref in sights if ref in known and ref not in kept]:
+        connection.execute(_delete(GUARDED_SINCE, keys), [{f"{key}_": row[key] for key in keys} for row in gone])
+    new = {ref: one for ref, one in kept.items() if ref not in known}
+    if rows := [
+        _key(state, ref) | {"since": now, "at_commit": commits.get(one.source, "")} for ref, one in new.items()
+    ]:
+        connection.execute(insert(GUARDED_SINCE), rows)
 
 
 def _key(state: State, ref: ObjectRef) -> dict[str, object]:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reconciler.errors import StoreError
 from reconciler.limits import STATE_BUSY_SECONDS
-from reconciler.store.schema import APPEND_ONLY, META, METADATA, SCHEMA_VERSION
+from reconciler.store.schema import ADDED_TO, APPEND_ONLY, META, METADATA, SCHEMA_VERSION
 
 _ANY_CLUSTER = ""
+_ASK_AGAIN_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +61,13 @@ def open_state(url: str | URL, *, cluster: str = "default") -> State:
     """Open the store, making its tables if it is new. Raises StoreError if it is damaged or of another version."""
     try:
         target = make_url(url)
-        engine = create_engine(target, connect_args=_arguments(target))
+        engine = _engine(target, STATE_BUSY_SECONDS)
     except (ArgumentError, ImportError) as error:
         raise StoreError(
             f"no usable state URL: {error}", hint="for example sqlite:////var/lib/setscrew/state.db"
         ) from None
     if target.get_backend_name() == "sqlite":
         _private_file(target.database)
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
     state = State(engine, cluster)
     try:
         _prepare(state)
@@ -74,6 +75,21 @@ def open_state(url: str | URL, *, cluster: str = "default") -> State:
         state.close()
         raise
     return state
+
+
+def hurried(state: State, seconds: float) -> State:
+    """The same store for one who cannot wait: a write that another holds up for longer raises. Closes the given one."""
+    state.close()
+    return State(_engine(state.engine.url, seconds), state.cluster)
+
+
+def _engine(target: URL, busy_seconds: float) -> Engine:
+    if target.get_backend_name() != "sqlite":
+        return create_engine(target)
+    engine = create_engine(target, connect_args={"timeout": busy_seconds})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
 
 
 def _prepare(state: State) -> None:
@@ -87,6 +103,10 @@ def _prepare(state: State) -> None:
             connection.execute(insert(META).values(row))
         where = (META.c.cluster == _ANY_CLUSTER) & (META.c.key == "schema")
         found = connection.execute(select(META.c.value).where(where)).scalar()
+        if found in ADDED_TO:
+            METADATA.create_all(connection)
+            connection.execute(update(META).where(where).values(value=SCHEMA_VERSION))
+            found = SCHEMA_VERSION
     if found != SCHEMA_VERSION:
         raise StoreError(
             f"the state store has format {found or 'unknown'}, this version of Setscrew reads format {SCHEMA_VERSION}",
@@ -95,25 +115,41 @@ def _prepare(state: State) -> None:
         )
 
 
-def _arguments(target: URL) -> dict[str, Any]:
-    return {"timeout": STATE_BUSY_SECONDS} if target.get_backend_name() == "sqlite" else {}
-
-
 def _private_file(database: str | None) -> None:
     # Before SQLite makes it with the mode of the umask; its -wal and -shm files take over the mode of this one.
     if database in {None, "", ":memory:"}:
         raise StoreError("the state store must be a file: several processes share it")
+    path = Path(str(database))
     try:
-        os.close(os.open(str(database), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        # One that exists is not opened here: closing it would drop the locks that this process holds on it elsewhere.
+        if path.is_symlink():
+            raise StoreError("cannot open the state store: it is a symbolic link", where=str(path)) from None
     except OSError as error:
-        raise StoreError(f"cannot open the state store: {error.strerror}", where=str(database)) from None
+        raise StoreError(f"cannot open the state store: {error.strerror}", where=str(path)) from None
 
 
-def _on_connect(connection: Any, _record: object) -> None:
+def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own BEGIN comes too late and is deferred: two writers would then fail instead of waiting.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "trusted_schema=OFF"):
+    _write_ahead(connection)
+    for pragma in ("synchronous=NORMAL", "trusted_schema=OFF"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait where a reader turns writer, as here in a new file: of processes that start together, all
+    # but one would be told that it is locked.
+    end = time.monotonic() + STATE_BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+        time.sleep(_ASK_AGAIN_SECONDS)
 
 
 def _on_begin(connection: Connection) -> None:

@@ -22,14 +22,18 @@ READER_GONE: Final = 141
 _COMMANDS: Final = {
     "audit": ("setscrew.cli.audit", "audit"),
     "canonical": ("setscrew.cli.forms", "canonical"),
+    "check": ("setscrew.cli.check", "check"),
     "compare": ("setscrew.cli.compare", "compare"),
     "demo": ("setscrew.cli.demo", "demo"),
     "diff": ("setscrew.cli.diff", "diff"),
+    "doctor": ("setscrew.cli.doctor", "doctor"),
     "drift": ("setscrew.cli.drift", "drift"),
     "enforce": ("setscrew.cli.enforce", "enforce"),
     "explain": ("setscrew.cli.explain", "explain"),
+    "gpu": ("setscrew.cli.gpu", "gpu"),
     "grant": ("setscrew.cli.grant", "grant"),
     "policy": ("setscrew.cli.policy", "policy"),
+    "receiver": ("setscrew.cli.receiver", "receiver"),
     "reconcile": ("setscrew.cli.run", "reconcile"),
     "register": ("setscrew.cli.register", "register"),
     "render": ("setscrew.cli.forms", "render"),
@@ -37,6 +41,7 @@ _COMMANDS: Final = {
     "rules": ("setscrew.cli.rules", "rules"),
     "run": ("setscrew.cli.run", "run"),
     "serve": ("setscrew.cli.run", "serve"),
+    "source": ("setscrew.cli.source", "source"),
 }
 
 
@@ -125,6 +130,7 @@ def main() -> None:
     Before a push:        setscrew render PATH, setscrew diff PATH, setscrew review --desired DIR < review.json
     On a cluster:         setscrew run, setscrew drift, setscrew explain deployment/web -n shop
     In an emergency:      setscrew grant create (docs/how-to/break-glass.md)
+    Is it well?           setscrew doctor --state ./state
     The off-switch:       setscrew register --remove
 
     Exit status: 0 same or allowed, 1 drift or denied, more is an error. Codes of errors: docs/reference/errors.md

@@ -7,22 +7,24 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from reconciler.canonical.engine import Context
-from reconciler.errors import UsageError
+from reconciler.errors import ToolMissingError, UsageError
 from reconciler.model.objects import RenderedObject
 from reconciler.policy.expiry import active
 from reconciler.policy.model import Rules
+from reconciler.render.embedded_loader import load_embedded
 from reconciler.render.renderer import render
 from reconciler.render.spec import RenderResult, RenderSpec, RenderTools
 from reconciler.schema.catalog import CRD, Authority, Catalog
 from reconciler.store.schema_data import load_builtin
 from setscrew import configuration
-from setscrew.controlplane import ToolMissingError, find
-from webhook.server.feed import Feed, SnapshotFile
+
+if TYPE_CHECKING:
+    from webhook.server.feed import SnapshotFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -58,6 +60,8 @@ _NO_TOOLS = RenderTools(Path("helm"), Path("kubectl"))
 
 def tools() -> RenderTools:
     """Helm and kubectl as far as they are there; one that is missing is named when it is needed."""
+    from setscrew.controlplane import find
+
     helm, kubectl = find("helm"), find("kubectl")
     return RenderTools(helm or Path("helm"), kubectl or Path("kubectl"))
 
@@ -102,11 +106,13 @@ def offline_context(
     """
     own = [one.tree for one in objects if (one.ref.group, one.ref.kind) == CRD]
     catalog = Catalog((*authorities, load_builtin()), rules, [*own, *crds])
-    return Context(catalog, rules, key, namespace or "default", guess)
+    return Context(catalog, rules, key, namespace or "default", guess, load_embedded)
 
 
 def current_snapshot(state_dir: Path | None) -> SnapshotFile:
     """The snapshot that a running instance enforces. Raises UsageError where there is none."""
+    from webhook.server.feed import Feed
+
     if state_dir is None:
         raise UsageError("--state is needed", hint="the state directory of `setscrew run`; or set SETSCREW_STATE")
     feed = Feed.of(state_dir)

@@ -12,6 +12,7 @@ import click
 from reconciler.canonical.autoscale import widen
 from reconciler.canonical.engine import Context, InvalidManifestError, canonicalize, located
 from reconciler.canonical.form import CanonicalObject
+from reconciler.canonical.versions import converted, raised
 from reconciler.canonical.volatile import live_form
 from reconciler.compare.blame import blame
 from reconciler.compare.comparison import Change, Comparison
@@ -24,6 +25,7 @@ from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.policy.model import MaskRule, Rules
 from reconciler.policy.select import any_kind
+from reconciler.render.embedded_loader import load_embedded
 from setscrew.cli.common import (
     EXISTING,
     finish,
@@ -146,7 +148,7 @@ class _Judge:
                 notes.append(f"{one.ref} is not in --desired: it has been compared with nothing")
             else:
                 results.append(Compared(one.ref, *self._compared(twin, one), one.tree))
-                notes += _versions(twin, one)
+                notes += _versions(twin, one, results[-1].form)
         if not results:
             for one in self.wanted:
                 located(one, self.context)  # the live twin may be of the group that took the kind over
@@ -158,11 +160,14 @@ class _Judge:
 
     def _compared(self, desired: RenderedObject, live: RenderedObject) -> tuple[CanonicalObject, Comparison]:
         namespace = live.ref.namespace
+        desired = replace(desired, tree=raised(desired.tree, live.tree))
         forms = [canonicalize(_placed(one, namespace), self.context) for one in (desired, *self.scalers)]
         form = widen(forms, self.context.rules.scalers)[0]
         if form.invalid:
             raise InvalidManifestError(form.invalid[0], where=desired.provenance.place, hint="mend it in Git")
-        return form, compare_objects(form, live_form(live.tree, _KEY), dig(live.tree, "metadata", "managedFields"))
+        tree = converted(live.tree, form.kind.api_version) or live.tree
+        managed = dig(tree, "metadata", "managedFields")
+        return form, compare_objects(form, live_form(tree, _KEY), managed, parse=load_embedded)
 
 
 def _placed(one: RenderedObject, namespace: str) -> RenderedObject:
@@ -179,10 +184,12 @@ def _twin(ref: ObjectRef, declared: dict[tuple[str, str, str, str], RenderedObje
     return None
 
 
-def _versions(desired: RenderedObject, live: RenderedObject) -> list[str]:
+def _versions(desired: RenderedObject, live: RenderedObject, form: CanonicalObject) -> list[str]:
     if desired.api_version == live.api_version:
         return []
-    return [f"{live.ref}: declared as {desired.api_version}, live as {live.api_version}; nothing has been converted"]
+    version = form.kind.api_version
+    done = "nothing has been converted" if converted(live.tree, version) is None else f"compared as {version}"
+    return [f"{live.ref}: declared as {desired.api_version}, live as {live.api_version}; {done}"]
 
 
 def _shown(results: list[Compared], notes: list[str]) -> dict[str, Any]:
@@ -195,7 +202,8 @@ def _shown(results: list[Compared], notes: list[str]) -> dict[str, Any]:
 
 def _change(change: Change, found: Compared, several: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"object": str(found.ref)} if several else {}
-    shown |= {"path": change.path, "op": change.op, "class": change.klass, "field": change.field}
+    shown |= {"path": change.path, "embedded": change.embedded} if change.inside is not None else {"path": change.path}
+    shown |= {"op": change.op, "class": change.klass, "field": change.field}
     if change.desired is not ABSENT:
         shown["desired"] = _value(change.desired, change)
     if change.live is not ABSENT:

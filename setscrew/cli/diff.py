@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import Discovery
 from reconciler.errors import UsageError
+from reconciler.gpu.users import published
 from reconciler.loop.assemble import assemble
 from reconciler.loop.forms import Forms
 from reconciler.loop.scan import scan
@@ -33,6 +35,7 @@ from setscrew.cli.common import (
     rendered,
 )
 from setscrew.cli.drift import print_report
+from webhook.server.census import CensusFeed
 from webhook.server.feed import SnapshotFile
 
 _KEY = b"diff: both sides are hashed within one call"
@@ -77,7 +80,8 @@ def diff(
         snapshot = _of_path(path, result, namespace, client, Forms(dry_runs, client), now)
     else:
         snapshot = _of_source(source or "", current_snapshot(state_dir))
-    items = [item for item in scan(client, snapshot, now) if item.state in _SHOWN]
+    census = CensusFeed(state_dir / published.FILE, time.time).current() if source and state_dir else None
+    items = [item for item in scan(client, snapshot, now, census=census) if item.state in _SHOWN]
     shown = tuple(item.as_json() for item in items)
     report = DriftReport(shown, stamp(now), stamp(now), managed=len(snapshot.entries), total=len(shown))
     print_report(report.as_json(), output)
@@ -98,7 +102,7 @@ def _of_path(
     contexts = {one.rendered.provenance.source: context for one in declared}
     forms.confirm(forms.pending(declared, now.timestamp()), contexts, now.timestamp())
     sources = {name: SourceState(name, str(path), "", "dir") for name in contexts}
-    return MemorySnapshot(assembly.entries(forms.confirmed, forms.reasons), rules, sources, _KEY)
+    return MemorySnapshot(assembly.entries(forms.confirmed, forms.reasons), assembly.rules, sources, _KEY)
 
 
 def _of_source(source: str, snapshot: SnapshotFile) -> MemorySnapshot:

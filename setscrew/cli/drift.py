@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from reconciler.errors import SetscrewError, UsageError
+from reconciler.errors import SetscrewError
 from reconciler.limits import REPORT_PAGE, REPORT_PAGE_MAX
 from reconciler.report.drift import STATES
+from setscrew.cli.instance import address
 
 _STALE_STATUS = 5
 _FORMATS = ("table", "json", "yaml", "diff")
@@ -72,27 +73,12 @@ def _fetch(
     from setscrew.api_client import UnreachableError, get_json
     from setscrew.api_files import read_token
 
-    url, token_path = _address(server, token_file, state_dir)
+    url, token_path = address(server, token_file, state_dir)
     query = {("state" if key == "finding_state" else key): value for key, value in filters.items() if value}
     report = get_json(url, read_token(token_path), "/api/v1/drift", query | {"limit": str(limit)})
     if not isinstance(report.get("items"), list) or not isinstance(report.get("metadata"), dict):
         raise UnreachableError("this is not a drift report", where=url)
     return report
-
-
-def _address(server: str | None, token_file: Path | None, state_dir: Path | None) -> tuple[str, Path]:
-    if server and token_file:
-        return server, token_file
-    if state_dir is None:
-        raise UsageError(
-            "which instance?", hint="give --state DIR (or $SETSCREW_STATE), or --server URL and --token-file FILE"
-        )
-    from setscrew.api_files import read_address
-
-    known = read_address(state_dir)
-    if server and server.rstrip("/") != known.url:
-        raise UsageError("another server needs its own token", where=server, hint="add --token-file FILE")
-    return server or known.url, token_file or known.token_file
 
 
 def print_report(report: dict[str, Any], output: str) -> None:

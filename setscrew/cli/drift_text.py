@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from reconciler.report.blind import blind_lines
 from reconciler.report.printable import one_line
 from setscrew.cli.table import console, print_rows
 
@@ -21,12 +22,12 @@ def print_table(report: dict[str, Any]) -> None:
     """One row an object, what next below."""
     stdout, items = console(), report["items"]
     if not items:
-        for line in (_nothing(report), *_ruled(report)):
+        for line in (_nothing(report), *_blind(report), *_ruled(report)):
             stdout.print(Text(line), soft_wrap=True)
         return
     columns = ("OBJECT", "CHANGE (want → live)", "SINCE", "WHO", "DECLARED IN")
     print_rows(columns, [_row(item, report["metadata"]) for item in items])
-    for line in (*_what_next(report), *_watched(items), *_ruled(report)):
+    for line in (*_what_next(report), *_blind(report), *_watched(items), *_ruled(report)):
         stdout.print(Text(line), soft_wrap=True)
 
 
@@ -36,6 +37,8 @@ def print_diff(report: dict[str, Any]) -> None:
         place = _place(item)
         click.secho(f"--- Git: {_object(item)}{f' ({place})' if place else ''}", bold=True)
         click.secho(f"+++ live: {item['state']}{_why(item)}", bold=True)
+        for line in _used(item):
+            click.secho(f"# {line}", fg="magenta")
         for change in item.get("changes", ()):
             click.secho(f"@@ {one_line(change['field'])} @@", fg="cyan")
             if "desired" in change:
@@ -50,6 +53,11 @@ def _watched(items: list[dict[str, Any]]) -> Iterator[str]:
     for name in sorted({one["name"] for one in sources if one.get("name") and not one.get("enforced", True)}):
         shown = one_line(name)
         yield f"Source {shown} is watched: nothing of it is refused until `setscrew enforce {shown}`."
+
+
+def _blind(report: dict[str, Any]) -> Iterator[str]:
+    """When the guard did not see writes, and which way to know of that does not work."""
+    return blind_lines(report.get("summary", {}).get("blind", {}))
 
 
 def _ruled(report: dict[str, Any]) -> Iterator[str]:
@@ -77,13 +85,20 @@ def _row(item: dict[str, Any], metadata: dict[str, Any]) -> list[Text]:
         lines.insert(0, item["state"] + _why(item))
     if not item.get("adopted", True):
         lines.append("not adopted: it was there before Git declared it, so changes of it are not refused")
+    lines += _used(item)
     return [
         Text(_object(item), style=_COLOURS.get(item["state"], "")),
         Text("\n".join(lines)),
-        Text(_since(item.get("firstSeen", ""), metadata.get("generatedAt", ""))),
+        # As wide as it may get, so that the table does not move while one looks at it again.
+        Text(_since(item.get("firstSeen", ""), metadata.get("generatedAt", "")).ljust(len("59m ago"))),
         Text(_who(item)),
         Text(_place(item)),
     ]
+
+
+def _used(item: dict[str, Any]) -> list[str]:
+    """Who uses the GPU class that differs, and when the difference acts."""
+    return [one_line(line) for line in item.get("gpu", {}).get("lines", ())]
 
 
 def _object(item: dict[str, Any]) -> str:

@@ -5,17 +5,14 @@ Must not write to the state store itself: what is enforced has one writer.
 
 from __future__ import annotations
 
-import json
-import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from reconciler.errors import UsageError
-from reconciler.limits import SWITCH_SECONDS
-from reconciler.loop.serve import REFRESH_SOCKET
 from setscrew.cli.common import note, output_option, print_json, state_option
+from setscrew.cli.instance import ask
 
 _MEANING: Final = {
     "enforced": "changes away from Git are refused",
@@ -41,9 +38,7 @@ def enforce(sources: tuple[str, ...], every: bool, off: bool, state_dir: Path, o
     """
     if bool(sources) == every:
         raise UsageError("name the sources, or give --all", hint="setscrew enforce shop")
-    answer = _asked(state_dir, {"op": "switch", "sources": list(sources), "enforced": not off})
-    if "error" in answer:
-        raise UsageError(answer["error"], hint=answer["hint"], code=answer["code"])
+    answer = next(ask(state_dir, {"op": "switch", "sources": list(sources), "enforced": not off}))
     modes: dict[str, list[str]] = answer["modes"]
     if output == "json":
         print_json({"sources": [{"name": name, "before": was, "after": now} for name, (was, now) in modes.items()]})
@@ -54,21 +49,3 @@ def enforce(sources: tuple[str, ...], every: bool, off: bool, state_dir: Path, o
     note(
         [f"in force with snapshot {answer['digest'][:12]}" if answer["digest"] else "in force as soon as Git was read"]
     )
-
-
-def _asked(state_dir: Path, question: dict[str, Any]) -> dict[str, Any]:
-    """The reconciler's answer. Raises UsageError where there is none."""
-    path = state_dir / REFRESH_SOCKET
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(SWITCH_SECONDS)
-            connection.connect(str(path))
-            connection.sendall(json.dumps(question).encode() + b"\n")
-            answer: dict[str, Any] = json.loads(connection.makefile().readline())
-    except TimeoutError as error:
-        hint = "it may be reading Git; the change is made when it is done: ask again"
-        raise UsageError("the reconciler has not answered yet", where=str(state_dir), hint=hint) from error
-    except (OSError, ValueError) as error:
-        hint = "start `setscrew run`; with --enforce it enforces every source"
-        raise UsageError("no reconciler works on this state directory", where=str(state_dir), hint=hint) from error
-    return answer

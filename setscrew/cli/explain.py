@@ -18,17 +18,20 @@ from reconciler.cluster.live import get_live
 from reconciler.compare.blame import blame
 from reconciler.compare.mask import text
 from reconciler.errors import SetscrewError, UsageError
+from reconciler.gpu.users import published
+from reconciler.gpu.users.model import Census
 from reconciler.model.path import pointer, readable
 from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy import grant_file
 from reconciler.policy.grant import Grant
 from reconciler.policy.granting import as_document
 from reconciler.snapshot.model import Entry
-from setscrew.asking import Question, answered, asker, value
+from setscrew.asking import Question, answered, asker, concerned, value
 from setscrew.cli.common import current_snapshot, note, output_option, print_json, state_option
 from setscrew.cli.explain_text import print_explained
 from setscrew.fields import ANOTHER, parse, value_at
 from webhook.decision.types import Decision
+from webhook.server.census import CensusFeed
 from webhook.server.feed import SnapshotFile
 from webhook.server.grants import GrantFeed
 
@@ -72,7 +75,8 @@ def explain(target: str, namespace: str, state_dir: Path, kubeconfig: str, outpu
     _check(asked)
     snapshot = current_snapshot(state_dir)
     entry = _find(snapshot, target, namespace)
-    answer = _explained(entry, snapshot, _live(entry, kubeconfig), _grants(state_dir), asked)
+    census = CensusFeed(state_dir / published.FILE, time.time).current()
+    answer = _explained(entry, snapshot, _live(entry, kubeconfig), _grants(state_dir), census, asked)
     if output == "json":
         print_json(answer)
     else:
@@ -129,7 +133,12 @@ def _grants(state_dir: Path) -> Sequence[Grant]:
 
 
 def _explained(
-    entry: Entry, snapshot: SnapshotFile, live: Tree, grants: Sequence[Grant], asked: dict[str, Any]
+    entry: Entry,
+    snapshot: SnapshotFile,
+    live: Tree,
+    grants: Sequence[Grant],
+    census: Census | None,
+    asked: dict[str, Any],
 ) -> dict[str, Any]:
     obj, place, now = entry.object, entry.object.provenance, time.time()
     source = snapshot.sources.get(place.source)
@@ -140,6 +149,7 @@ def _explained(
         "url": source.url if source else "",
         "commit": source.commit if source else "",
         "subject": source.subject if source else "",
+        "signer": source.signer if source else "",
         "file": place.place,
         "mode": "watched" if source and not source.enforced else "enforced",
         "adopted": entry.adopted,
@@ -154,7 +164,8 @@ def _explained(
         "writers": _writers(live),
     }
     question = _question(entry, live, asked)
-    found = _answer(answered(question, snapshot, grants, now))
+    answer |= _used(question, snapshot, census)
+    found = _answer(answered(question, snapshot, grants, now, census))
     if question.path:
         answer["field"] = _field(question, snapshot, found)
     else:
@@ -185,6 +196,12 @@ def _field(question: Question, snapshot: SnapshotFile, found: dict[str, Any]) ->
         "lastWriter": getattr(writer, "manager", "") if writer else "",
         "change": found,
     }
+
+
+def _used(question: Question, snapshot: SnapshotFile, census: Census | None) -> dict[str, Any]:
+    """Who uses the GPU class that the change is about; nothing where it is about none."""
+    found = concerned(question, snapshot)
+    return {} if found is None else {"gpu": found.as_json(census)}
 
 
 def _answer(decision: Decision) -> dict[str, Any]:

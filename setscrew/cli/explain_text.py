@@ -15,7 +15,8 @@ def print_explained(answer: dict[str, Any]) -> None:
     """What is known of the object, one line each, then the question and its answer."""
     commit = f"{answer['commit'][:12]} ({one_line(answer['subject'])})" if answer["commit"] else "a directory"
     click.echo(one_line(answer["object"]))
-    _line("declared in", f"{answer['file']} at {commit}")
+    signed = f", signed by {answer['signer']}" if answer["signer"] else ""
+    _line("declared in", f"{answer['file']} at {commit}{signed}")
     _line("source", f"{answer['source']} ({answer['url']}), {answer['mode']}")
     _line("policy", f"{answer['policy']}, action {answer['action']}")
     form = "confirmed by the API server" if answer["confidence"] == "server" else "offline"
@@ -24,6 +25,8 @@ def print_explained(answer: dict[str, Any]) -> None:
         _line(name, text)
     for mask in answer["masks"]:
         _line("left to", f"rule {mask['rule']} for {mask['path']}: {mask['reason']}")
+    for line in answer.get("gpu", {}).get("lines", ()):
+        _line("users", line)
     for grant in answer["grants"]:
         _line("granted to", _granted(grant))
     for writer in answer["writers"][-_WRITERS:]:

@@ -1,50 +1,87 @@
-"""Owns the command `register`: write, print or remove the webhook configuration by hand. Must not run anything."""
+"""Owns the command `register`: switch the guard on or off by hand, or print its registration. Must not run anything."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from reconciler.cluster.api import ApiClient
+from reconciler.model.instant import stamp
+from reconciler.model.own import CANONICALIZER
+from setscrew.certificates import Certificates
+from setscrew.cli.certificates import given_certificate
 from setscrew.cli.common import PATH, current_snapshot, note, print_yaml
-from webhook.decision.identity import CANONICALIZER
+from setscrew.run import RUN_FILE
+from webhook.registration.apply import current, switch_off, switched_off, whoami
 from webhook.registration.apply import register as write
-from webhook.registration.apply import remove as take_away
 from webhook.registration.client import UrlClient
 from webhook.registration.configuration import build
-from webhook.tls.files import ensure
+from webhook.registration.places import Guarded
+from webhook.tls.given import GivenFiles
 
 
 @click.command()
 @click.option("--state", "state_dir", type=PATH, envvar="SETSCREW_STATE", help="State directory of `setscrew run`.")
 @click.option(
-    "--url", default="https://127.0.0.1:8443", show_default=True, help="Where the API server reaches the webhook."
+    "--url", default="", help="Where the API server reaches the webhook; default: where `setscrew run` listens."
 )
 @click.option(
     "--kubeconfig", default="", envvar="KUBECONFIG", help="An identity that may write webhook configurations."
 )
+@given_certificate
 @click.option("--dry-run", is_flag=True, help="Print the configuration, write nothing.")
 @click.option("--remove", "remove", is_flag=True, help="The off-switch: from then on nothing is refused.")
-def register(state_dir: Path | None, url: str, kubeconfig: str, dry_run: bool, remove: bool) -> None:
-    r"""Write the webhook configuration for what the current snapshot guards, or take it away.
+def register(
+    state_dir: Path | None, url: str, kubeconfig: str, dry_run: bool, remove: bool, given: GivenFiles | None
+) -> None:
+    r"""Switch the guard on for what the current snapshot guards, or off.
+
+    The off-switch needs nothing but the API server, and stays off until this command switches it on again.
 
     \b
     setscrew register --remove                     stop guarding, now (findings are still reported)
+    setscrew register --state ./state              guard again
     setscrew register --state ./state --dry-run    see what would be registered
     """
     if remove:
-        there = take_away(ApiClient.load(kubeconfig))
-        note(["nothing is refused any more" if there else "there was no registration"])
+        _switch_off(ApiClient.load(kubeconfig))
         return
     snapshot = current_snapshot(state_dir)
     assert state_dir is not None  # noqa: S101 - there is a snapshot in it
+    url = url or _listening(state_dir)
     client = UrlClient(url)
-    bundle = ensure(state_dir / "tls", client.names, datetime.now(UTC)).ca_bundle
-    guarded = [(entry.object.kind, entry.policy) for entry in snapshot.entries()]
-    wanted = build(guarded, client, bundle, CANONICALIZER)
+    certificates = Certificates(state_dir, url, lambda line: note([line]), given)
+    bundle = certificates.begin().ca_bundle
+    wanted = build(map(Guarded.of, snapshot.entries()), client, bundle, CANONICALIZER)
     if dry_run:
         print_yaml([wanted])
-    else:
-        note([f"registration {write(ApiClient.load(kubeconfig), wanted)}: {len(wanted['webhooks'])} entries"])
+        return
+    api = ApiClient.load(kubeconfig)
+    off = switched_off(current(api))
+    outcome = write(api, wanted)
+    told = f"registration {outcome}: {len(wanted['webhooks'])} entries"
+    certificates.registered(bundle)
+    note([*([f"it had been switched off at {off}"] if off else []), told])
+
+
+def _listening(state_dir: Path) -> str:
+    """Where the admission server of the last `setscrew run` on this directory is called."""
+    try:
+        known = json.loads((state_dir / RUN_FILE).read_text())
+    except (OSError, ValueError):
+        known = {}
+    return str(known.get("admission") or "https://127.0.0.1:8443")
+
+
+def _switch_off(api: ApiClient) -> None:
+    outcome = switch_off(api, stamp(datetime.now(UTC)), whoami(api))
+    since = f"off since {switched_off(current(api))}; only `setscrew register` switches it on"
+    told = {
+        "changed": "nothing is refused any more",
+        "created": "there was no registration, and none will be made",
+        "unchanged": "nothing was refused before either",
+    }
+    note([f"{told[outcome]}: {since}"])

@@ -7,21 +7,27 @@ import json
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
 from reconciler.errors import ReviewError, UsageError
+from reconciler.gpu.users import published
 from reconciler.limits import GIT_SECONDS, REVIEW_WIRE_BYTES
 from reconciler.loop.assemble import assemble
+from reconciler.render.embedded_loader import load_embedded
 from reconciler.snapshot.model import MemorySnapshot, SnapshotView, SourceState
 from setscrew import configuration
 from setscrew.cli.common import EXISTING, finish, note, offline_context, print_json, rendered
 from webhook.decision.decide import decide
 from webhook.decision.look import CURRENT, Look
 from webhook.decision.review import decode, encode
+from webhook.decision.verdict import uncounted
+from webhook.server.census import CensusFeed
 from webhook.server.feed import open_snapshot
 from webhook.server.judge import Judge
+from webhook.server.ports import Counted
 
 _KEY = b"review: values of Secrets are hashed on both sides of this one call"
 
@@ -58,13 +64,15 @@ def review(
     if sys.stdin.isatty():
         raise UsageError("the AdmissionReview is read from stdin", hint="setscrew review … < review.json")
     snapshot: SnapshotView
+    census: Counted = uncounted
     if snapshot_file is not None:
         snapshot = open_snapshot(snapshot_file, key_file)
+        census = CensusFeed(snapshot_file.parent.parent / published.FILE, time.time).current
     elif desired is not None:
         snapshot = _from_desired(desired, policy_dir, context_files, namespace)
     body = sys.stdin.buffer.read(REVIEW_WIRE_BYTES + 1)
     try:
-        answer = json.loads(asyncio.run(_judged(body, snapshot)))
+        answer = json.loads(asyncio.run(_judged(body, snapshot, census)))
     except ReviewError as error:
         print_json({"error": error.message, "code": error.code, "status": error.status})
         note([str(error)])
@@ -89,14 +97,15 @@ class _Still:
         """Nothing is kept: nobody has changed anything."""
 
 
-async def _judged(body: bytes, snapshot: SnapshotView) -> bytes:
+async def _judged(body: bytes, snapshot: SnapshotView, census: Counted) -> bytes:
     """The server's own way of a review, with more time. Raises ReviewError."""
 
     async def no_refresh(seconds: float, source: str = "") -> Look:  # noqa: ARG001 - the port's names
         return CURRENT
 
     still = _Still(snapshot)
-    judge = Judge(still, decide, decode, encode, no_refresh, still, time.time)
+    how = partial(decide, parse=load_embedded)
+    judge = Judge(still, how, decode, encode, no_refresh, still, time.time, census=census)
     return await judge.review(body, None, asyncio.get_running_loop().time() + GIT_SECONDS)
 
 
@@ -112,4 +121,4 @@ def _from_desired(
     note(assembly.problems)
     name = desired.resolve().name
     source = SourceState(name, str(desired), "", "dir")
-    return MemorySnapshot(assembly.entries({}, {}), rules, {name: source}, _KEY)
+    return MemorySnapshot(assembly.entries({}, {}), assembly.rules, {name: source}, _KEY)

@@ -12,12 +12,23 @@ import click
 
 from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.errors import UsageError
+from reconciler.limits import CANARY_SECONDS
 from reconciler.render.spec import RenderTools
+from setscrew import statedir
+from setscrew.certificates import Clients, served
+from setscrew.cli.certificates import client_certificates, given_certificate
 from setscrew.cli.common import EXISTING, PATH, finish, tools
 from setscrew.reconcile import Options
-from webhook.settings import AdmissionSettings
+from webhook.settings import WORKERS, AdmissionSettings
+from webhook.tls.given import GivenFiles
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _decorated(command: F, options: tuple[Callable[[F], F], ...]) -> F:
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def _options(command: F) -> F:
@@ -29,12 +40,31 @@ def _options(command: F) -> F:
             "--config",
             "config_dir",
             type=EXISTING,
-            required=True,
-            help="Directory of GitSource, DriftPolicy, Receiver documents.",
+            help="Directory of GitSource, DriftPolicy, Receiver documents; may be left out with --adopt.",
+        ),
+        click.option(
+            "--secrets", "secrets_dir", type=PATH, help="Directory of Secrets; default: secrets/ of --config."
+        ),
+        click.option(
+            "--adopt", is_flag=True, help="Guard what Argo CD's and Flux's own objects in the cluster manage, too."
         ),
         click.option("--kubeconfig", default="", envvar="KUBECONFIG", help="The reconciler's identity at the cluster."),
         click.option(
             "--canonicalizer-kubeconfig", default="", help="The identity that dry-runs (setscrew-canonicalizer)."
+        ),
+        click.option("--canary-kubeconfig", default="", help="The identity that must be refused (setscrew-canary)."),
+        click.option(
+            "--canary-interval",
+            "canary_seconds",
+            type=click.FloatRange(min=1),
+            default=float(CANARY_SECONDS),
+            show_default=True,
+            help="Seconds between two proofs that the guard sees.",
+        ),
+        click.option(
+            "--api-audit-log",
+            type=PATH,
+            help="Audit log of the cluster's API server: names each write that nobody judged.",
         ),
         click.option(
             "--scan-interval", default=30.0, show_default=True, help="Seconds between two looks at the cluster."
@@ -56,21 +86,46 @@ def _options(command: F) -> F:
         click.option("--allow-local-sources", is_flag=True, help="Let file:// repositories in: demo and tests."),
         click.option("--enforce", is_flag=True, help="Enforce every source at once, also where the cluster differs."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _decorated(command, options)
+
+
+def _serving(command: F) -> F:
+    options = (
+        click.option(
+            "--listen-metrics",
+            default="127.0.0.1:8444",
+            show_default=True,
+            help="Where the admission server's metrics are read, in plain HTTP; empty: nowhere.",
+        ),
+        click.option(
+            "--worker",
+            type=click.Choice(WORKERS),
+            default="asgi",
+            show_default=True,
+            help="How the admission server works; gthread is the slower fall-back.",
+        ),
+    )
+    return _decorated(command, options)
 
 
 @click.command()
 @_options
+@_serving
+@given_certificate
+@client_certificates
 @click.option("--listen-admission", default="127.0.0.1:8443", show_default=True, help="Where the API server calls.")
 @click.option("--listen-api", default="127.0.0.1:8080", show_default=True, help="Drift report and receivers.")
 @click.option("--no-register", is_flag=True, help="Refuse nothing yet: report only.")
 def run(
     state_dir: Path,
-    config_dir: Path,
+    config_dir: Path | None,
+    adopt: bool,
+    secrets_dir: Path | None,
     kubeconfig: str,
     canonicalizer_kubeconfig: str,
+    canary_kubeconfig: str,
+    canary_seconds: float,
+    api_audit_log: Path | None,
     scan_interval: float,
     dry_runs_per_second: float,
     dry_runs_at_once: int,
@@ -78,6 +133,10 @@ def run(
     enforce: bool,
     listen_admission: str,
     listen_api: str,
+    listen_metrics: str,
+    worker: str,
+    given: GivenFiles | None,
+    clients: Clients,
     no_register: bool,
 ) -> None:
     r"""Guard a cluster from this machine: reconciler, admission server and API server in one.
@@ -96,23 +155,31 @@ def run(
     from setscrew.run import run as run_all
 
     admission, api = _address(listen_admission), _address(listen_api)
+    metrics = _address(listen_metrics) if listen_metrics else None
     options = Options(
         state_dir=state_dir,
-        config_dir=config_dir,
+        config_dir=_configured(config_dir, state_dir, kubeconfig, adopt=adopt),
+        adopt=adopt,
+        secrets_dir=secrets_dir,
         tools=tools(),
         kubeconfig=kubeconfig,
         canonicalizer_kubeconfig=canonicalizer_kubeconfig,
+        canary_kubeconfig=canary_kubeconfig,
+        canary_seconds=canary_seconds,
+        api_audit_log=api_audit_log,
         webhook_url="" if no_register else f"https://{listen_admission}",
         allow_local=allow_local_sources,
         scan_seconds=scan_interval,
         dry_runs=Rate(dry_runs_per_second, dry_runs_at_once),
         enforce=enforce,
+        given=given,
     )
-    finish(run_all(options, Listen(admission, api)))
+    finish(run_all(options, Listen(admission, api, metrics, worker, clients)))
 
 
 @click.command()
 @_options
+@given_certificate
 @click.option(
     "--webhook-url", default="", help="Where the API server reaches the admission server; empty: no registration."
 )
@@ -120,14 +187,20 @@ def run(
 @click.option("--kubectl", type=PATH, help="The pinned kubectl, for Kustomize.")
 def reconcile(
     state_dir: Path,
-    config_dir: Path,
+    config_dir: Path | None,
+    adopt: bool,
+    secrets_dir: Path | None,
     kubeconfig: str,
     canonicalizer_kubeconfig: str,
+    canary_kubeconfig: str,
+    canary_seconds: float,
+    api_audit_log: Path | None,
     scan_interval: float,
     dry_runs_per_second: float,
     dry_runs_at_once: int,
     allow_local_sources: bool,
     enforce: bool,
+    given: GivenFiles | None,
     webhook_url: str,
     helm: Path | None,
     kubectl: Path | None,
@@ -139,15 +212,21 @@ def reconcile(
     run_reconciler(
         Options(
             state_dir=state_dir,
-            config_dir=config_dir,
+            config_dir=_configured(config_dir, state_dir, kubeconfig, adopt=adopt),
+            adopt=adopt,
+            secrets_dir=secrets_dir,
             tools=RenderTools(helm or found.helm, kubectl or found.kubectl),
             kubeconfig=kubeconfig,
             canonicalizer_kubeconfig=canonicalizer_kubeconfig,
+            canary_kubeconfig=canary_kubeconfig,
+            canary_seconds=canary_seconds,
+            api_audit_log=api_audit_log,
             webhook_url=webhook_url,
             allow_local=allow_local_sources,
             scan_seconds=scan_interval,
             dry_runs=Rate(dry_runs_per_second, dry_runs_at_once),
             enforce=enforce,
+            given=given,
         )
     )
 
@@ -155,11 +234,40 @@ def reconcile(
 @click.command()
 @click.option("--state", "state_dir", type=EXISTING, required=True, envvar="SETSCREW_STATE", help="State directory.")
 @click.option("--listen", default="127.0.0.1:8443", show_default=True, help="Where the API server calls.")
-def serve(state_dir: Path, listen: str) -> None:
+@_serving
+@client_certificates
+@click.option("--tls-certificate", type=PATH, help="The serving certificate (PEM), in place of the state directory's.")
+@click.option("--tls-key", type=PATH, help="Its private key (PEM).")
+def serve(
+    state_dir: Path,
+    listen: str,
+    listen_metrics: str,
+    worker: str,
+    clients: Clients,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+) -> None:
     """The admission server alone, over the snapshots of a state directory. `setscrew run` starts it."""
     host, port = _address(listen)
-    settings = AdmissionSettings.in_directory(state_dir, host=host, port=port)
+    metrics = _address(listen_metrics) if listen_metrics else None
+    settings = AdmissionSettings.in_directory(state_dir, host=host, port=port, metrics=metrics, worker=worker)
+    if bool(tls_certificate) != bool(tls_key):
+        raise UsageError("--tls-certificate and --tls-key go together", hint="give both or none")
+    settings = served(settings, tls_certificate, tls_key, clients)
     os.execve(sys.executable, [sys.executable, "-m", "webhook.server"], {**os.environ, **settings.environment()})  # noqa: S606
+
+
+def _configured(directory: Path | None, state_dir: Path, kubeconfig: str, *, adopt: bool) -> Path:
+    """Where the configuration lies: an empty directory of our own where there is none, as --adopt needs none."""
+    if adopt and not kubeconfig:
+        raise UsageError("--adopt needs a cluster", hint="give --kubeconfig")
+    if directory is None and not adopt:
+        raise UsageError("nothing to guard is named", hint="give --config DIR, or --adopt")
+    if directory is not None:
+        return directory
+    own = statedir.prepare(state_dir) / "config"
+    own.mkdir(mode=0o700, exist_ok=True)
+    return own
 
 
 def _address(text: str) -> tuple[str, int]:

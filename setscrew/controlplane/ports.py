@@ -34,6 +34,15 @@ class Reservation:
         self.holder.close()
 
 
+def free_ports(count: int) -> list[int]:
+    """Different ports of 127.0.0.1 that nobody has just now: for servers that cannot share a reserved one."""
+    holders = [Reservation.take() for _ in range(count)]
+    ports = [holder.port for holder in holders]
+    for holder in holders:
+        holder.release()
+    return ports
+
+
 def listens(port: int) -> bool:
     """Whether a server accepts connections on a port of 127.0.0.1."""
     try:

@@ -76,8 +76,8 @@ def _bases(directory: Path) -> list[Path]:
     """Every file that the kustomization needs, wherever its bases lie."""
     top = Path(directory.anchor)
     with workspace() as home:
-        files, _ = parsing.scan(home, top, str(directory.relative_to(top)))
-    return [top / file for file in files]
+        found = parsing.scan(home, top, str(directory.relative_to(top)))
+    return [top / file for file in found.files]
 
 
 def _value_name(number: int) -> str:

@@ -10,11 +10,10 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from reconciler.errors import ClusterError, UsageError
 from reconciler.model.own import API_VERSION
 from setscrew.api_files import read_address, read_token
 from setscrew.controlplane import CONTROL_PLANE, ControlPlane, Tools, ensure
+from setscrew.controlplane.ports import free_ports
 from setscrew.demo import repository
 from setscrew.demo.repository import Repository
 from webhook.parent import ends_with_parent
@@ -35,7 +35,13 @@ from webhook.server.feed import Feed
 RECEIVER: Final = "deploy"
 GITOPS: Final = ("argocd", "argocd-application-controller")
 PERSON: Final = "dana"
-_MANIFESTS: Final = ("namespace.yaml", "service-accounts.yaml", "rbac.yaml", "canonicalizer-policy.yaml")
+_MANIFESTS: Final = (
+    "namespace.yaml",
+    "service-accounts.yaml",
+    "rbac.yaml",
+    "canonicalizer-policy.yaml",
+    "canary-policy.yaml",
+)
 _PATIENCE_SECONDS: Final = 180.0
 
 
@@ -43,16 +49,19 @@ _PATIENCE_SECONDS: Final = 180.0
 class Stage:
     """Use as a context manager. `sources` are GitSource specs by name; their URL is the stage's own repository.
 
-    `plane_options` are further arguments of `ControlPlane.start`.
+    `plane_options` are further arguments of `ControlPlane.start`, `run_options` of `setscrew run`. With an
+    `audit_policy`, Setscrew reads the audit log.
     """
 
     sources: Mapping[str, Mapping[str, Any]]
     fill: Callable[[Path], None]
     scan_seconds: float = 2.0
     tools: Tools | None = None
+    canary_seconds: float = 60.0
     audit_policy: Path | None = None
     enforce: bool = True
     plane_options: Mapping[str, Any] = field(default_factory=dict)
+    run_options: Sequence[str] = ()
     plane: ControlPlane = field(init=False)
     repository: Repository = field(init=False)
     directory: Path = field(init=False)
@@ -60,6 +69,7 @@ class Stage:
     person: Path = field(init=False)
     admission_port: int = field(init=False)
     api_port: int = field(init=False)
+    metrics_port: int = field(init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
     _process: subprocess.Popen[bytes] | None = None
     _log: Path = field(init=False)
@@ -87,7 +97,7 @@ class Stage:
         self.fill(self.repository.work)
         self.repository.commit("Desired state")
         self.repository.push()
-        self.admission_port, self.api_port = _free_ports(2)
+        self.admission_port, self.api_port, self.metrics_port = free_ports(3)
         self._log = self.directory / "setscrew.log"
 
     def _identities(self) -> None:
@@ -116,20 +126,26 @@ class Stage:
 
     def start_setscrew(self, *, register: bool = True) -> None:
         """Start `setscrew run` and wait until its first snapshot is there."""
-        config = self._configure()
+        config = self.configured()
         repository.install_hook(self.repository, self.hook_url, self.directory / "hook-secret")
         command = [sys.executable, "-m", "setscrew", "run", "--state", str(self.state_dir), "--config", str(config)]
-        command += ["--kubeconfig", str(self._account("setscrew-reconciler"))]
-        command += ["--canonicalizer-kubeconfig", str(self._account("setscrew-canonicalizer"))]
+        command += ["--kubeconfig", str(self.account("setscrew-reconciler"))]
+        command += ["--canonicalizer-kubeconfig", str(self.account("setscrew-canonicalizer"))]
+        command += ["--canary-kubeconfig", str(self.account("setscrew-canary"))]
+        command += ["--canary-interval", str(self.canary_seconds)]
+        command += ["--api-audit-log", str(self.plane.audit_log)] if self.audit_policy else []
         command += [
             "--listen-admission",
             f"127.0.0.1:{self.admission_port}",
             "--listen-api",
             f"127.0.0.1:{self.api_port}",
+            "--listen-metrics",
+            f"127.0.0.1:{self.metrics_port}",
         ]
         command += ["--allow-local-sources", "--scan-interval", str(self.scan_seconds)]
         command += [] if register else ["--no-register"]
         command += ["--enforce"] if self.enforce else []
+        command += self.run_options
         with self._log.open("ab") as log:
             environment = {**os.environ, "PATH": f"{self._tool_path()}{os.pathsep}{os.environ.get('PATH', '')}"}
             self._process = subprocess.Popen(
@@ -217,7 +233,8 @@ class Stage:
             time.sleep(0.05)
         return time.monotonic() - began
 
-    def _configure(self) -> Path:
+    def configured(self) -> Path:
+        """The directory of configuration documents, written if it is not there."""
         config = self.directory / "config"
         config.mkdir(exist_ok=True)
         secret = self.directory / "hook-secret"
@@ -225,14 +242,15 @@ class Stage:
             secret.touch(0o600)
             secret.write_text(secrets.token_hex(32))
         documents = [
-            _document("GitSource", name, {"url": self.repository.url, **spec}) for name, spec in self.sources.items()
+            document("GitSource", name, {"url": self.repository.url, **spec}) for name, spec in self.sources.items()
         ]
         receiver = {"provider": "github", "secretFile": str(secret), "sources": ["*"]}
-        documents.append(_document("Receiver", RECEIVER, receiver))
+        documents.append(document("Receiver", RECEIVER, receiver))
         (config / "setscrew.yaml").write_text(yaml.safe_dump_all(documents, sort_keys=False))
         return config
 
-    def _account(self, name: str) -> Path:
+    def account(self, name: str) -> Path:
+        """A kubeconfig of one of Setscrew's own service accounts."""
         return self.plane.service_account_kubeconfig("setscrew-system", name)
 
     def _tool_path(self) -> Path:
@@ -247,16 +265,9 @@ class Stage:
         return path
 
 
-def _document(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+def document(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of Setscrew's own."""
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": dict(spec)}
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _top() -> Path:

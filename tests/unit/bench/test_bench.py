@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +11,30 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+sys.path.insert(0, str(ROOT / "bench"))
+
+from support.figures import GOALS  # noqa: E402
+
 CASES = ("unguarded", "allow", "deny", "create")
 
 
-@pytest.mark.parametrize("arguments", [("decision.py", "--rounds", "1"), ("admission.py", "--requests", "25")])
-def test_a_benchmark_gets_the_answers_that_it_times(arguments: tuple[str, ...]) -> None:
-    script, *options = arguments
-    command = [sys.executable, str(ROOT / "bench" / script), "--objects", "3", *options]
+def test_a_benchmark_gets_the_answers_that_it_times() -> None:
+    command = [sys.executable, str(ROOT / "bench" / "decision.py"), "--objects", "3", "--rounds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, cwd=ROOT)
     assert done.returncode == 0, done.stderr + done.stdout
     assert [name for name in CASES if f"\n{name} " not in done.stdout] == []
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="the server to compare with is built with Go")
+@pytest.mark.timeout(600)
+def test_both_servers_give_the_answers_that_are_timed() -> None:
+    parts = ("beside", "start")
+    options = [option for part in parts for option in ("--only", part)]
+    command = [sys.executable, str(ROOT / "bench" / "serving.py"), "--smoke", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=590, cwd=ROOT)
+    assert done.returncode == 0, done.stderr + done.stdout
+    measured = [goal for goal in GOALS if goal.key.split()[0] in {"beside", "start"}]
+    assert [goal.label for goal in measured if f"\n| {goal.label} (" not in done.stdout] == []
 
 
 def test_the_loader_benchmark_reads_as_many_documents_as_the_other_loader() -> None:

@@ -184,3 +184,9 @@ def test_no_rule_takes_metadata_out_of_want(path: str) -> None:
     form = canonicalize(RenderedObject(git, Provenance()), context(rules))
     assert form.want["metadata"]["labels"] == git["metadata"]["labels"]
     assert confirm(form, live, (), context(rules)).want["metadata"] == form.want["metadata"]
+
+
+@pytest.mark.parametrize(("source", "found"), [("application-a", 1), ("application-b", 0), ("", 0)])
+def test_a_rule_of_some_sources_is_for_their_objects_alone(source: str, found: int) -> None:
+    rule = MaskRule("r", ("x.io/Foo",), ("/a",), "why", when="always", sources=("application-a", "other-*"))
+    assert len(masks_for(REF, {}, TYPES, [rule], source=source)) == found

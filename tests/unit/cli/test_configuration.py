@@ -28,6 +28,7 @@ def test_sources_are_found_below_the_directory(write: Write, tmp_path: Path) -> 
     ("text", "words"),
     [
         ("a: [1\n", r"one\.yaml:\d+: not YAML"),
+        ("[" * 50_000, r"one\.yaml: not YAML: nested too deeply"),
         ("- 1\n", r"one\.yaml: every document must be a mapping"),
         ("kind: Nonsense\n", r"one\.yaml: unknown kind 'Nonsense' \(known: DriftPolicy"),
         (SOURCE + "---\n" + SOURCE, r"conf: GitSource 'shop' is defined twice"),

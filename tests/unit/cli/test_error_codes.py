@@ -61,7 +61,8 @@ def test_every_class_of_errors_has_a_code_of_its_own() -> None:
 
 @pytest.mark.parametrize("shared", ["SS3009", "SS3010", "SS3011", "SS1001", "SS1002", "SS6001"])
 def test_a_code_for_one_cause_is_raised_in_one_place(shared: str) -> None:
-    assert len(codes_in_source()[shared]) == 1
+    given = re.compile(rf'code ?= ?"{shared}"')  # who only asks for the code of an error does not raise it
+    assert len([path for path in codes_in_source()[shared] if given.search((ROOT / path).read_text("utf-8"))]) == 1
 
 
 def test_no_error_looks_like_drift() -> None:

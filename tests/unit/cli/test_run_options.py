@@ -13,6 +13,7 @@ from reconciler.render.spec import RenderTools
 from setscrew.cli import main
 from setscrew.reconcile import Options
 from setscrew.run import Listen, _children
+from webhook.settings import AdmissionSettings
 
 
 @pytest.mark.parametrize("rate", [DEFAULT, Rate(2.5, 1)], ids=["by default", "slower"])
@@ -26,6 +27,25 @@ def test_the_pace_of_dry_runs_reaches_the_reconciler(
     result = CliRunner().invoke(main, list(command[command.index("reconcile") :]))
     assert (result.exit_code, result.output) == (0, "")
     assert seen == [told]
+
+
+@pytest.mark.parametrize("metrics", [("127.0.0.1", 9444), None])
+def test_the_worker_and_the_port_of_the_metrics_reach_the_admission_server(
+    tmp_path: Path, metrics: tuple[str, int] | None
+) -> None:
+    options = Options(tmp_path, tmp_path, RenderTools(tmp_path / "helm", tmp_path / "kubectl"))
+    listen = Listen(metrics=metrics, worker="gthread")
+    (environment,) = (c.environment for c in _children(options, listen, tmp_path) if c.name == "admission server")
+    settings = AdmissionSettings.from_environment(environment)
+    assert (settings.worker, settings.metrics_port) == ("gthread", metrics[1] if metrics else None)
+
+
+@pytest.mark.parametrize("text", ["8444", "127.0.0.1:0", ":8444"])
+def test_an_address_of_metrics_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    arguments = ["run", "--state", str(tmp_path), "--config", str(tmp_path), "--listen-metrics", text]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "is no address" in result.output
 
 
 @pytest.mark.parametrize(

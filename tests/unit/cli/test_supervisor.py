@@ -21,8 +21,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.signal, "signal", lambda *_: None)
 
 
-def child(name: str, code: str, *arguments: object) -> _Child:
-    return _Child(name, [sys.executable, "-c", code, *map(str, arguments)], {})
+def child(name: str, code: str, *arguments: object, ready: bool = True) -> _Child:
+    return _Child(name, [sys.executable, "-c", code, *map(str, arguments)], {}, lambda: ready)
 
 
 def end_after(supervisor: Supervisor, seconds: float) -> None:
@@ -63,6 +63,26 @@ def test_a_part_that_dies_three_times_before_it_has_worked_is_given_up(
     monkeypatch.setattr(module, "_LONGEST_WAIT_SECONDS", 0.05)
     assert Supervisor([child("broken", "raise SystemExit(1)")]).run() == 2
     assert capsys.readouterr().err.count("ended with status 1") == 3
+
+
+def test_a_part_that_never_answers_is_given_up_however_slowly_it_dies(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "_SETTLED_SECONDS", 0.0)
+    slow = child("slow", "import time; time.sleep(1); raise SystemExit(3)", ready=False)
+    assert Supervisor([slow]).run() == 3
+    assert "the slow ended with status 3: giving up" in capsys.readouterr().err
+
+
+def test_a_part_that_answers_is_asked_once_in_a_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SETTLED_SECONDS", 0.0)
+    asked: list[int] = []
+    part = child("steady", FOREVER)
+    part.ready = lambda: asked.append(1) is None
+    supervisor = Supervisor([part])
+    end_after(supervisor, 1.0)
+    assert supervisor.run() == 0
+    assert (asked, part.settled) == ([1], True)
 
 
 def test_a_part_that_has_worked_is_started_again_whatever_it_died_of(

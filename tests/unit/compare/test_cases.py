@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -21,8 +19,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from reconciler.render import child, parsing
-from setscrew import configuration
-from setscrew.cli import common, main
+from setscrew import configuration, controlplane
+from setscrew.cli import main
+from tests.support.tools import tool
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "tests" / "cases" / "compare").glob("*.yaml"))
@@ -57,10 +56,10 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def ask(_: Path, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for line in child.answer(job):
-            yield parsing._decode(msgspec.json.encode(line))
+            yield parsing.decode(msgspec.json.encode(line))
 
     monkeypatch.setattr(parsing, "_ask", ask)
-    monkeypatch.setattr(common, "find", lambda _: None)
+    monkeypatch.setattr(controlplane, "find", lambda _: None)
     monkeypatch.setattr(configuration, "documents", documents)
 
 
@@ -87,7 +86,7 @@ def compare(case: Case, directory: Path) -> Result:
 
 def by_place(changes: list[dict[str, str]]) -> list[dict[str, str]]:
     """Cases say what is reported, not in which order: that an order is kept is tested with the command."""
-    return sorted(changes, key=lambda one: (one.get("object", ""), one["path"], one["op"]))
+    return sorted(changes, key=lambda one: (one.get("object", ""), one["path"], one.get("embedded", ""), one["op"]))
 
 
 @pytest.mark.parametrize("case", list(cases()))
@@ -99,7 +98,8 @@ def test_what_is_drift(case: Case, tmp_path: Path) -> None:
         return
     assert result.exit_code in {0, 1}, result.output
     report = json.loads(result.stdout)
-    shown = [{key: one[key] for key in ("object", "path", "op", "class") if key in one} for one in report["changes"]]
+    told = ("object", "path", "embedded", "op", "class")
+    shown = [{key: one[key] for key in told if key in one} for one in report["changes"]]
     assert (report["verdict"], by_place(shown)) == (case["verdict"], by_place(case.get("changes", [])))
     assert [note for note in case.get("notes", ()) if note not in "\n".join(report["notes"])] == []
     assert result.exit_code == (0 if case["verdict"] == "same" else 1)
@@ -122,21 +122,13 @@ def test_a_class_that_is_held_elsewhere_names_a_test_that_exists(test: str) -> N
     assert name in names
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_class_table", ROOT / "tools" / "generate_class_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_pages_of_rules_and_cases_are_what_the_cases_say() -> None:
-    made = generator()
+    made = tool("generate_class_table")
     stale = "run: .venv/bin/python tools/generate_class_table.py"
     assert made.RULES_PAGE.read_text("utf-8") == made.rules_page(), stale
     assert made.CASES_PAGE.read_text("utf-8") == made.cases_page(), stale
 
 
 def test_every_class_is_documented_once() -> None:
-    assert sorted(generator().documented()) == sorted(content["class"] for content in CLASSES.values())
+    documented = tool("generate_class_table").documented()
+    assert sorted(documented) == sorted(content["class"] for content in CLASSES.values())

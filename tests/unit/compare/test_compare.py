@@ -88,7 +88,7 @@ def test_a_defaulted_key_of_an_item_is_found_by_its_place() -> None:
 
 def test_a_star_and_a_key_of_one_list_mask_together() -> None:
     key = 'k:{"name":"a"}'
-    trie = build([Mask(("l", "*", "x"), "one", ""), Mask(("l", key, "y"), "two", "")])
+    trie = build((Mask(("l", "*", "x"), "one", ""), Mask(("l", key, "y"), "two", "")))
     assert trie is not None
     item = trie.at("l").at(ItemKey((("name", "a"),)))  # type: ignore[union-attr]
     assert item is not None

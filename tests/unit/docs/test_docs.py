@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +13,20 @@ import pytest
 import yaml
 
 from reconciler import limits
+from reconciler.errors import UsageError
 from reconciler.policy import model
 from reconciler.render import spec as render
+from reconciler.render.edits import parse_edits
+from reconciler.snapshot.model import MemorySnapshot, SourceState
 from reconciler.source import spec as source
 from setscrew import configuration
 from setscrew.cli import main as setscrew
+from tests.support.tools import tool
 from webhook.api import configuration as receivers
+from webhook.decision.types import Decision
+from webhook.server.board import COLUMN, Board
+from webhook.server.meter import RowMeter
+from webhook.server.metrics import PREFIX, Exposition
 from webhook.settings import AdmissionSettings
 
 ROOT = Path(__file__).parents[3]
@@ -59,12 +66,7 @@ def links() -> Iterator[tuple[Path, str]]:
 
 
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_cli_docs", ROOT / "tools" / "generate_cli_docs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool("generate_cli_docs")
 
 
 def test_the_page_of_commands_is_what_the_commands_say() -> None:
@@ -95,6 +97,7 @@ def test_every_command_and_option_is_documented(name: str) -> None:
         ("ScalerRules", model.ScalerRule),
         ("CodeRules", model.CodeRule),
         ("GrantRules", model.GrantRules),
+        ("GpuClasses", model.GpuClass),
     ],
 )
 def test_every_field_of_a_policy_document_is_documented(heading: str, kind: type) -> None:
@@ -106,14 +109,22 @@ def test_every_kind_of_document_is_documented() -> None:
     text = read("reference/policy.md") + read("reference/configuration.md")
     assert [kind for kind in configuration.KINDS if f"## {kind}\n" not in text] == []
     everywhere = {camel(field.name) for field in fields(model.Rules)} - {
-        *("policies", "masks", "steering", "lists", "delegations", "semantics", "scalers", "code", "grants")
+        *("policies", "masks", "steering", "lists", "delegations", "semantics"),
+        *("scalers", "code", "grants", "gpuClasses", "migModels"),
     }
     assert [name for name in sorted(everywhere) if f"`{name}`" not in text] == []
 
 
+def known(parse: Callable[[dict[str, int]], object]) -> list[str]:
+    """The fields that a parser says it knows, when it meets another."""
+    with pytest.raises(UsageError) as caught:
+        parse({"no such field": 1})
+    return caught.value.hint.removeprefix("known: ").split(", ")
+
+
 def test_every_field_of_a_source_and_a_receiver_is_documented() -> None:
     text = read("reference/configuration.md")
-    of_source = [*source._SPEC_FIELDS, *render._FIELDS]
+    of_source = [*source._SPEC_FIELDS, *known(render.parse_render), *known(lambda one: parse_edits(one, "kustomize"))]
     assert [name for name in of_source if f"`{name}`" not in section(text, "GitSource")] == []
     assert [name for name in receivers._SPEC if f"`{name}`" not in section(text, "Receiver")] == []
 
@@ -121,6 +132,33 @@ def test_every_field_of_a_source_and_a_receiver_is_documented() -> None:
 def test_every_variable_of_the_admission_server_is_documented() -> None:
     text = read("reference/configuration.md")
     assert [name for name in AdmissionSettings(Path()).environment() if f"`{name}`" not in text] == []
+
+
+def test_metrics_and_their_page_name_the_same() -> None:
+    board = Board()
+    board.row(1)[COLUMN["beat"]] = board.row(1)[COLUMN["published"]] = board.row(1)[COLUMN["certificate_end"]] = 1.0
+    RowMeter(board.row(1)).decided(Decision(True, "conforms"), 0.001)
+    shop = SourceState("shop", "url", "path", "revision", "commit")
+    exposition = Exposition(board, lambda: MemorySnapshot((), model.Rules(()), {"shop": shop}), lambda: 2.0)
+    told = {}
+    for family in exposition.collect():
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        name = family.name.removeprefix(PREFIX) + ("_total" if family.type == "counter" else "")
+        told[name] = (family.type, sorted(labels))
+    table = re.findall(
+        r"^\| `(\w+)` \| (counter|gauge|histogram) \| (.*?) ?\|",
+        section(read("reference/metrics.md"), "Admission server"),
+        re.MULTILINE,
+    )
+    assert {name: (kind, sorted(re.findall(r"`(\w+)`", labels))) for name, kind, labels in table} == told
+
+
+def test_alerts_name_metrics_that_there_are() -> None:
+    text = read("reference/metrics.md")
+    named = set(re.findall(r"setscrew_admission_(\w+)", text)) - {""}
+    assert len(named) > 8
+    known = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert {name for name in named if name.removesuffix("_bucket") not in known} == set()
 
 
 def test_limits_that_are_documented_exist() -> None:

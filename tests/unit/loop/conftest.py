@@ -8,17 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.loop.forms import Forms
+from reconciler.loop.reading import Reader
 from reconciler.loop.reconciler import Reconciler
-from reconciler.loop.sources import Sources
 from reconciler.render.spec import RenderTools
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.spec import GitRef, GitSource
-from reconciler.store.schema_data import load_builtin
-from reconciler.store.state import open_state, sqlite_url
-from setscrew import configuration
 from setscrew.demo import repository
 from setscrew.demo.repository import Repository
+from tests.support.offline import offline
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: shop}\ndata: {a: %s}\n"
 BROKEN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: broken\n"
@@ -57,17 +54,13 @@ class Site:
         sources = tuple(
             GitSource(name, self.repositories[name].url, GitRef("branch", "main"), interval=60) for name in wanted
         )
-        return Reconciler(
-            sources=Sources(sources, TOOLS, self.directory / "mirrors", allow_local=True),
-            forms=Forms(None),
-            rules=configuration.load(None).rules,
-            builtin=load_builtin(),
-            secret_key=b"k" * 32,
-            snapshots=self.directory / "snapshots",
-            state=open_state(sqlite_url(self.directory / "state.db")),
-            published=self.published.append,
-            say=self.said.append,
-            current=last,
+        return offline(
+            self.directory,
+            sources,
+            Reader(TOOLS, self.directory / "mirrors", allow_local=True),
+            self.said,
+            self.published,
+            last,
         )
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.canonical.engine import Context
-from reconciler.loop.assemble import assemble
+from reconciler.loop.assemble import Assembly, assemble
 from reconciler.model.objects import Provenance, RenderedObject
-from reconciler.policy.model import Action, Rules
+from reconciler.policy.model import Action, MaskRule, Rules
+from reconciler.schema.builtin import Builtin, pack_kinds
 from reconciler.schema.catalog import Catalog
 from reconciler.store.schema_data import load_builtin
 from setscrew import configuration
@@ -67,6 +68,21 @@ def test_what_no_schema_knows_is_named_since_no_server_stores_it() -> None:
     )
 
 
+def test_a_version_that_is_no_longer_served_is_named_and_guarded_in_one_that_is() -> None:
+    served = {key: kind for key, kind in load_builtin().kinds().items() if key[1] != "v1beta1"}
+    cluster = Builtin(pack_kinds("1.36.3", served.values()), load_builtin().types_data, load_builtin().defaults_data)
+    own = Context(Catalog((cluster, load_builtin()), RULES, ()), RULES, b"k" * 32)
+    spec = {"spec": {"devices": {"requests": [{"name": "gpu", "deviceClassName": "big"}]}}}
+    old = rendered("a", api="resource.k8s.io/v1beta1", kind="ResourceClaimTemplate", spec=spec)
+    found = assemble([(own, [old])], RULES)
+    (entry,) = found.entries({}, {})
+    assert entry.version == "v1"
+    said = "judged as resource.k8s.io/v1, but no longer served as Git has it: resource.k8s.io/v1beta1"
+    assert found.problems == (f"ResourceClaimTemplate.resource.k8s.io shop/a: {said}",)
+    again = assemble([(own, [rendered("a", api="resource.k8s.io/v1", kind="ResourceClaimTemplate")])], RULES, found)
+    assert again.problems == ()
+
+
 def test_a_kind_that_is_never_guarded_is_left_out_and_it_is_said() -> None:
     rules = replace(RULES, never_guarded=("Endpoints", "coordination.k8s.io/*"))
     found = assemble([(context(rules), [rendered("a"), rendered("b", kind="Endpoints")])], rules)
@@ -103,3 +119,21 @@ def test_a_value_that_is_made_anew_from_now_on_gives_another_form() -> None:
     before = assemble([(context(), [one])], RULES)
     (after,) = assemble([(context(), [replace(one, generated=("/data/x",))])], RULES, before).objects.values()
     assert [mask.path for mask in after.form.masks if mask.rule == "generated-values"] == [("data", "x")]
+
+
+def test_an_object_that_goes_to_another_source_has_the_masks_of_that_one() -> None:
+    free = MaskRule("free", ("ConfigMap",), ("/data/x",), "ignored", when="always", sources=("one",))
+    rules = replace(RULES, masks=(*RULES.masks, free))
+
+    def masked(source: str, before: Assembly | None = None) -> tuple[bool, str, Assembly]:
+        one = rendered("a", source, data={"x": "1"})
+        found = assemble([(context(rules), [one])], rules, before)
+        (declared,) = found.objects.values()
+        return "free" in {mask.rule for mask in declared.form.masks}, declared.key, found
+
+    there, key, first = masked("one")
+    elsewhere, other, _ = masked("two", first)
+    assert (there, elsewhere) == (True, False)
+    assert key != other
+    plain = assemble([(context(), [rendered("a", "two", data={"x": "1"})])], RULES)
+    assert [one.key for one in plain.objects.values()] == [other]

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+import pytest
+
 from reconciler.loop.looks import Look, Looks, Seen
 from tests.support.waiting import eventually
 
@@ -42,6 +44,25 @@ def test_all_who_ask_during_a_look_share_the_next_one() -> None:
     remote.end("shop")
     assert [list(heard)[-1] for heard in askers] == [Seen(settled=True, ended=True)] * 21
     assert remote.began == ["shop", "shop"]
+
+
+def test_a_push_during_a_look_is_seen_by_a_look_of_its_own() -> None:
+    """The look under way has read Git already, so whoever comes with a push is answered by the next generation."""
+    pushed, read, go = "", list[str](), threading.Event()
+
+    def look(name: str, look: Look, noted: Callable[[], None]) -> None:
+        look.failed, look.ahead = pushed, True
+        read.append(pushed)
+        noted()
+        assert go.wait(20)
+
+    looks, heard = Looks(look), []
+    for push in ("first", "second", "third"):
+        pushed = push
+        heard.append(joined(looks, "shop"))
+    go.set()
+    assert [list(one)[-1].failed["shop"] for one in heard] == ["first", "third", "third"]
+    assert read == ["first", "third"]
 
 
 def test_a_source_that_is_seen_ahead_is_told_at_once_also_to_those_who_wait_for_their_turn() -> None:
@@ -81,3 +102,37 @@ def test_a_look_is_made_anew_for_who_asks_later_and_none_for_no_source() -> None
     assert list(looks.at([])) == [Seen(settled=True, ended=True)]
     assert [list(looks.at(["shop"]))[-1].ended for _ in range(2)] == [True, True]
     assert calls == ["shop", "shop"]
+
+
+def test_a_look_that_no_thread_could_be_had_for_does_not_keep_later_ones_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    looks = Looks(lambda *_: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError):
+            next(looks.at(["shop"]))
+    told = list[Seen]()
+    threading.Thread(target=lambda: told.extend(looks.at(["shop"])), daemon=True).start()
+    eventually(lambda: bool(told) and told[-1].ended, "the end of the next look")
+
+
+def test_a_look_that_fails_unforeseen_ends_and_so_does_the_one_that_waits_for_its_turn() -> None:
+    gate = threading.Event()
+
+    def look(name: str, look: Look, noted: Callable[[], None]) -> None:
+        look.ahead = True
+        noted()
+        assert gate.wait(20)
+        raise RuntimeError("unforeseen")
+
+    looks = Looks(look)
+    waiting = [joined(looks, "shop"), joined(looks, "shop")]
+    gate.set()
+    told = list[Seen]()
+    threading.Thread(target=lambda: told.extend(list(one)[-1] for one in waiting), daemon=True).start()
+    eventually(lambda: len(told) == len(waiting), "the end of both")
+    assert all("RuntimeError" in one.failed["shop"] for one in told)

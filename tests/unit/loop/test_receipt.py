@@ -81,7 +81,7 @@ def test_a_batch_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_comes_by_the_socket_is_in_the_state_store_and_nonsense_is_said(site: Site) -> None:
-    clockwork = Clockwork(site.reconciler(), site.directory, scan_seconds=60, git_seconds=600)
+    clockwork = Clockwork(site.reconciler(), site.directory, scan_seconds=60)
     line = json.dumps({"time": "2030-01-01T00:00:00.000Z", "code": "drift", "allowed": False, "user": "eve"}).encode()
     thread = threading.Thread(target=clockwork.run, daemon=True)
     thread.start()

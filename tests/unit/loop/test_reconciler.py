@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import reconciler.loop.reconciler as module
 from reconciler.errors import StoreError
-from reconciler.loop.sources import Good, Sources
+from reconciler.loop.reading import Good, Reader
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.spec import GitSource
 from tests.unit.loop.conftest import BROKEN, CONFIG, Site, names
@@ -16,6 +18,16 @@ from tests.unit.loop.conftest import BROKEN, CONFIG, Site, names
 
 def config(name: str, value: str = "x") -> str:
     return CONFIG % (name, value)
+
+
+def test_what_a_snapshot_needs_can_be_registered_before_it_is_in_force(site: Site) -> None:
+    site.push("shop", CONFIG % ("one", 1))
+    found = site.reconciler()
+    pointer, seen = found.snapshots / "current.json", []
+    found.preparing = lambda snapshot: seen.append((len(snapshot.entries), pointer.exists(), len(site.published)))
+    found.sync()
+    assert seen == [(1, False, 0)]
+    assert (pointer.exists(), len(site.published)) == (True, 1)
 
 
 def test_the_first_look_publishes_what_git_says(site: Site) -> None:
@@ -199,14 +211,75 @@ def test_an_unforeseen_error_of_one_source_does_not_hold_up_the_others(
     site.push("a", config("one"))
     site.push("b", config("two"))
     found = site.reconciler("a", "b")
-    honest = Sources._read
+    honest = Reader.read
 
-    def broken(self: Sources, source: GitSource) -> Good:
+    def broken(self: Reader, source: GitSource, *rest: Any) -> Good:
         if source.name == "a":
             raise RecursionError("a secret of the commit")
-        return honest(self, source)
+        return honest(self, source, *rest)
 
-    monkeypatch.setattr(Sources, "_read", broken)
+    monkeypatch.setattr(Reader, "read", broken)
     found.sync()
     assert names(found) == ["two"]
     assert found.sources.status["a"].message == "source a: it could not be read: RecursionError [SS9000]"
+
+
+def test_what_ends_with_time_is_renewed_for_what_is_enforced_last(site: Site) -> None:
+    site.push("shop", CONFIG % ("one", "b"))
+    found = site.reconciler()
+    found.sync()
+    renewing, go_on = threading.Event(), threading.Event()
+
+    def slow(snapshot: MemorySnapshot) -> None:
+        if threading.current_thread() is upkeep:
+            renewing.set()
+            go_on.wait()
+        site.published.append(snapshot)
+
+    found.published = slow
+    upkeep, beside = threading.Thread(target=found.upkeep), threading.Thread(target=found.sync)
+    upkeep.start()
+    renewing.wait()
+    site.push("shop", CONFIG % ("two", "b"))
+    beside.start()
+    beside.join(2)  # it waits for the upkeep, or is done before it
+    go_on.set()
+    upkeep.join()
+    beside.join()
+    assert site.published[-1] is found.current
+    assert names(found) == ["two"]
+
+
+def test_rules_that_are_replaced_hold_at_the_next_look(site: Site) -> None:
+    site.push("shop", config("one"))
+    found = site.reconciler()
+    found.sync()
+    assert found.sync() == found.digest
+    found.rules = replace(found.rules, never_guarded=("ConfigMap",))
+    found.sync()
+    assert names(found) == []
+
+
+def test_a_source_that_is_followed_no_longer_takes_its_objects_along(site: Site) -> None:
+    site.push("a", config("one"))
+    site.push("b", config("two"))
+    found = site.reconciler("a", "b")
+    found.sync()
+    found.sources.configured = found.sources.configured[:1]
+    found.sync()
+    assert names(found) == ["one"]
+
+
+def test_an_object_stays_with_the_source_that_had_it(site: Site) -> None:
+    site.push("a", config("other"))
+    site.push("b", config("one"))
+    found = site.reconciler("a", "b")
+    found.sync()
+    site.push("a", config("one"))
+    found.sync()
+    assert found.current is not None
+    assert [entry.source for entry in found.current.entries] == ["b"]
+    assert "a:all.yaml:1 is left out" in " ".join(site.said)
+    site.push("b", config("two"))
+    found.sync()
+    assert {entry.ref.name: entry.source for entry in found.current.entries} == {"one": "a", "two": "b"}

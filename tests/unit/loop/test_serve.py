@@ -48,7 +48,7 @@ def told(directory: Path, line: bytes) -> list[dict[str, Any]]:
 
 
 def ready(site: Site) -> Clockwork:
-    return Clockwork(site.reconciler(), site.directory, scan_seconds=60, git_seconds=600)
+    return Clockwork(site.reconciler(), site.directory, scan_seconds=60)
 
 
 def test_a_refresh_answers_with_the_digest_of_what_is_enforced_then(site: Site) -> None:
@@ -133,6 +133,18 @@ class _Counting:
         return ""
 
 
+def test_what_could_not_be_read_for_a_moment_is_read_long_before_the_next_turn(site: Site) -> None:
+    site.push("shop", CONFIG % ("one", "x"))
+    with running(ready(site)) as clockwork:
+        eventually(lambda: names(clockwork.reconciler), "the first snapshot")
+        site.push("shop", CONFIG % ("two", "x"))
+        back = site.hide("shop")
+        (answer,) = told(site.directory, b'{"source": "shop"}\n')
+        assert answer["failed"]
+        back()
+        eventually(lambda: names(clockwork.reconciler) == ["two"], "the push that nobody could read")
+
+
 def test_a_pass_that_fails_is_said_and_the_next_one_is_made(site: Site) -> None:
     clockwork = ready(site)
 
@@ -156,7 +168,7 @@ def test_what_ends_with_time_is_looked_at_when_the_process_begins(site: Site) ->
     before.sync()
     site.published.clear()
     site.hide("shop")
-    clockwork = Clockwork(site.reconciler(last=before.current), site.directory, scan_seconds=60, git_seconds=600)
+    clockwork = Clockwork(site.reconciler(last=before.current), site.directory, scan_seconds=60)
     with running(clockwork):
         eventually(lambda: site.published, "the registration to be looked at")
     assert site.published[0].digest == before.digest

@@ -35,4 +35,5 @@ def source() -> SourceState:
         path="deploy",
         revision="main@sha1:" + "a" * 40,
         commit="a" * 40,
+        signer="Dana\x1b[31m <dana@example.com> (SHA256:abc)",
     )

@@ -58,6 +58,11 @@ def test_a_difference_is_drift_with_place_and_manager(deployment: Entry, source:
     assert (item.source.file, item.source.line, item.source.commit) == ("deploy/web.yaml", 12, "a" * 40)
 
 
+def test_the_signer_of_a_source_is_named_in_plain_text(deployment: Entry, source: SourceState) -> None:
+    item = drift_item(deployment, REPLICAS, LIVE, now=NOW, source=source)
+    assert item.source.signer == "Dana\\x1b[31m <dana@example.com> (SHA256:abc)"
+
+
 def test_credentials_of_a_source_url_are_left_out(deployment: Entry, source: SourceState) -> None:
     item = drift_item(deployment, REPLICAS, LIVE, now=NOW, source=source)
     assert item.source.url == "https://git.example.com/shop.git"

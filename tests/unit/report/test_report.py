@@ -28,7 +28,8 @@ def test_the_envelope_counts_all_and_says_what_remains() -> None:
     shown = REPORT.as_json()
     assert (shown["apiVersion"], shown["kind"]) == ("setscrew.dev/v1alpha1", "DriftList")
     counts = {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "extra": 0, "unknown": 0}
-    assert shown["summary"] == counts | {"hidden": {"hpa-range": 2}, "expiredRules": ["rule x expired"], "problems": []}
+    rules = {"hidden": {"hpa-range": 2}, "expiredRules": ["rule x expired"], "problems": []}
+    assert shown["summary"] == counts | rules | {"blind": {}}
     assert shown["metadata"]["remainingItemCount"] == 2
     assert shown["metadata"]["stale"] is False
 
@@ -37,6 +38,15 @@ def test_the_digest_stays_while_only_time_passes() -> None:
     later = replace(REPORT, generated_at="x", observed_at="y", items=({**REPORT.items[0], "lastSeen": "z"},))
     assert later.digest == REPORT.digest
     assert replace(REPORT, stale="old").digest != REPORT.digest
+
+
+def test_the_digest_changes_with_the_users_of_a_class_but_not_with_when_they_were_counted() -> None:
+    def counted(running: int, at: str) -> DriftReport:
+        gpu = {"classes": [{"running": running}], "seenAt": at, "lines": [f"{running} Pods (seen at {at})"]}
+        return replace(REPORT, items=({**REPORT.items[0], "gpu": gpu},))
+
+    assert counted(3, "x").digest == counted(3, "y").digest != REPORT.digest
+    assert counted(4, "x").digest != counted(3, "x").digest
 
 
 def test_a_report_is_stale_without_a_pass_with_an_old_one_or_with_a_broken_source() -> None:

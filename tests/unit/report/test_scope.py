@@ -38,6 +38,13 @@ def test_the_policy_says_what_is_drift(policy: Policy, left: list[str]) -> None:
     assert [one.klass for one in guarded_changes(ALL, entry, held.rules)] == left
 
 
+def test_an_addition_to_a_closed_definition_is_drift_also_where_a_policy_leaves_additions_to_others() -> None:
+    held = snapshot(["deviceclass"])
+    entry = replace(held.entries[0], policy=Policy("open", undeclared="Allow"))
+    beside = change("extra", "other", "b")
+    assert guarded_changes([*ALL, beside], entry, held.rules) == tuple(ALL)
+
+
 @pytest.mark.parametrize(
     ("paths", "operations", "left"),
     [

@@ -99,6 +99,28 @@ def test_writers_of_one_process_wait_for_each_other(state: State) -> None:
         assert get_meta(connection, "default", "n") == "80"
 
 
+def test_a_store_that_another_process_is_making_is_waited_for(path: Path) -> None:
+    # In a file that is not in WAL mode yet SQLite does not wait by itself.
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, other.execute, ["COMMIT"])
+    done.start()
+    open_state(sqlite_url(path)).close()
+    assert not other.in_transaction
+    done.join()
+    other.close()
+
+
+def test_opening_a_store_drops_no_lock_that_this_process_holds(state: State, path: Path) -> None:
+    # POSIX takes every lock of a process on a file when it closes any descriptor of that file.
+    code = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    with state.read() as connection:
+        get_meta(connection, "default", "n")
+        open_state(sqlite_url(path)).close()
+        asked = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert "BlockingIOError" in asked.stderr
+
+
 def test_processes_that_start_together_make_one_store(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from reconciler.store.state import *\n"

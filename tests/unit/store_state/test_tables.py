@@ -24,7 +24,7 @@ from reconciler.store.findings import (
     read_findings,
     replace_findings,
 )
-from reconciler.store.sources import SourceStatus, keep_sources, read_sources, save_source
+from reconciler.store.sources import SourceStatus, keep_sources, read_sources, save_source, save_sources
 from reconciler.store.state import State
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -142,8 +142,28 @@ def test_a_source_keeps_since_when_it_is_in_its_state(state: State) -> None:
     assert read_sources(state) == []
 
 
+def test_only_sources_that_have_changed_are_written(state: State) -> None:
+    """Each look at one source tells of all: what it costs must not grow with how many there are."""
+    shop, gpu = SourceStatus("shop", "Ready", enforced="r1"), SourceStatus("gpu", "Ready", fetch_seconds=0.1)
+    save_sources(state, [shop, gpu, SourceStatus("gone", "Ready")], "2030-01-01T00:00:00Z")
+    save_sources(state, [replace(shop, succeeded="2030-01-02T00:00:00Z"), gpu], "2030-01-02T00:00:00Z")
+    assert [(row["name"], row["updated"], row["lastSuccess"]) for row in read_sources(state)] == [
+        ("gpu", "2030-01-01T00:00:00Z", ""),
+        ("shop", "2030-01-02T00:00:00Z", "2030-01-02T00:00:00Z"),
+    ]
+
+
 def test_no_password_of_a_source_is_stored(state: State) -> None:
-    save_source(state, SourceStatus("shop", "Ready", url="https://u:hunter2@git.example.com/a.git"), "t")
+    save_source(
+        state,
+        SourceStatus(
+            "shop",
+            "Ready",
+            url="https://u:hunter2@git.example.com/a.git",
+            beside=(("https://v:hunter2@git.example.com/b.git", "HEAD"),),
+        ),
+        "t",
+    )
     assert "hunter2" not in json.dumps(read_sources(state))
 
 
