@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ from setscrew.cli.common import offline_context
 
 NAMESPACE: Final = "shop"
 NAME: Final = "web-000000"
+UID: Final = "0d7e2f7e-93b1-4d6f-8a55-3f5f5b7b6c10"
 KINDS: Final = ("unguarded", "allow", "deny", "create")
 _DEFAULTS: Final = {
     "terminationMessagePath": "/dev/termination-log",
@@ -54,10 +55,15 @@ class Case:
     body: bytes
     code: str
 
+    @property
+    def allowed(self) -> bool:
+        """Whether the answer lets it through."""
+        return self.code != "drift"
+
 
 def cases() -> tuple[Case, ...]:
     """The four reviews: an object that Git does not declare, a harmless change, a refused change, a matching CREATE."""
-    stored = _stored(_declared())
+    stored = _stored(declared())
     return (
         _case("unguarded", "unguarded", "UPDATE", _renamed(stored, "nobody-declares-this"), _touched),
         _case("allow", "conforms", "UPDATE", stored, _touched),
@@ -68,19 +74,24 @@ def cases() -> tuple[Case, ...]:
 
 def object_bytes() -> int:
     """Size of the stored object as JSON."""
-    return len(json.dumps(_stored(_declared()), separators=(",", ":")))
+    return len(json.dumps(_stored(declared()), separators=(",", ":")))
 
 
-def state_directory(directory: Path, count: int) -> Path:
-    """A state directory whose current snapshot holds `count` copies of the Deployment, in server form."""
+def state_directory(
+    directory: Path, count: int, crds: Sequence[Any] = (), more: Callable[[Context], Sequence[Entry]] = lambda _: ()
+) -> Path:
+    """A state directory whose current snapshot holds `count` copies of the Deployment, in server form.
+
+    `crds` are definitions that the installation knows; `more` gives further entries.
+    """
     rules = configuration.load(None).rules
     key = statedir.secret_key(statedir.prepare(directory))
-    context = offline_context(rules, key=key)
+    context = offline_context(rules, crds=crds, key=key)
     form = _confirmed(context)
     policy = policy_for(rules.policies, form.ref, "shop", {})
     if policy is None:
         raise RuntimeError("the built-in policies guard nothing")
-    entries = tuple(_entry(form, policy, f"web-{number:06}") for number in range(count))
+    entries = (*(_entry(form, policy, f"web-{number:06}") for number in range(count)), *more(context))
     source = SourceState("shop", "https://git.example.com/deploy.git", "shop", "main@sha1:" + "a" * 40, "a" * 40, "x")
     publish(MemorySnapshot(entries, rules, {"shop": source}, key), directory / "snapshots")
     return directory
@@ -92,19 +103,19 @@ def _entry(form: CanonicalObject, policy: Policy, name: str) -> Entry:
 
 
 def _confirmed(context: Context) -> CanonicalObject:
-    declared = _declared()
+    tree = declared()
     place = Provenance("shop", "", "shop/base/web.yaml", 1, 0, "kustomize")
-    return confirm(canonicalize(RenderedObject(declared, place), context), _stored(declared), (), context)
+    return confirm(canonicalize(RenderedObject(tree, place), context), _stored(tree), (), context)
 
 
-def _declared() -> dict[str, Any]:
+def declared(name: str = NAME, namespace: str = NAMESPACE) -> dict[str, Any]:
     """What stands in Git."""
     labels = {"app.kubernetes.io/name": "web", "app.kubernetes.io/part-of": "shop"}
     pod = {"containers": [_container(number) for number in range(3)], "serviceAccountName": "shop"}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": labels},
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "spec": {
             "replicas": 3,
             "selector": {"matchLabels": labels},
@@ -114,7 +125,7 @@ def _declared() -> dict[str, Any]:
 
 
 def _container(number: int) -> dict[str, Any]:
-    env = [{"name": f"SETTING_{index:02}", "value": f"https://backend-{index}.example.com"} for index in range(16)]
+    env = [{"name": f"SETTING_{index:02}", "value": f"https://backend-{index}.example.com"} for index in range(5)]
     return {
         "name": f"part-{number}",
         "image": f"registry.example.com/shop/part-{number}:1.4.{number}",
@@ -124,15 +135,15 @@ def _container(number: int) -> dict[str, Any]:
     }
 
 
-def _stored(declared: dict[str, Any]) -> dict[str, Any]:
+def _stored(git: dict[str, Any]) -> dict[str, Any]:
     """The object as the API server holds it: defaults, bookkeeping and status added."""
-    tree = copy.deepcopy(declared)
+    tree = copy.deepcopy(git)
     tree["metadata"] |= {
         "uid": "5a1c7b1e-6a57-4f7c-9d0e-3f1f3f0a4c11",
         "resourceVersion": "4711",
         "generation": 3,
         "creationTimestamp": "2026-01-01T00:00:00Z",
-        "managedFields": [_managed("argocd-controller", declared)],
+        "managedFields": [_managed("argocd-controller", git)],
     }
     tree["spec"] |= copy.deepcopy(_SPEC_DEFAULTS)
     pod = tree["spec"]["template"]["spec"]
@@ -145,9 +156,9 @@ def _stored(declared: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _managed(manager: str, declared: dict[str, Any]) -> dict[str, Any]:
+def _managed(manager: str, git: dict[str, Any]) -> dict[str, Any]:
     context = offline_context(configuration.load(None).rules)
-    form = canonicalize(RenderedObject(declared, Provenance()), context)
+    form = canonicalize(RenderedObject(git, Provenance()), context)
     return {
         "manager": manager,
         "operation": "Apply",
@@ -184,20 +195,27 @@ def _drifted(tree: dict[str, Any]) -> dict[str, Any]:
 def _case(
     name: str, code: str, operation: str, old: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Case:
-    kind = {"group": "apps", "version": "v1", "kind": "Deployment"}
+    body = review(operation, ("apps", "v1", "deployments"), change(old), None if operation == "CREATE" else old)
+    return Case(name, body, code)
+
+
+def review(operation: str, resource: tuple[str, str, str], new: dict[str, Any], old: dict[str, Any] | None) -> bytes:
+    """An AdmissionReview as the API server writes it; `resource` is group, version, resource."""
+    group, version, plural = resource
+    kind = {"group": group, "version": version, "kind": new["kind"]}
     request = {
-        "uid": "0d7e2f7e-93b1-4d6f-8a55-3f5f5b7b6c10",
+        "uid": UID,
         "kind": kind,
-        "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
+        "resource": {"group": group, "version": version, "resource": plural},
         "requestKind": kind,
-        "name": old["metadata"]["name"],
+        "name": new["metadata"]["name"],
         "namespace": NAMESPACE,
         "operation": operation,
         "userInfo": {"username": "dana", "groups": ["system:authenticated"]},
-        "object": change(old),
-        "oldObject": None if operation == "CREATE" else old,
+        "object": new,
+        "oldObject": old,
         "dryRun": False,
         "options": {"kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": "kubectl-edit"},
     }
-    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
-    return Case(name, json.dumps(review, separators=(",", ":")).encode(), code)
+    envelope = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    return json.dumps(envelope, separators=(",", ":")).encode()

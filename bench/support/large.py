@@ -46,6 +46,12 @@ def crd() -> Tree:
     return _definition("Bulk", {"type": "object", "properties": _LISTS})
 
 
+def unrelated(count: int) -> Iterator[Tree]:
+    """So many definitions of kinds that no object of a benchmark is of."""
+    for number in range(count):
+        yield _definition(f"Other{number:03}", _schema(depth=2, width=4, leaves=6))
+
+
 def large(scale: int = 100) -> Iterator[Large]:
     """All cases. `scale` in percent of 400 KB."""
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _named("big"), "data": _texts(2 * scale)}

@@ -1,0 +1,3 @@
+module setscrew.dev/bench
+
+go 1.26
