@@ -1,5 +1,20 @@
-"""Owns which fixtures every test can ask for; must not hold fixtures itself."""
+"""Owns which fixtures every test can ask for, and how long laws are searched; must not hold fixtures itself.
+
+A few dozen examples each, the same ones every time; LAWS=long searches on.
+"""
 
 from __future__ import annotations
 
+import os
+
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.support.controlplane"]
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+# Derandomized, so that a failure is the change's own; without a deadline, since machines of CI stall.
+settings.register_profile(
+    "setscrew", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", max_examples=3000, deadline=None, suppress_health_check=_SLOW)
+settings.load_profile("long" if os.environ.get("LAWS") == "long" else "setscrew")

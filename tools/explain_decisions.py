@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from reconciler.gpu.users import published  # noqa: E402
 from setscrew.demo import story  # noqa: E402
 from setscrew.demo.stage import Stage  # noqa: E402
 
@@ -109,10 +110,10 @@ class Example:
 
 def examples(page: str) -> list[Example]:
     """The commands of the page, in order."""
-    return [_example(found) for found in EXAMPLE.finditer(page)]
+    return [example(found) for found in EXAMPLE.finditer(page)]
 
 
-def _example(found: re.Match[str]) -> Example:
+def example(found: re.Match[str]) -> Example:
     code = "" if found["code"] == UNRECORDED else found["code"].strip("`")
     return Example(found["who"], code, found["command"], found["output"])
 
@@ -154,6 +155,7 @@ def _guarded(stage: Stage) -> None:
     stage.start_setscrew()
     stage.wait("the server forms", lambda: not stage.unconfirmed())
     stage.wait("the guard", stage.guarded)
+    stage.wait("the count of users", (stage.state_dir / published.FILE).exists)
 
 
 class Player:
@@ -221,7 +223,7 @@ def main() -> None:
     """Write the page anew."""
     page = PAGE.read_text()
     with playing() as player:
-        page = EXAMPLE.sub(lambda found: str(player.play(_example(found))), page)
+        page = EXAMPLE.sub(lambda found: str(player.play(example(found))), page)
     PAGE.write_text(page)
 
 

@@ -117,7 +117,9 @@ def normal(value: Any, place: tuple[str, ...] = ()) -> Any:
             members.pop(_FREE_KEY, None)
         return {key: below for key, below in sorted(members.items()) if below is not None} or None
     if isinstance(value, list):
-        return sorted({repr(normal(below, (*place, "[]"))) for below in value}) or None
+        # Kept as trees: a text that quotes texts that quote texts doubles with each level.
+        items = {repr(one): one for one in (normal(below, (*place, "[]")) for below in value)}
+        return [items[text] for text in sorted(items)] or None
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, float, str)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +84,6 @@ class _Held:
 
 def seeds() -> Seeds:
     """All of them; building the snapshots takes some seconds."""
-    logging.getLogger("setscrew.admission").setLevel(logging.CRITICAL)
     held = _judge(decisions.snapshot(GUARDED))
     persons = [
         Seed(

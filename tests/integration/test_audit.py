@@ -47,7 +47,7 @@ def test_a_refusal_says_who_what_and_from_what_to_what(stage: Stage) -> None:
     assert answered(stage, "audit", "verify")[0] == 0
 
 
-def test_a_dry_run_leaves_no_record(stage: Stage) -> None:
+def test_line_37_a_dry_run_leaves_no_record(stage: Stage) -> None:
     stage.plane.kubectl(
         *SCALE, "--replicas", "7", "--as", "dry", "--as-group", "system:masters", "--dry-run=server", check=False
     )

@@ -81,7 +81,8 @@ def run_arguments(directory: Path, url: str, *more: str | Path) -> list[str | Pa
 
 
 def listeners() -> list[str]:
-    return ["--listen-admission", f"127.0.0.1:{free_port()}", "--listen-api", f"127.0.0.1:{free_port()}"]
+    options = ("--listen-admission", "--listen-api", "--listen-metrics")
+    return [word for option in options for word in (option, f"127.0.0.1:{free_port()}")]
 
 
 # No cluster, no Go, wrong or taken port
@@ -135,7 +136,7 @@ def test_a_wrong_port_is_refused_before_anything_starts(tmp_path: Path, address:
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize("option", ["--listen-admission", "--listen-api"])
+@pytest.mark.parametrize("option", ["--listen-admission", "--listen-api", "--listen-metrics"])
 def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

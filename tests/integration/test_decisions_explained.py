@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.support.tools import tool
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "decisions-explained.md"
@@ -19,13 +19,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 def script() -> ModuleType:
     """tools/ is no package: its programs are found by their path."""
-    spec = importlib.util.spec_from_file_location("explain_decisions", ROOT / "tools" / "explain_decisions.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return tool("explain_decisions")
 
 
 SCRIPT = script()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.support.command import setscrew_on
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: %s}\ndata: {mode: %s}\n"
+_TIMES = itertools.count()
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n"
 SOURCES: dict[str, dict[str, Any]] = {
     name: {"path": name, "render": {"kind": "YAML"}} for name in ("drifting", "clean")
@@ -46,8 +48,11 @@ def modes(stage: Stage) -> dict[str, str]:
 
 
 def change(stage: Stage, namespace: str, name: str = "settings", value: str = "again-by-hand") -> str:
-    """What kubectl says of a person's change; "" where nobody minds."""
-    patch = json.dumps({"data": {"mode": value}})
+    """What kubectl says of a person's change; "" where nobody minds.
+
+    No value comes twice: one that a worker with the snapshot before has let in would be no change the next time.
+    """
+    patch = json.dumps({"data": {"mode": f"{value}-{next(_TIMES)}"}})
     return stage.plane.kubectl("patch", "cm", name, "-n", namespace, "--type=merge", "-p", patch, check=False).stderr
 
 

@@ -237,7 +237,7 @@ def _words(process: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("away", [git_away, reconciler_stopped])
-def test_a_grant_works_while_others_do_not(synced: Stage, away: Any) -> None:
+def test_line_17_a_grant_works_while_git_or_the_reconciler_is_away(synced: Stage, away: Any) -> None:
     with away(synced):
         identity = created(synced, *SETTINGS, "--for", "1h")
         assert warned(admitted(synced))[0] == identity

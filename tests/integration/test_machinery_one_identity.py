@@ -55,7 +55,7 @@ def test_what_git_declares_with_its_owner_goes_with_it(machinery: Machinery) -> 
     machinery.push({"owned.yaml": None}, "Owned no more")
 
 
-def test_a_namespace_terminates_whose_objects_git_still_declares(machinery: Machinery) -> None:
+def test_line_13_a_namespace_terminates_whose_objects_git_still_declares(machinery: Machinery) -> None:
     """The writer may be ahead of us, so the namespace controller empties what is still guarded."""
     machinery.declare(LEAVING)
     eventually(lambda: len(machinery.images("web", "-n", "leaving")) == 2, "its Pods", 60)

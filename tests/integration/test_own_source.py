@@ -22,6 +22,7 @@ from setscrew.controlplane import Tools
 from setscrew.demo import own_source_story, own_source_sync
 from setscrew.demo.own_source_plan import Declared, plan
 from setscrew.demo.player import Player
+from tests.support import audit
 from tests.support.corpus import ABSENT_BECAUSE, CORPUS, SOAKED
 from tests.support.own_source import Proof, Trial, proving
 from tests.support.waiting import eventually
@@ -120,7 +121,9 @@ def test_every_guarded_object_has_the_form_that_the_server_confirmed(soaked: Soa
     assert all(offline.values()), "an offline form says why"
 
 
-def test_the_gitops_identity_syncs_server_side_and_client_side_with_every_write_admitted(soaked: Soaked) -> None:
+def test_line_38_the_gitops_identity_syncs_server_side_and_client_side_with_every_write_admitted(
+    soaked: Soaked,
+) -> None:
     assert [done.stderr for done in soaked.syncs if done.returncode] == []
     assert all(one.ref.kind == "CustomResourceDefinition" for one in soaked.too_large)
 
@@ -133,13 +136,9 @@ def test_controllers_run_without_false_drift(soaked: Soaked) -> None:
 
 
 def test_nobody_of_the_system_is_denied_and_no_call_of_the_webhook_fails(soaked: Soaked) -> None:
-    ours = [
-        event for event in soaked.writes if "guard.setscrew.dev" in event.get("responseStatus", {}).get("message", "")
-    ]
-    system = [event for event in ours if event["user"]["username"].startswith("system:")]
-    assert [(event["user"]["username"], event["requestURI"], event["responseStatus"]) for event in system] == []
-    failed = [event for event in soaked.writes if any("failed-open" in key for key in event.get("annotations", {}))]
-    assert [(event["user"]["username"], event["requestURI"]) for event in failed] == []
+    refused = [event for event in soaked.writes if audit.refused_by_us(event) and not audit.refused_as_it_asked(event)]
+    assert [audit.in_short(event) for event in refused if event["user"]["username"].startswith("system:")] == []
+    assert [audit.in_short(event) for event in soaked.writes if audit.unasked(event)] == []
     denied = [one for one in soaked.decisions if not one["allowed"] and one["user"].startswith("system:")]
     assert denied == []
     controllers = {event["user"]["username"] for event in soaked.writes}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.loop.reading import Reader
 from reconciler.loop.sources import Sources
 from reconciler.render.renderer import render
 from reconciler.render.spec import Capabilities, RenderResult, RenderSpec, RenderTools
@@ -151,7 +152,7 @@ def test_a_chart_is_rendered_anew_when_the_cluster_serves_more(tmp_path: Path, r
     git.commit("A chart")
     git.push()
     source = GitSource("shop", git.url, GitRef("branch", "main"), interval=60)
-    sources = Sources((source,), renderers, tmp_path / "mirrors", allow_local=True)
+    sources = Sources((source,), Reader(renderers, tmp_path / "mirrors", allow_local=True))
     assert (sources.refresh(), len(sources.good["shop"].objects), sources.refresh()) == (True, 0, False)
     sources.cluster = Capabilities.of("v1.36.3", [("e.com", "v1", "Thing")])
     assert (sources.refresh(), len(sources.good["shop"].objects), sources.refresh()) == (True, 1, False)

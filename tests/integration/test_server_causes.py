@@ -246,12 +246,16 @@ def test_another_default_of_a_crd_is_wanted_as_soon_as_it_is_there(stage: Stage)
     assert entry(stage, "one").confidence == "server"
 
 
+OWN_ACCOUNTS = ("setscrew-reconciler", "setscrew-canonicalizer", "setscrew-canary")
+
+
 def test_a_restart_without_a_snapshot_under_failure_policy_fail_is_no_deadlock(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert sync(stage, NAMESPACE)  # so that the test stands alone
     # Made before: afterwards nobody may write a Namespace, not even the tests.
-    accounts = {name: stage._account(name) for name in ("setscrew-reconciler", "setscrew-canonicalizer")}
-    monkeypatch.setattr(Stage, "_account", lambda _, name: accounts[name])
+    accounts = {name: stage.account(name) for name in OWN_ACCOUNTS}
+    monkeypatch.setattr(Stage, "account", lambda _, name: accounts[name])
     strict = {
         "apiVersion": "setscrew.dev/v1alpha1",
         "kind": "DriftPolicy",
@@ -274,7 +278,7 @@ def test_a_restart_without_a_snapshot_under_failure_policy_fail_is_no_deadlock(
     assert stage.plane.kubectl(*config, "--dry-run=server", kubeconfig=canonicalizer, check=False).returncode == 0
     assert stage.plane.kubectl(*config, kubeconfig=canonicalizer, check=False).returncode != 0
     stage.start_setscrew()
-    stage.wait("all forms", lambda: stage.unconfirmed() == [])
+    assert becomes_known(stage, "fresh", "settings")
     assert sync(stage, NAMESPACE)
 
 

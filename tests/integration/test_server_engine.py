@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from reconciler.cluster.api import ApiClient
-from reconciler.cluster.canonicalizer import CANONICALIZER
 from reconciler.cluster.discovery import Discovery
+from reconciler.model.own import CANONICALIZER
 from setscrew.controlplane import ControlPlane
 from tests.support.engine import Engine, manifest
 from tests.support.waiting import eventually

@@ -102,8 +102,8 @@ def drift_command(stage: Stage) -> subprocess.CompletedProcess[str]:
 def diff_command(stage: Stage, path: Path) -> subprocess.CompletedProcess[str]:
     """`setscrew diff` with the two identities of an installation, and its rules as packaged: nobody is trusted."""
     command = [sys.executable, "-m", "setscrew", "diff", str(path), "--namespace", "shop", "-o", "json"]
-    command += ["--kubeconfig", str(stage._account("setscrew-reconciler"))]
-    command += ["--canonicalizer-kubeconfig", str(stage._account("setscrew-canonicalizer"))]
+    command += ["--kubeconfig", str(stage.account("setscrew-reconciler"))]
+    command += ["--canonicalizer-kubeconfig", str(stage.account("setscrew-canonicalizer"))]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -141,7 +141,7 @@ def test_diff_with_an_identity_for_dry_runs_wants_nothing_of_it_either(stage: St
     assert json.loads(done.stdout)["items"] == []
 
 
-def test_named_in_policy_what_it_adds_is_wanted_and_syncs_pass(stage: Stage) -> None:
+def test_line_38_what_a_trusted_mutator_adds_is_wanted_and_syncs_pass(stage: Stage) -> None:
     restart(stage, TRUSTING)
     stage.wait("the sidecar", lambda: containers(stage) == ["web", "sidecar"])
     stage.wait("no finding", lambda: not findings(stage))

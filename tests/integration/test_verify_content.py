@@ -112,7 +112,7 @@ def site(alone: None) -> Iterator[Site]:
         yield one
 
 
-def test_all_objects_of_a_commit_are_written_right_after_the_push_with_one_fetch(site: Site) -> None:
+def test_line_28_all_objects_of_a_commit_are_written_right_after_the_push_with_one_fetch(site: Site) -> None:
     before = site.fetches()
     commit = site.push("second", "The second values")
     answers = site.writer.apply_all(configs("second"))
@@ -134,7 +134,7 @@ def test_an_older_revision_is_refused_by_name(site: Site) -> None:
     assert site.live("one-1") == {"value": "third"}
 
 
-def test_a_revision_that_a_push_has_passed_over_is_admitted_while_its_writer_waits(site: Site) -> None:
+def test_line_28_a_revision_that_a_push_has_passed_over_is_admitted_while_its_writer_waits(site: Site) -> None:
     enforced = site.stage.snapshot().sources["shop"].commit
     between = site.commit("between", "Passed over")
     newest = site.push("newest", "The newest values")

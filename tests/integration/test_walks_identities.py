@@ -20,10 +20,24 @@ def stage(alone: None) -> Iterator[Theatre]:
         yield one
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in walks("identities")])
-def test_a_walk(stage: Theatre, case: dict[str, Any]) -> None:
+def check(stage: Theatre, case: dict[str, Any]) -> None:
     problems = walk(stage, case)
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("case", walks("identities"))
+def test_a_walk(stage: Theatre, case: dict[str, Any]) -> None:
+    check(stage, case)
+
+
+@pytest.mark.parametrize("case", walks("identities", 13))
+def test_line_13_a_finalizer_is_left_to_its_controller(stage: Theatre, case: dict[str, Any]) -> None:
+    check(stage, case)
+
+
+@pytest.mark.parametrize("case", walks("identities", 15))
+def test_line_15_what_comes_through_status_and_scale_is_judged(stage: Theatre, case: dict[str, Any]) -> None:
+    check(stage, case)
 
 
 def test_the_real_controller_of_a_rogue_autoscaler_is_refused_and_scales_nothing(stage: Theatre) -> None:

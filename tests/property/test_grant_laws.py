@@ -15,7 +15,8 @@ from reconciler.policy.model import Policy, Rules, Subject
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from tests.property.strategies import KIND, REF, form, leaves, specs, thing
 from webhook.decision.decide import decide
-from webhook.decision.types import Decision, Identity, Request
+from webhook.decision.granted import scope_path
+from webhook.decision.types import Decision, Identity, Request, Trees
 
 pytestmark = pytest.mark.property
 NOW = 1000.0
@@ -48,7 +49,7 @@ def decided(want: Any, was: Any, now: Any, held: Sequence[Grant]) -> Decision:
     snapshot = MemorySnapshot((Entry(form(want), Policy("default")),), Rules(()))
     names = {"group": KIND.group, "version": KIND.version, "resource": KIND.resource, "kind": KIND.kind}
     place = {"namespace": REF.namespace, "name": REF.name}
-    request = Request("1", operation="UPDATE", identity=ALICE, object=thing(now), old=thing(was), **names, **place)
+    request = Request("1", operation="UPDATE", identity=ALICE, objects=Trees(thing(now), thing(was)), **names, **place)
     return decide(request, snapshot, NOW, grants=held)
 
 
@@ -91,7 +92,8 @@ def test_a_grant_for_the_paths_of_a_denial_permits_it(want: Any, was: Any, now: 
     refused = decided(want, was, now, ())
     if refused.allowed:
         return
-    paths = tuple(cause.pattern for cause in refused.causes)
+    documents = (form(want).want, thing(was), thing(now))
+    paths = tuple(scope_path(cause.path, documents) for cause in refused.causes)
     one = Grant("a", (Subject(user="alice"),), Scope((str(REF),), paths=paths), "a law", 5000.0)
     assert decided(want, was, now, [one]).code == "granted"
     left_out = data.draw(st.sampled_from(paths))

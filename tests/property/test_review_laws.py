@@ -37,8 +37,11 @@ def body(**request: Any) -> dict[str, Any]:
 
 
 def checked(data: bytes) -> Request | None:
+    """The request of a review, its objects looked at; None where that is refused."""
     try:
-        return decode(data)
+        request = decode(data)
+        _ = request.object, request.old
+        return request
     except ReviewError as error:
         refused = error
     assert refused.status in (400, 413, 422)

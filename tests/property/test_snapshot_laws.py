@@ -23,7 +23,7 @@ from tests.property import typed
 from tests.property.strategies import TYPES, form, specs
 from tests.support.decisions import KEY, builtin_rules
 from webhook.decision.decide import decide
-from webhook.decision.types import Decision, Identity, Request
+from webhook.decision.types import Decision, Identity, Request, Trees
 from webhook.server.feed import Feed
 
 pytestmark = pytest.mark.property
@@ -92,6 +92,7 @@ def test_a_published_snapshot_answers_like_the_one_in_memory(spec: Any, policy: 
             ("exclusive_policies", (ref.group, ref.kind)),
             ("declares_version", (ref.group, "v1", ref.kind)),
             ("declares_version", (ref.group, "v2", ref.kind)),
+            ("refs_of", (ref.group, ref.kind)),
         ]
         for question, arguments in questions:
             assert getattr(read, question)(*arguments) == getattr(held, question)(*arguments)
@@ -114,8 +115,7 @@ def test_an_entry_that_is_read_back_decides_like_the_one_in_memory(
     request = Request(
         *("u", one.kind.group, one.kind.version, one.kind.resource, one.kind.kind),
         *("UPDATE", Identity("alice"), one.ref.namespace, one.ref.name),
-        object=now,
-        old=was,
+        objects=Trees(now, was),
     )
     row, types = rows.to_row(Entry(one, policy), 1, 2), load(dump(one.types))
     semantics = semantics_of(builtin_rules(), one.kind.group, one.kind.kind, custom=types.custom)

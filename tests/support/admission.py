@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 STUB = (
     "from webhook.server.main import settings_of_process\n"
     "from webhook.server.serve import run\n"
-    "run(settings_of_process(), 'tests.support.stub_admission:application()')\n"
+    "run(settings_of_process(), 'tests.support.stub_admission:application')\n"
 )
 
 
@@ -57,6 +57,13 @@ class RunningServer:
         with closing(self.connect()) as connection:
             return exchange(connection, review, path)
 
+    def text(self, path: str) -> tuple[int, str]:
+        """Status and body of a GET over a connection of its own."""
+        with closing(self.connect()) as connection:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
     def requests(self) -> list[list[str]]:
         """Operation, resource, subresource and name of each review that arrived."""
         return [json.loads(line) for line in self.seen.read_text().splitlines()] if self.seen.exists() else []
@@ -85,10 +92,11 @@ def admission_server(
     *,
     ready: bool = True,
     wait: bool = True,
+    port: int = 0,
 ) -> Iterator[RunningServer]:
     """Start one in `directory` and wait until it answers; it is ended however the test ends."""
     files = ensure(directory / "tls", NAMES, datetime.now(UTC))
-    settings = AdmissionSettings.in_directory(directory, port=free_port())
+    settings = AdmissionSettings.in_directory(directory, port=port or free_port(), metrics=("127.0.0.1", free_port()))
     settings.pointer.parent.mkdir(exist_ok=True)
     if ready:
         settings.pointer.touch()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from reconciler.model.own import CANARY
 from setscrew.controlplane import ControlPlane
 
 GUARD: Final = "guard.setscrew.dev"
@@ -39,6 +40,12 @@ def refused_by_us(event: dict[str, Any]) -> bool:
     """Whether the webhook denied it."""
     status = event.get("responseStatus", {})
     return GUARD in status.get("message", "") and status.get("status") == "Failure"
+
+
+def refused_as_it_asked(event: dict[str, Any]) -> bool:
+    """Whether it is a refusal that our own canary wants to see."""
+    said = event.get("responseStatus", {}).get("message", "")
+    return event["user"]["username"] == CANARY and f'{GUARD}" denied the request' in said
 
 
 def unasked(event: dict[str, Any]) -> bool:

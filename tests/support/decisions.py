@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,21 +16,24 @@ import yaml
 from reconciler.canonical.autoscale import widen
 from reconciler.canonical.engine import Context, canonicalize, confirm
 from reconciler.canonical.form import CanonicalObject
+from reconciler.gpu.users.model import Census
 from reconciler.model.objects import Provenance, RenderedObject
 from reconciler.policy.grant import Grant, Scope
 from reconciler.policy.model import Policy, Rules
 from reconciler.policy.parse import parse_rules
 from reconciler.policy.reader import subject
 from reconciler.policy.select import policy_for
+from reconciler.render.embedded_loader import load_embedded
 from reconciler.schema.catalog import Catalog
 from reconciler.snapshot.model import Adopter, Earlier, Entry, MemorySnapshot, SourceState
 from reconciler.store.schema_data import load_builtin
-from setscrew.configuration import builtin_policies, documents
+from setscrew.configuration import builtin_policies, documents, mig_table
 from tests.support.identities import identity
 from webhook.decision.decide import decide
 from webhook.decision.look import CURRENT, NOT_ASKED, Look
 from webhook.decision.review import decode
 from webhook.decision.types import Decision, Request
+from webhook.decision.verdict import uncounted
 
 CASES: Final = Path(__file__).parent.parent / "cases" / "decision"
 KEY: Final = b"the key of these cases"
@@ -52,7 +55,7 @@ Case = Mapping[str, Any]
 @cache
 def builtin_rules() -> Rules:
     """The shipped policies."""
-    return parse_rules(documents(builtin_policies()))
+    return replace(parse_rules(documents(builtin_policies())), mig_models=mig_table().models)
 
 
 @cache
@@ -76,7 +79,7 @@ def rules_with(policy: Mapping[str, Any] | None) -> Rules:
 def context(rules: Rules, names: Iterable[str] = ("crd",)) -> Context:
     """Packaged kinds and the CRDs among `names`."""
     crds = [manifests(name)[0] for name in {*names, "crd"} if manifests(name)[0]["kind"] == "CustomResourceDefinition"]
-    return Context(Catalog((load_builtin(),), rules, crds), rules, KEY)
+    return Context(Catalog((load_builtin(),), rules, crds), rules, KEY, parse=load_embedded)
 
 
 def canonical(name: str, rules: Rules, *, confidence: str = "server", volatile: Iterable[str] = ()) -> CanonicalObject:
@@ -171,8 +174,11 @@ def _gvk(tree: Any) -> tuple[str, str, str]:
     return group, version, tree["kind"]
 
 
-def judged(case: Case) -> tuple[Request, Decision]:
+def judged(case: Case, census: Callable[[], Census | None] = uncounted) -> tuple[Request, Decision]:
     """The request of a case, and what is decided."""
+    if "neighbours" in case:
+        published = Census("2026-01-01T00:00:00Z", neighbours=tuple(case["neighbours"]))
+        return judged({key: value for key, value in case.items() if key != "neighbours"}, lambda: published)
     held = snapshot(
         case.get("snapshot", [case["object"]]),
         case.get("policy"),
@@ -185,7 +191,8 @@ def judged(case: Case) -> tuple[Request, Decision]:
     before = tuple(earlier(case["object"], one) for one in case.get("earlier", ()))
     held = replace(held, sources={SOURCE.name: source}, before=before)
     grants = [_grant(one) for one in case.get("grants", ())]
-    return request, decide(request, held, case.get("now", 0.0), look=_look(case), grants=grants)
+    given: dict[str, Any] = {"look": _look(case), "grants": grants, "parse": load_embedded, "census": census}
+    return request, decide(request, held, case.get("now", 0.0), **given)
 
 
 def earlier(name: str, said: Mapping[str, Any]) -> Earlier:

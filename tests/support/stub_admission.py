@@ -1,7 +1,7 @@
 """Owns a stub of everything around the admission server: a label of the object says how the stub decides.
 
-`verdict: deny` is refused, `boom` raises, `slow` takes a second, `refresh` asks for a refresh and is then refused;
-all else is allowed. So tests of the server hold whatever the decision becomes.
+`verdict: deny` is refused, `boom` raises, `slow` takes a second (or STUB_SLOW_SECONDS), `refresh` asks for a
+refresh and is then refused; all else is allowed. So tests of the server hold whatever the decision becomes.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import ReviewError
+from reconciler.gpu.users.model import Census
 from reconciler.model.tree import dig
 from reconciler.policy.grant import Grant
 from reconciler.policy.model import Rules
 from reconciler.snapshot.model import MemorySnapshot, SnapshotView
 from webhook.decision.look import NOT_ASKED, Look
-from webhook.decision.types import Cause, Decision, Identity, Request
+from webhook.decision.types import Cause, Decision, Identity, Request, Trees
+from webhook.decision.verdict import uncounted
 from webhook.server.app import AdmissionApp
+from webhook.server.board import Seat
 from webhook.server.main import create_app, settings_of_process
 
 SECRET = "do-not-log-this-value"
@@ -34,6 +37,8 @@ class StubFeed:
     def __init__(self, pointer: Path | None = None) -> None:
         self._pointer = pointer
         self.polls = 0
+        self.published = 1_700_000_000.0
+        self.problem = ""
 
     def current(self) -> SnapshotView | None:
         """An empty snapshot."""
@@ -63,8 +68,7 @@ def decode(body: bytes) -> Request:
             request.get("namespace", ""),
             request.get("name", ""),
             request.get("subResource", ""),
-            new,
-            old,
+            Trees(new, old),
             bool(request.get("dryRun")),
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -83,6 +87,7 @@ def decide(
     *,
     look: Look = NOT_ASKED,
     grants: Sequence[Grant] = (),
+    census: Callable[[], Census | None] = uncounted,
 ) -> Decision:
     """See the module."""
     assert snapshot is not None
@@ -91,7 +96,7 @@ def decide(
     if verdict == "boom":
         raise ValueError(SECRET)
     if verdict == "slow":
-        time.sleep(1)
+        time.sleep(float(os.environ.get("STUB_SLOW_SECONDS", "1")))
     if verdict == "refresh":
         return Decision(False, "drift" if look.asked else "extra", MESSAGE, needs_refresh=not look.asked)
     if verdict == "deny":
@@ -106,7 +111,7 @@ def log_request(request: Request) -> None:
             log.write(json.dumps([request.operation, request.resource, request.subresource, request.name]) + "\n")
 
 
-def application() -> AdmissionApp:
+def application(seat: Seat) -> AdmissionApp:
     """What gunicorn loads in tests."""
 
     def noted(body: bytes) -> Request:
@@ -116,4 +121,4 @@ def application() -> AdmissionApp:
 
     time.sleep(float(os.environ.get("STUB_BOOT_SECONDS", "0")))
     settings = settings_of_process()
-    return create_app(StubFeed(settings.pointer), decide, noted, encode, settings)
+    return create_app(StubFeed(settings.pointer), decide, noted, encode, settings, seat)
