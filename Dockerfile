@@ -39,9 +39,9 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . 
 # --- what runs
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="setscrew" org.opencontainers.image.licenses="Apache-2.0"
-# git and ssh fetch sources; nothing else is added to the base.
+# git and ssh fetch sources, gpg verifies signatures; nothing else is added to the base.
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
+ && apt-get install --yes --no-install-recommends ca-certificates git gpg openssh-client \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=renderers /out/ /usr/local/bin/
 COPY --from=environment /opt/setscrew/ /opt/setscrew/

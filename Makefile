@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What the code under check is made of; a folder that does not exist yet is left out.
 CODE := $(wildcard webhook reconciler setscrew tests bench scripts)
 
-.PHONY: help setup demo test test-unit test-integration soak lint lint-ruff lint-format lint-types lint-imports format bench fuzz lock clean distclean
+.PHONY: help setup demo test test-unit test-integration soak chaos lint lint-ruff lint-format lint-types lint-imports format bench bench-full bench-parts fuzz lock clean distclean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,14 +47,15 @@ demo: setup ## play the guided demo against a real Kubernetes API server
 	$(BIN)/setscrew demo
 
 # One call, so that the closing line counts all tests. loadfile: the tests of one file share one control plane.
+# A worker that dies ends the run: one in its place would leave the others waiting for ever.
 test: setup ## run unit, property and integration tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile $(PYTEST_ARGS)
 
 test-unit: $(VENV)/.stamp-python ## run the tests that need no control plane
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not integration' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 -m 'not integration' $(PYTEST_ARGS)
 
 test-integration: setup ## run the tests against a real control plane
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile -m integration $(PYTEST_ARGS)
 
 # Four targets, so that `make -k lint` names all that is wrong in one run.
 lint: lint-ruff lint-format lint-types lint-imports ## ruff, mypy --strict, import contracts
@@ -75,16 +76,30 @@ format: $(VENV)/.stamp-python ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: setup ## run every script of bench/ and print its figures
-	@shopt -s nullglob; for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: setup ## measure the admission server beside a minimal one in Go, receivers and pushes, some fifteen minutes
+	$(BIN)/python bench/serving.py
+	$(BIN)/python bench/receivers.py
+	$(BIN)/python bench/push.py
 
-fuzz: $(VENV)/.stamp-python ## try a million hostile reviews and record the run in docs/reference/fuzzing.md
+bench-full: setup ## the same in its long form, half an hour on a quiet machine, and record it in docs/performance.md
+	$(BIN)/python bench/serving.py --full --record
+
+bench-parts: setup ## time decisions, canonical forms, comparisons and the YAML loader
+	@for script in decision canonical loader; do echo "== bench/$$script.py"; $(BIN)/python "bench/$$script.py"; done
+	@for review in unguarded deny; do echo "== $$review"; $(BIN)/python bench/where_time_goes.py "$$review"; done
+
+fuzz: $(VENV)/.stamp-python ## try a million hostile reviews, half as many deliveries and texts, and record it in docs/reference/fuzzing.md
 	nice $(BIN)/python -m tests.fuzz --inputs $(INPUTS) --record
+	for target in receivers loader; do nice $(BIN)/python -m tests.fuzz --target $$target --inputs $$(( $(INPUTS) / 2 )) --record; done
 
 MINUTES ?= 10
 RECORD ?=
 soak: setup ## fifty guarded Deployments roll for MINUTES (10): nothing of the cluster's own may be refused
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(RECORD),--record)
+
+RATE ?= 200
+chaos: setup ## blow after blow under RATE (200) writes a second, with both failure policies: nothing may slip through unknown
+	$(BIN)/python -m tests.chaos --rate $(RATE) $(if $(RECORD),--record)
 
 lock: $(VENV)/.stamp-python ## resolve the dependencies anew and write both requirement files with hashes
 	$(BIN)/uv pip compile $(LOCK_FLAGS) pyproject.toml -o requirements.txt
