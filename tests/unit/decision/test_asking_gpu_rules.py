@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +67,17 @@ def asked(case: dict[str, Any]) -> list[str]:
 )
 def test_of_config_maps_those_are_judged_that_configure_gpus(case: dict[str, Any], names: list[str]) -> None:
     assert asked(case) == names
+
+
+def test_a_write_without_an_object_brings_no_class_that_could_be_judged() -> None:
+    def rulebook(*_: object) -> Sequence[Problem]:
+        raise AssertionError("there is nothing to judge")
+
+    body = json.loads(decisions.review({"object": "layouts", "operation": "CREATE"}))
+    body["request"]["object"] = None
+    held = decisions.snapshot(["layouts"], {"fragment": True})
+    decided = decide(decode(json.dumps(body).encode()), held, 0.0, parse=load_embedded, rulebook=rulebook)
+    assert decided.code == "fragment"
 
 
 def test_however_much_rules_say_a_refusal_ends_with_what_to_do() -> None:
