@@ -17,6 +17,7 @@ Choice = Literal["Deny", "Allow"]
 FailurePolicy = Literal["Ignore", "Fail"]
 Adopt = Literal["Always", "IfNoDiff", "Never"]
 Descendants = Literal["Ignore", "Audit"]
+Heal = Literal["Never", "Auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Policy:
     trusted_mutators: tuple[str, ...] = ()
     writers: tuple[Writer, ...] = ()
     delegate: tuple[Delegation, ...] = ()
+    heal: Heal = "Never"
 
 
 @dataclass(frozen=True, slots=True)

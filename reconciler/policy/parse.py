@@ -99,6 +99,7 @@ def _policy(document: Document, where: str) -> Policy:
         trusted_mutators=reader.strings("trustedMutators"),
         writers=reader.each("writers", _writer),
         delegate=reader.each("delegate", _delegation),
+        heal=reader.choice("heal", "Never"),
     )
     reader.done()
     if policy.exclusive and not any(match.kinds for match in policy.match):

@@ -21,6 +21,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "selfApproval": ("Deny", "Allow"),
     "adopt": ("Always", "IfNoDiff", "Never"),
     "descendants": ("Ignore", "Audit"),
+    "heal": ("Never", "Auto"),
     "verify": ("Content", "None"),
     "onTimeout": ("Deny", "Allow"),
     "when": ("undeclared", "placeholder", "extra", "always", "aggregated"),
