@@ -145,6 +145,38 @@ REPORT_PROBLEMS: Final = 50
 REPORT_PAGE: Final = 100
 REPORT_PAGE_MAX: Final = 1_000
 REPORT_STALE_SECONDS: Final = 900
+# One answer with all findings; more of them are read page by page. A page is cut from a list that stays as it was for
+# a while, packed: so many lists at once, in so many bytes.
+REPORT_BYTES: Final = 50 * MIB
+REPORT_LIST_SECONDS: Final = 300
+REPORT_LISTS: Final = 8
+REPORT_LISTS_BYTES: Final = 64 * MIB
+# What may be asked: characters of one parameter, requirements of a label selector, label columns of a summary.
+REPORT_PARAMETER_CHARS: Final = 1024
+REPORT_SELECTORS: Final = 20
+REPORT_LABELS: Final = 10
+# Who is named in a row of the summary, and how far back refused changes are counted unless told otherwise.
+REPORT_WRITERS: Final = 3
+REPORT_DENIALS_SECONDS: Final = 86_400
+# What code hosts take of one SARIF run, and what they show of it; results of one OpenReports object (under 1 MiB).
+SARIF_RESULTS: Final = 25_000
+SARIF_SHOWN: Final = 5_000
+OPENREPORTS_RESULTS: Final = 500
+# What happened to findings: events of one object and of all, and findings that are over; paths that an event names.
+HISTORY_OF_OBJECT: Final = 100
+HISTORY_KEPT: Final = 100_000
+HISTORY_PATHS: Final = 10
+RESOLVED_KEPT: Final = 10_000
+# Objects that Git has dropped and that are still there: the newest are remembered.
+DROPPED_KEPT: Final = 10_000
+# Owners: a file of code owners (GitHub's own limit), its lines, one pattern; labels of a namespace and what one says.
+CODEOWNERS_BYTES: Final = 3 * MIB
+CODEOWNERS_RULES: Final = 20_000
+CODEOWNERS_PATTERN_CHARS: Final = 512
+OWNER_LABELS: Final = 64
+OWNER_CHARS: Final = 256
+# Records of decisions about one object that are held against what differs on it.
+ATTRIBUTED_RECORDS: Final = 50
 # The state store.
 STATE_BUSY_SECONDS: Final = 10
 DELIVERIES_KEPT: Final = 10_000
@@ -298,3 +330,18 @@ CENSUS_REFRESH_SECONDS: Final = 60.0
 # How often it is looked whether anything has changed, and how long a revision waits until all is listed once.
 INVENTORY_LOOK_SECONDS: Final = 0.5
 INVENTORY_WAIT_SECONDS: Final = 2.0
+# Kubernetes Events: the same thing is told once in so many seconds, so many are written a second, so many wait to be
+# written or are remembered as told. A note takes 1 KiB at the API server; paths that it names, and how long one may be.
+EVENT_SECONDS: Final = 3_600
+EVENTS_PER_SECOND: Final = 5.0
+EVENTS_QUEUED: Final = 1_000
+EVENTS_REMEMBERED: Final = 20_000
+EVENT_NOTE_BYTES: Final = 1024
+EVENT_PATHS: Final = 3
+EVENT_PATH_CHARS: Final = 160
+EVENT_INSTANCE_CHARS: Final = 128
+# How often decisions and sources are looked at for Events, and how many decisions one look reads.
+EVENT_LOOK_SECONDS: Final = 1.0
+EVENT_DECISIONS: Final = 500
+# Metrics of findings keep the namespace as a label for up to so many series of one name; beyond, it is left empty.
+METRIC_SERIES: Final = 2_000

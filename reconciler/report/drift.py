@@ -24,12 +24,16 @@ DEFAULT_CLUSTER: Final = "default"
 
 ChangeOp = Literal["add", "remove", "replace"]
 ChangeClass = Literal["changed", "missing", "extra", "default-overridden", "order"]
-DriftState = Literal["drifted", "missing", "extra", "unknown", "in-sync"]
-Attributed = Literal["managedFields", "admission", "none"]
-STATES: Final[tuple[DriftState, ...]] = ("drifted", "missing", "extra", "unknown", "in-sync")
+DriftState = Literal["drifted", "missing", "extra", "orphaned", "unknown", "in-sync"]
+Severity = Literal["critical", "high", "medium", "low", "info"]
+Attributed = Literal["admission", "audit", "managedFields", "none"]
+OwnedBy = Literal["namespace", "annotation", "CODEOWNERS", ""]
+STATES: Final[tuple[DriftState, ...]] = ("drifted", "missing", "extra", "orphaned", "unknown", "in-sync")
+# The worst first.
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "high", "medium", "low", "info")
 
-# What changes with each pass though nothing happened: not part of the digest.
-_VOLATILE: Final = ("lastSeen",)
+# What changes though nothing happened to what is reported (a status is written): not part of the digest.
+_VOLATILE: Final = ("lastSeen", "liveResourceVersion")
 _VOLATILE_GPU: Final = ("seenAt", "lines")
 
 
@@ -77,12 +81,48 @@ class DriftSource:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Who did it. `confidence` says how it is known; managedFields name a manager, only admission a person."""
+    """Who did it. `confidence` says how it is known; managedFields name a manager, the others a person.
+
+    `request_uid` is that of the record of the decision, `audit_id` that of the API server's audit event.
+    """
 
     manager: str = ""
     user: str = ""
     time: str = ""
     confidence: Attributed = "none"
+    groups: tuple[str, ...] = ()
+    verb: str = ""
+    request_uid: str = ""
+    audit_id: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The attribution as the report prints it."""
+        return {
+            "manager": self.manager,
+            "user": self.user,
+            "groups": list(self.groups),
+            "verb": self.verb,
+            "time": self.time,
+            "requestUID": self.request_uid,
+            "auditID": self.audit_id,
+            "confidence": self.confidence,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who answers for the object. `origin` says what names them: "" is nobody. `labels` are the namespace's, all."""
+
+    team: str = ""
+    cost_center: str = ""
+    contact: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    origin: OwnedBy = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The owner as the report prints it."""
+        named = {"team": self.team, "costCenter": self.cost_center, "contact": self.contact}
+        return {**named, "labels": dict(self.labels), "from": self.origin}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +133,9 @@ class DriftItem:
     form only offline; `patch` is RFC 6902, live to desired, empty where it would hold a masked value. `hidden` counts
     the differing fields that each named rule hides, by the rule's id. `adopted` False: it was there before Git declared
     it, and is not enforced yet. `uid` is the live object's, "" where there is none; it is not printed. `gpu` says who
-    uses the GPU class that it is about, and when the difference acts; empty where it is about none.
+    uses the GPU class that it is about, and when the difference acts; empty where it is about none. `occurrences`
+    counts how often the object began to differ, or came to differ otherwise; `resolved_at` is "" while it does.
+    `live_generation` is 0 where the object has none.
     """
 
     id: str
@@ -117,6 +159,14 @@ class DriftItem:
     cluster: str = DEFAULT_CLUSTER
     grant: str = ""
     gpu: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity = "medium"
+    severity_reason: str = ""
+    owner: Owner = Owner()
+    occurrences: int = 1
+    resolved_at: str = ""
+    live_resource_version: str = ""
+    live_generation: int = 0
+    desired_revision: str = ""
 
     @property
     def group(self) -> str:
@@ -135,12 +185,20 @@ class DriftItem:
             "namespace": self.namespace,
             "name": self.name,
             "state": self.state,
+            "severity": self.severity,
+            "severityReason": self.severity_reason,
+            "owner": self.owner.as_json(),
             "source": _fields(self.source),
             "changes": [change.as_json() for change in self.changes],
             "grant": self.grant,
-            "attribution": _fields(self.attribution),
+            "attribution": self.attribution.as_json(),
             "firstSeen": self.first_seen,
             "lastSeen": self.last_seen,
+            "resolvedAt": self.resolved_at,
+            "occurrences": self.occurrences,
+            "desiredRevision": self.desired_revision,
+            "liveResourceVersion": self.live_resource_version,
+            "liveGeneration": self.live_generation,
             "reason": self.reason,
             "confidence": self.confidence,
             "patch": [dict(step) for step in self.patch],
@@ -233,5 +291,5 @@ def _steady(item: Mapping[str, Any]) -> dict[str, Any]:
     return kept | {"gpu": gpu} if gpu else kept
 
 
-def _fields(record: DriftSource | Attribution) -> dict[str, Any]:
+def _fields(record: DriftSource) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__slots__}

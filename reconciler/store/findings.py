@@ -1,21 +1,24 @@
 """Owns the current findings and what is known of the pass that found them. Must not make findings.
 
-A finding keeps its `firstSeen` for as long as its object is in the table, whatever changes in between.
+A finding keeps its `firstSeen` for as long as its object is in the table, whatever changes in between; what has
+happened to it goes into the history in the same transaction.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select
 
 from reconciler.limits import REPORT_PAGE
 from reconciler.report.drift import DriftItem
+from reconciler.report.lasting import Lasting, Stored, event_body, lasting, resolved, who
+from reconciler.store.history import Event, add_events, add_resolved, occurred
 from reconciler.store.meta import get_meta, put_meta
-from reconciler.store.schema import DRIFT
+from reconciler.store.schema import DRIFT, DRIFT_FACTS
 from reconciler.store.state import State
 
 FILTERS = {
@@ -25,6 +28,10 @@ FILTERS = {
     "source": DRIFT.c.source,
     "state": DRIFT.c.state,
 }
+
+
+# States of what Git does not declare.
+_UNDECLARED: Final = ("extra", "orphaned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +57,28 @@ def managed_key(kind: str, group: str, source: str) -> str:
 
 def replace_findings(state: State, items: Iterable[DriftItem], observed: Pass) -> None:
     """Store the result of a full pass: what it did not find is gone. In-sync items are not stored."""
-    kept = {item.id: item for item in items if item.state != "in-sync"}
+    found = {item.id: item for item in items}
     with state.write() as connection:
-        seen = _first_seen(connection, state.cluster)
-        connection.execute(delete(DRIFT).where(DRIFT.c.cluster == state.cluster))
-        _insert(connection, [_row(state, item, seen) for item in kept.values()])
+        before = _stored(connection, state.cluster)
+        _keep(connection, state.cluster, found, before, observed.observed_at)
         put_meta(connection, state.cluster, "pass", json.dumps(asdict(observed)))
 
 
 def put_findings(state: State, items: Iterable[DriftItem]) -> None:
     """Store what a watch event or a single check found; an in-sync item removes the finding of its object."""
-    latest = {item.id: item for item in items}
+    found = {item.id: item for item in items}
+    if not found:
+        return
     with state.write() as connection:
-        seen = _first_seen(connection, state.cluster, list(latest))
-        _delete(connection, state.cluster, list(latest))
-        _insert(connection, [_row(state, item, seen) for item in latest.values() if item.state != "in-sync"])
+        before = _stored(connection, state.cluster, list(found))
+        _keep(connection, state.cluster, found, before, max(item.last_seen for item in found.values()))
 
 
-def drop_findings(state: State, ids: Iterable[str]) -> None:
-    """Forget findings of objects that are guarded no longer."""
+def drop_findings(state: State, ids: Iterable[str], at: str = "") -> None:
+    """Forget findings of objects that are guarded no longer, since `at` (RFC 3339; "" is when each was last seen)."""
     with state.write() as connection:
-        _delete(connection, state.cluster, list(ids))
+        before = _stored(connection, state.cluster, list(ids))
+        _keep(connection, state.cluster, {}, before, at)
 
 
 def read_findings(
@@ -122,28 +130,87 @@ def _where(cluster: str, filters: Mapping[str, str]) -> ColumnElement[bool]:
     return and_(*terms)
 
 
-def _first_seen(connection: Connection, cluster: str, ids: Sequence[str] | None = None) -> dict[str, str]:
-    query = select(DRIFT.c.id, DRIFT.c.first_seen).where(DRIFT.c.cluster == cluster)
-    if ids is not None and len(ids) <= REPORT_PAGE:
-        query = query.where(DRIFT.c.id.in_(ids))
-    return {row[0]: row[1] for row in connection.execute(query)}
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the tables hold of one finding; `before` is what it was when it last was known, "" where it is known."""
+
+    state: str
+    stored: Stored
+    before: str
+
+
+def _stored(connection: Connection, cluster: str, ids: Sequence[str] | None = None) -> dict[str, _Row]:
+    """What is stored by id; of these, or of all."""
+    same = and_(DRIFT.c.cluster == DRIFT_FACTS.c.cluster, DRIFT.c.id == DRIFT_FACTS.c.id)
+    facts = (DRIFT_FACTS.c.occurrences, DRIFT_FACTS.c.known, DRIFT_FACTS.c.before)
+    query = select(DRIFT.c.id, DRIFT.c.state, DRIFT.c.first_seen, DRIFT.c.fingerprint, *facts)
+    query = query.select_from(DRIFT.outerjoin(DRIFT_FACTS, same)).where(DRIFT.c.cluster == cluster)
+    chunks = [query] if ids is None else [query.where(DRIFT.c.id.in_(some)) for some in _chunks(ids)]
+    return {row.id: _row_of(row) for chunk in chunks for row in connection.execute(chunk)}
+
+
+def _row_of(row: Any) -> _Row:
+    if row.known is None:  # by a version that kept no more
+        known = "" if row.state == "unknown" else row.fingerprint
+        return _Row(row.state, Stored(row.first_seen, known), "")
+    return _Row(row.state, Stored(row.first_seen, row.known, row.occurrences), row.before)
+
+
+def _keep(
+    connection: Connection, cluster: str, found: Mapping[str, DriftItem], before: Mapping[str, _Row], at: str
+) -> None:
+    """Replace what is stored `before` by what is found now, and note what has happened in between."""
+    kept = [item for item in found.values() if item.state != "in-sync"]
+    occurred_before = occurred(connection, cluster, [item.id for item in kept if item.id not in before])
+    now = [lasting(item, _of(before, item.id), occurred_before.get(item.id, 0)) for item in kept]
+    lost = [one.item.id for one in now if one.item.state == "unknown" and one.known]
+    over = [identity for identity in before.keys() - {item.id for item in kept} if before[identity].stored.known]
+    last = _bodies(connection, cluster, [*lost, *over], before)
+    _delete(connection, cluster, list(before))
+    _insert(connection, cluster, now, {identity: last[identity] for identity in lost})
+    bodies = [resolved(json.loads(last[identity]), at) for identity in sorted(over)]
+    add_resolved(connection, cluster, bodies)
+    ended = (_ended(body, looked=body["id"] in found) for body in bodies)
+    events = ((one.item.id, one.event, one.item.last_seen, event_body(one.item)) for one in now if one.event)
+    add_events(connection, cluster, [*events, *ended])
+
+
+def _of(before: Mapping[str, _Row], identity: str) -> Stored | None:
+    row = before.get(identity)
+    return row.stored if row else None
+
+
+def _ended(body: Mapping[str, Any], *, looked: bool) -> tuple[str, Event, str, dict[str, Any]]:
+    """Why a finding is over: the object is as Git says, or nobody looks at it any more."""
+    state, gone = body["state"], "it is gone, or Git declares it" if body["state"] in _UNDECLARED else "not guarded"
+    told = {"reason": "as Git says" if looked else gone, "state": state, "fingerprint": body["fingerprint"]}
+    return body["id"], "resolved", body["resolvedAt"], told
+
+
+def _bodies(connection: Connection, cluster: str, ids: Sequence[str], before: Mapping[str, _Row]) -> dict[str, str]:
+    """The findings as they last were known."""
+    held = {identity: before[identity].before for identity in ids if before[identity].before}
+    for some in _chunks([identity for identity in ids if identity not in held]):
+        query = select(DRIFT.c.id, DRIFT.c.body).where(DRIFT.c.cluster == cluster, DRIFT.c.id.in_(some))
+        held |= {row.id: row.body for row in connection.execute(query)}
+    return held
 
 
 def _delete(connection: Connection, cluster: str, ids: Sequence[str]) -> None:
-    for start in range(0, len(ids), REPORT_PAGE):
-        some = DRIFT.c.id.in_(ids[start : start + REPORT_PAGE])
-        connection.execute(delete(DRIFT).where(DRIFT.c.cluster == cluster, some))
+    for table in (DRIFT, DRIFT_FACTS) if ids else ():
+        one = delete(table).where(table.c.cluster == cluster, table.c.id == bindparam("gone"))
+        connection.execute(one, [{"gone": identity} for identity in ids])
 
 
-def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(DRIFT), rows)
+def _insert(connection: Connection, cluster: str, kept: Sequence[Lasting], before: Mapping[str, str]) -> None:
+    if kept:
+        connection.execute(insert(DRIFT), [_row(cluster, one.item) for one in kept])
+        connection.execute(insert(DRIFT_FACTS), [_facts(cluster, one, before) for one in kept])
 
 
-def _row(state: State, item: DriftItem, seen: Mapping[str, str]) -> dict[str, Any]:
-    item = replace(item, cluster=state.cluster, first_seen=seen.get(item.id, item.first_seen))
+def _row(cluster: str, item: DriftItem) -> dict[str, Any]:
     return {
-        "cluster": state.cluster,
+        "cluster": cluster,
         "id": item.id,
         "fingerprint": item.fingerprint,
         "state": item.state,
@@ -154,5 +221,24 @@ def _row(state: State, item: DriftItem, seen: Mapping[str, str]) -> dict[str, An
         "source": item.source.name,
         "first_seen": item.first_seen,
         "last_seen": item.last_seen,
-        "body": json.dumps(item.as_json()),
+        "body": json.dumps(replace(item, cluster=cluster).as_json()),
     }
+
+
+def _facts(cluster: str, one: Lasting, before: Mapping[str, str]) -> dict[str, Any]:
+    item = one.item
+    return {
+        "cluster": cluster,
+        "id": item.id,
+        "severity": item.severity,
+        "team": item.owner.team,
+        "cost_center": item.owner.cost_center,
+        "who": who(item),
+        "occurrences": item.occurrences,
+        "known": one.known,
+        "before": before.get(item.id, ""),
+    }
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + REPORT_PAGE] for start in range(0, len(ids), REPORT_PAGE))

@@ -10,9 +10,9 @@ from typing import Final
 
 from sqlalchemy import DDL, Boolean, Column, Index, Integer, MetaData, String, Table, Text, event
 
-SCHEMA_VERSION: Final = "5"
+SCHEMA_VERSION: Final = "6"
 # Versions to which this one has only added tables: a store of theirs is taken over as it is.
-ADDED_TO: Final = frozenset({"2", "3", "4"})
+ADDED_TO: Final = frozenset({"2", "3", "4", "5"})
 METADATA: Final = MetaData()
 
 META: Final = Table(
@@ -37,6 +37,68 @@ DRIFT: Final = Table(
     Column("source", String, nullable=False),
     Column("first_seen", String, nullable=False),
     Column("last_seen", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# What is filtered and sorted by besides, one row a finding. `who` is the user, else the manager. `known` is the
+# fingerprint of when it last was known, and `before` the finding of then, where it is not known now.
+DRIFT_FACTS: Final = Table(
+    "drift_facts",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("severity", String, nullable=False),
+    Column("team", String, nullable=False),
+    Column("cost_center", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("occurrences", Integer, nullable=False),
+    Column("known", String, nullable=False),
+    Column("before", Text, nullable=False),
+)
+
+# Findings that are over, as they last were; an object may stand here several times.
+RESOLVED: Final = Table(
+    "resolved",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("resolved_at", String, primary_key=True),
+    Column("occurrences", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# What happened to findings; `seq` says in what order.
+HISTORY: Final = Table(
+    "history",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("cluster", String, nullable=False),
+    Column("id", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("time", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# Labels of the namespaces of the cluster, as they were last seen.
+NAMESPACES: Final = Table(
+    "namespaces",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("labels", Text, nullable=False),
+)
+
+# What a revision of Git has dropped, until the cluster has lost it, too; `uid` is the live object's once it is seen.
+DROPPED: Final = Table(
+    "dropped",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("api_group", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("namespace", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("since", String, nullable=False),
+    Column("uid", String, nullable=False),
     Column("body", Text, nullable=False),
 )
 
@@ -170,6 +232,9 @@ SLIPPED: Final = Table(
     Column("body", Text, nullable=False),
 )
 
+Index("resolved_by_time", RESOLVED.c.cluster, RESOLVED.c.resolved_at)
+Index("history_by_object", HISTORY.c.cluster, HISTORY.c.id, HISTORY.c.seq)
+Index("history_by_time", HISTORY.c.cluster, HISTORY.c.time)
 Index("blind_by_time", BLIND.c.cluster, BLIND.c.since)
 Index("slipped_by_time", SLIPPED.c.cluster, SLIPPED.c.time)
 Index("deliveries_by_time", DELIVERIES.c.cluster, DELIVERIES.c.time)
