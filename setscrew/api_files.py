@@ -15,7 +15,6 @@ from reconciler.store.private_file import write_private
 
 API_FILE: Final = "api.json"
 TOKEN_FILE: Final = "api-token"  # noqa: S105 - a file name
-RECONCILER_SOCKET: Final = "reconciler.sock"
 _TOKEN_BYTES: Final = 4096
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import UsageError
+from reconciler.model.sockets import RECONCILER_SOCKET
 from setscrew import configuration, statedir
-from setscrew.api_files import RECONCILER_SOCKET
 from setscrew.certificates import Certificates, Clients, arguments, served, tried
 from setscrew.readiness import answers, listens
 from setscrew.receivers import load_receivers

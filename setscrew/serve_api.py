@@ -20,9 +20,10 @@ from flask import Flask
 
 from reconciler.errors import SetscrewError
 from reconciler.limits import API_NICENESS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
+from reconciler.model.sockets import RECONCILER_SOCKET
 from reconciler.store import blind, decisions, deliveries, findings, guarded, sources
 from reconciler.store.state import State, hurried
-from setscrew.api_files import RECONCILER_SOCKET, ensure_token, write_address
+from setscrew.api_files import ensure_token, write_address
 from setscrew.receivers import ReceiverFiles, load_receivers
 from setscrew.store import open_store
 from webhook.api.app import create_api_app

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import StoreError
-from reconciler.loop.serve import DECISIONS_SOCKET, REFRESH_SOCKET
+from reconciler.model.sockets import DECISIONS_SOCKET, RECONCILER_SOCKET
 
 KEY_FILE: Final = "secret-values.key"
 _KEY_BYTES: Final = 32
@@ -21,7 +21,7 @@ _SOCKET_PATH_BYTES: Final = 107
 
 def prepare(directory: Path) -> Path:
     """Make the directory (0700) and give it back as an absolute path. Raises StoreError."""
-    longest = len(os.fsencode(directory.absolute())) + 1 + max(len(REFRESH_SOCKET), len(DECISIONS_SOCKET))
+    longest = len(os.fsencode(directory.absolute())) + 1 + max(len(RECONCILER_SOCKET), len(DECISIONS_SOCKET))
     if longest > _SOCKET_PATH_BYTES:
         message = f"the path is {longest - _SOCKET_PATH_BYTES} bytes too long for the sockets in it"
         raise StoreError(message, where=str(directory), hint="choose a directory with a shorter path", code="SS6004")

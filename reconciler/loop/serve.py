@@ -27,12 +27,11 @@ from reconciler.loop.looks import Look, Looks
 from reconciler.loop.receipt import receive
 from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.schedule import Schedule
+from reconciler.model.sockets import DECISIONS_SOCKET, RECONCILER_SOCKET
 from reconciler.source.spec import GitSource
 from reconciler.store.decisions import record_all
 from reconciler.store.sources import SourceStatus
 
-REFRESH_SOCKET: Final = "reconciler.sock"
-DECISIONS_SOCKET: Final = "decisions.sock"
 _DATAGRAM_BYTES: Final = 64 * KIB
 _POLL_SECONDS: Final = 0.5
 # A look at Git that is under way when the process is to end may publish what it has read.
@@ -150,7 +149,7 @@ class Clockwork:
     def run(self) -> None:
         """Serve sockets and passes until stopped."""
         with ExitStack() as stack:
-            for name, serve in ((REFRESH_SOCKET, self._serve_refreshes), (DECISIONS_SOCKET, self._take_decisions)):
+            for name, serve in ((RECONCILER_SOCKET, self._serve_refreshes), (DECISIONS_SOCKET, self._take_decisions)):
                 path = self.directory / name
                 path.unlink(missing_ok=True)
                 stack.callback(path.unlink, missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.errors import UsageError
 from reconciler.limits import SWITCH_SECONDS
-from reconciler.loop.serve import REFRESH_SOCKET
+from reconciler.model.sockets import RECONCILER_SOCKET
 
 
 def address(server: str | None, token_file: Path | None, state_dir: Path | None) -> tuple[str, Path]:
@@ -37,7 +37,7 @@ def ask(state_dir: Path, question: Mapping[str, Any]) -> Iterator[dict[str, Any]
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(SWITCH_SECONDS)
-            connection.connect(str(state_dir / REFRESH_SOCKET))
+            connection.connect(str(state_dir / RECONCILER_SOCKET))
             connection.sendall(json.dumps(question).encode() + b"\n")
             for line in connection.makefile():
                 answer: dict[str, Any] = json.loads(line)

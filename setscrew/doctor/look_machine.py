@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from reconciler.errors import StoreError, UsageError
 from reconciler.limits import BLIND_SHOWN
-from reconciler.loop.serve import REFRESH_SOCKET
+from reconciler.model.sockets import RECONCILER_SOCKET
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.blind import read_blind, read_watches
 from reconciler.store.findings import last_pass
@@ -107,7 +107,7 @@ def look_stored(state_dir: Path, schema: str) -> Stored:
 def look_running(state_dir: Path) -> Running:
     """Who works on it."""
     found = sum(1 for _ in _reconcilers(state_dir))
-    return Running(_is_locked(state_dir), listens(state_dir / REFRESH_SOCKET), found)
+    return Running(_is_locked(state_dir), listens(state_dir / RECONCILER_SOCKET), found)
 
 
 def look_disk(state_dir: Path) -> Disk:

@@ -16,7 +16,8 @@ import pytest
 
 from reconciler.loop import receipt
 from reconciler.loop.receipt import receive
-from reconciler.loop.serve import DECISIONS_SOCKET, Clockwork
+from reconciler.loop.serve import Clockwork
+from reconciler.model.sockets import DECISIONS_SOCKET
 from reconciler.store.decisions import read_decisions
 from reconciler.store.verify import verify
 from tests.support.waiting import eventually

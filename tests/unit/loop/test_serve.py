@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors import StoreError
-from reconciler.loop.serve import REFRESH_SOCKET, Clockwork
+from reconciler.loop.serve import Clockwork
+from reconciler.model.sockets import RECONCILER_SOCKET
 from tests.support.waiting import eventually
 from tests.unit.loop.conftest import BROKEN, CONFIG, Site, names
 
@@ -33,7 +34,7 @@ def running(clockwork: Clockwork) -> Iterator[Clockwork]:
 def ask(directory: Path, line: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)
-        connection.connect(str(directory / REFRESH_SOCKET))
+        connection.connect(str(directory / RECONCILER_SOCKET))
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
         try:
