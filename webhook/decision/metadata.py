@@ -16,12 +16,11 @@ from reconciler.compare.masking import build
 from reconciler.compare.stored import want_of
 from reconciler.embedded.parser import Parser, read_json
 from reconciler.limits import REVIEW_DEPTH
-from reconciler.model.kept import kept
 from reconciler.model.path import readable
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT, Tree, child, deeper_than, dig, strict_equal
+from reconciler.policy import steering
 from reconciler.policy.model import Rules, SteeringRule
-from reconciler.policy.select import any_kind
 from reconciler.snapshot.model import Entry, SnapshotView
 from webhook.decision.identity import is_controller, is_one_of
 from webhook.decision.marks import mark_of
@@ -29,8 +28,6 @@ from webhook.decision.types import Identity
 from webhook.decision.violation import Violation
 
 _OWNERS = ("metadata", "ownerReferences")
-# Of the snapshot in force, and of one that a review has not done with.
-_RULES_KEPT = 4
 
 
 def judge_metadata(
@@ -55,21 +52,8 @@ def judge_metadata(
 
 
 def steering_rule(snapshot: SnapshotView, ref: ObjectRef, key: str) -> SteeringRule | None:
-    """The rule whose key (or prefix before `*`) it is, of those for the object's kind."""
-    rules = snapshot.rules.steering
-    if not key.startswith(_beginnings(rules)):
-        return None
-    for rule in rules:
-        fits = key == rule.key or (rule.key.endswith("*") and key.startswith(rule.key[:-1]))
-        if fits and (not rule.kinds or any_kind(rule.kinds, ref.group, ref.kind)):
-            return rule
-    return None
-
-
-@kept(_RULES_KEPT)
-def _beginnings(rules: tuple[SteeringRule, ...]) -> tuple[str, ...]:
-    """How keys begin that some rule may name: most keys are told apart by this at once."""
-    return tuple({rule.key.removesuffix("*") for rule in rules})
+    """The rule whose key it is, of those for the object's kind."""
+    return steering.steering_rule(snapshot.rules.steering, ref.group, ref.kind, key)
 
 
 def _key(
