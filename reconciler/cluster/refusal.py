@@ -25,7 +25,7 @@ class Refusal:
 
 def refusal(error: ApiError, kind: KindInfo, namespace: str, *, copied: bool) -> Refusal:
     """What `error`, the answer to a dry-run of an object of `kind`, means; `copied`: it ran under a scratch name."""
-    text = _text(error, kind)
+    text = words(error, kind)
     match error.status:
         case 404 if error.reason == "NotFound" and error.message.startswith("namespaces "):
             return Refusal(f"namespace {namespace} does not exist yet", f"namespace:{namespace}")
@@ -73,7 +73,7 @@ def _denied(error: ApiError) -> bool:
     return "denied the request" in error.message or "denied request" in error.message
 
 
-def _text(error: ApiError, kind: KindInfo) -> str:
+def words(error: ApiError, kind: KindInfo) -> str:
     """The API server's words; of Secrets only the places, because its messages quote values."""
     if (kind.group, kind.kind) != ("", "Secret"):
         return error.message

@@ -10,21 +10,19 @@ from datetime import datetime
 from reconciler.canonical.volatile import live_form
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
-from reconciler.compare.comparison import compare
 from reconciler.compare.patch import repair
 from reconciler.gpu.users.model import Census
 from reconciler.limits import REPORT_PROBLEMS
 from reconciler.loop.trust import Accused
 from reconciler.loop.users import with_users
 from reconciler.model.instant import stamp
-from reconciler.model.tree import ABSENT, dig
-from reconciler.policy.closed import closed_paths
+from reconciler.model.tree import ABSENT
 from reconciler.policy.exclusive import concerns, is_operators_own
 from reconciler.render.embedded_loader import load_embedded
 from reconciler.report.drift import DriftItem, sha256
 from reconciler.report.item import drift_item, stray_item
 from reconciler.report.printable import printable
-from reconciler.report.scope import guarded_changes
+from reconciler.report.scope import drift_of
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.store.findings import Pass, managed_key
 
@@ -104,16 +102,11 @@ def _compared(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime)
     tree = live.objects.get(ref)
     if tree is None:
         return drift_item(entry, None, ABSENT, now=now, source=source)
-    shown = live_form(tree, snapshot.secret_key)
-    closed = entry.policy.undeclared == "Deny" or bool(closed_paths(snapshot.rules, ref.group, ref.kind))
-    closed = closed and not entry.policy.fragment
-    managed = dig(tree, "metadata", "managedFields")
-    compared = compare(entry.object, shown, managed, undeclared=closed, parse=load_embedded)
-    found = replace(compared, changes=guarded_changes(compared.changes, entry, snapshot.rules))
+    found = drift_of(entry, tree, snapshot, load_embedded)
     if found.undecided and not found.changes:
         # In doubt is not in sync: without the server's form nobody knows whether these are defaults.
         cause = entry.object.reason or "not confirmed by the API server yet"
         why = f"{cause}; undeclared: {', '.join(one.field for one in found.undecided[:5])}"
         return drift_item(entry, None, tree, now=now, source=source, reason=why)
-    patch = repair(found, shown)
+    patch = repair(found, live_form(tree, snapshot.secret_key))
     return drift_item(entry, found, tree, now=now, source=source, patch=patch)

@@ -6,19 +6,35 @@ Must not know requests or who writes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
-from reconciler.compare.comparison import Change
+from reconciler.canonical.volatile import live_form
+from reconciler.compare.comparison import Change, Comparison, compare
 from reconciler.compare.leaves import covered, leaves_between
+from reconciler.embedded.parser import Parser
 from reconciler.model.path import Path
+from reconciler.model.tree import Tree, dig
 from reconciler.policy.closed import closed_paths
 from reconciler.policy.exclusive import is_named
 from reconciler.policy.model import Rules
 from reconciler.policy.select import any_kind
-from reconciler.snapshot.model import Entry
+from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.snapshot.optout import opt_out_keys
 
 _WRITES: Final = frozenset({"CREATE", "UPDATE"})
+
+
+def drift_of(entry: Entry, live: Tree, snapshot: MemorySnapshot, parse: Parser) -> Comparison:
+    """The comparison of a guarded object with its live twin, less what its policy leaves to others.
+
+    `live` is as the API server returns it; `parse` reads documents inside strings.
+    """
+    ref, rules = entry.object.ref, snapshot.rules
+    closed = entry.policy.undeclared == "Deny" or bool(closed_paths(rules, ref.group, ref.kind))
+    shown, managed = live_form(live, snapshot.secret_key), dig(live, "metadata", "managedFields")
+    found = compare(entry.object, shown, managed, undeclared=closed and not entry.policy.fragment, parse=parse)
+    return replace(found, changes=guarded_changes(found.changes, entry, rules))
 
 
 def guarded_changes(changes: Iterable[Change], entry: Entry, rules: Rules) -> tuple[Change, ...]:
