@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,10 +14,8 @@ from pathlib import Path
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.audit_log import AuditLog
 from reconciler.cluster.discovery import Discovery
-from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.gpu.users import published
 from reconciler.gpu.users.shrink import WATCHED
-from reconciler.limits import CANARY_SECONDS
 from reconciler.loop.forms import Forms
 from reconciler.loop.inventory import Declared, Inventory
 from reconciler.loop.reading import Reader
@@ -29,7 +26,6 @@ from reconciler.loop.sources import Sources
 from reconciler.loop.watching import Watching
 from reconciler.render import isolation
 from reconciler.render.cache import RenderCache
-from reconciler.render.spec import RenderTools
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.files import SecretFiles
 from reconciler.store.blind import StoredBlindLog
@@ -37,39 +33,13 @@ from reconciler.store.schema_data import load_builtin
 from setscrew import configuration, grants, statedir
 from setscrew.adoption import adopting, cluster_secrets, kept_definitions
 from setscrew.certificates import Certificates
+from setscrew.options import Options
 from setscrew.registrar import Registrar
 from setscrew.store import open_store
 from setscrew.talk import tell
 from webhook.registration.places import never_asked
 from webhook.server.census import CensusFeed
 from webhook.server.feed import Feed
-from webhook.tls.given import GivenFiles
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What `setscrew run` and `setscrew reconcile` are told. `webhook_url` "": nothing is registered.
-
-    `enforce`: sources that are new or watched are enforced from the start, whatever differs. `adopt`: what other tools'
-    definitions in the cluster manage is guarded, too. `given`: certificates that others renew.
-    """
-
-    state_dir: Path
-    config_dir: Path
-    tools: RenderTools
-    kubeconfig: str = ""
-    canonicalizer_kubeconfig: str = ""
-    canary_kubeconfig: str = ""
-    canary_seconds: float = CANARY_SECONDS
-    api_audit_log: Path | None = None
-    webhook_url: str = ""
-    allow_local: bool = False
-    scan_seconds: float = 30.0
-    dry_runs: Rate = DEFAULT
-    enforce: bool = False
-    adopt: bool = False
-    secrets_dir: Path | None = None
-    given: GivenFiles | None = None
 
 
 def run(options: Options) -> None:

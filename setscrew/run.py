@@ -23,14 +23,13 @@ from reconciler.errors import UsageError
 from reconciler.model.sockets import RECONCILER_SOCKET
 from setscrew import configuration, statedir
 from setscrew.certificates import Certificates, Clients, arguments, served, tried
+from setscrew.options import Options
 from setscrew.readiness import answers, listens
 from setscrew.receivers import load_receivers
-from setscrew.reconcile import Options
 from setscrew.talk import tell
 from webhook.parent import ends_with_parent
 from webhook.settings import AdmissionSettings
 
-RUN_FILE: Final = "run.json"
 _GRACE_SECONDS: Final = 15.0
 _WATCH_SECONDS: Final = 0.2
 _SETTLED_SECONDS: Final = 10.0
@@ -162,7 +161,8 @@ def run(options: Options, listen: Listen) -> int:
 
 def _announce(options: Options, listen: Listen, state_dir: Path) -> None:
     api = "http://{}:{}".format(*listen.api)
-    statedir.write(state_dir / RUN_FILE, json.dumps({"admission": options.webhook_url, "api": api, "pid": os.getpid()}))
+    told = {"admission": options.webhook_url, "api": api, "pid": os.getpid()}
+    statedir.write(state_dir / statedir.RUN_FILE, json.dumps(told))
     registered = options.webhook_url or "nowhere registered: it only reports"
     _say(f"guarding from {state_dir}; admission {registered}; report {api} (setscrew drift --state {state_dir})")
 

@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.errors import StoreError
 from reconciler.model.sockets import DECISIONS_SOCKET, RECONCILER_SOCKET
 
+RUN_FILE: Final = "run.json"
 KEY_FILE: Final = "secret-values.key"
 _KEY_BYTES: Final = 32
 # sun_path of Linux's sockaddr_un (unix(7)) with its closing zero.

@@ -14,7 +14,7 @@ from reconciler.model.own import CANONICALIZER
 from setscrew.certificates import Certificates
 from setscrew.cli.certificates import given_certificate
 from setscrew.cli.common import PATH, current_snapshot, note, print_yaml
-from setscrew.run import RUN_FILE
+from setscrew.statedir import RUN_FILE
 from webhook.registration.apply import current, switch_off, switched_off, whoami
 from webhook.registration.apply import register as write
 from webhook.registration.client import UrlClient

@@ -18,7 +18,7 @@ from setscrew import statedir
 from setscrew.certificates import Clients, served
 from setscrew.cli.certificates import client_certificates, given_certificate
 from setscrew.cli.common import EXISTING, PATH, finish, tools
-from setscrew.reconcile import Options
+from setscrew.options import Options
 from webhook.settings import WORKERS, AdmissionSettings
 from webhook.tls.given import GivenFiles
 

@@ -25,7 +25,7 @@ from setscrew.certificates import DIRECTORY
 from setscrew.doctor.facts import Disk, FileProblem, Running, Stored
 from setscrew.doctor.finding import RUN
 from setscrew.readiness import listens
-from setscrew.run import RUN_FILE
+from setscrew.statedir import RUN_FILE
 from setscrew.store import STATE_FILE, existing_store
 from webhook.server.feed import Feed
 from webhook.tls import given as given_files

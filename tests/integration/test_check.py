@@ -14,7 +14,8 @@ from setscrew.cli import main
 from setscrew.cli.common import tools
 from setscrew.demo import repository
 from setscrew.demo.repository import Repository
-from setscrew.reconcile import Options, make
+from setscrew.options import Options
+from setscrew.reconcile import make
 from tests.unit.loop.test_ruling import CLASS, IMPOSSIBLE, LAYOUT
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]

@@ -11,7 +11,7 @@ import setscrew.reconcile as module
 from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.render.spec import RenderTools
 from setscrew.cli import main
-from setscrew.reconcile import Options
+from setscrew.options import Options
 from setscrew.run import Listen, _children
 from webhook.settings import AdmissionSettings
 

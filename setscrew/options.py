@@ -1,0 +1,37 @@
+"""Owns what `setscrew run` and `setscrew reconcile` are told. Must not import the work: who only starts it is small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.cluster.pace import DEFAULT, Rate
+from reconciler.limits import CANARY_SECONDS
+from reconciler.render.spec import RenderTools
+from webhook.tls.given import GivenFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `setscrew run` and `setscrew reconcile` are told. `webhook_url` "": nothing is registered.
+
+    `enforce`: sources that are new or watched are enforced from the start, whatever differs. `adopt`: what other tools'
+    definitions in the cluster manage is guarded, too. `given`: certificates that others renew.
+    """
+
+    state_dir: Path
+    config_dir: Path
+    tools: RenderTools
+    kubeconfig: str = ""
+    canonicalizer_kubeconfig: str = ""
+    canary_kubeconfig: str = ""
+    canary_seconds: float = CANARY_SECONDS
+    api_audit_log: Path | None = None
+    webhook_url: str = ""
+    allow_local: bool = False
+    scan_seconds: float = 30.0
+    dry_runs: Rate = DEFAULT
+    enforce: bool = False
+    adopt: bool = False
+    secrets_dir: Path | None = None
+    given: GivenFiles | None = None
