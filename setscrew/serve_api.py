@@ -21,7 +21,7 @@ from flask import Flask
 from reconciler.errors import SetscrewError
 from reconciler.limits import API_NICENESS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
 from reconciler.model.sockets import RECONCILER_SOCKET
-from reconciler.store import blind, decisions, deliveries, findings, guarded, sources
+from reconciler.store import blind, decisions, deliveries, findings, guarded, sources, totals
 from reconciler.store.state import State, hurried
 from setscrew.api_files import ensure_token, write_address
 from setscrew.receivers import ReceiverFiles, load_receivers
@@ -30,7 +30,7 @@ from webhook.api.app import create_api_app
 from webhook.api.configuration import ReceiverSpec
 from webhook.api.listener import bind, serve, url_of
 from webhook.api.poke import poke
-from webhook.api.ports import ApiSettings, Blindness, Observed
+from webhook.api.ports import ApiSettings, Blindness, Measures, Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,11 @@ class StoredState:
     def counts(self) -> list[tuple[str, str, str, str, int]]:
         """See ApiState."""
         return findings.count_findings(self.state)
+
+    def measures(self, now: datetime) -> Measures:
+        """See ApiState."""
+        found = tuple(totals.count_by_labels(self.state))
+        return Measures(found, totals.read_totals(self.state), totals.grants_in_force(self.state, now.timestamp()))
 
     def observed(self) -> Observed:
         """See ApiState."""

@@ -18,3 +18,8 @@ def stamp_of(seconds: float) -> str:
 def stamp_milliseconds(time: datetime) -> str:
     """With milliseconds, as records of decisions write it."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def stamp_microseconds(time: datetime) -> str:
+    """With microseconds, as the API server writes a MicroTime."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import product
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from reconciler.limits import BLIND_SHOWN
+from reconciler.limits import BLIND_SHOWN, METRIC_SERIES
 from reconciler.model.blind import CANARY_STATES, BlindCause
+from reconciler.report.drift import SEVERITIES
+from reconciler.report.totals import COUNTED, Counted, Totals
 from webhook.api.ports import ApiSettings, ApiState
 
 
@@ -28,18 +31,49 @@ class StateCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All gauges; raises StoreError, so that a scrape fails rather than showing zeros."""
-        yield self._drift()
+        measures = self._state.measures(self._settings.now())
+        yield from self._drift(measures.findings)
+        yield from self._totals(measures.totals)
+        yield self._exceptions(measures.grants)
         yield self._managed()
         yield self._hidden()
         yield self._age()
         yield from self._sources()
         yield from self._blind()
 
-    def _drift(self) -> Metric:
-        labels = ["cluster", "group", "kind", "source", "state"]
+    def _drift(self, findings: Sequence[Counted]) -> Iterator[Metric]:
+        labels = ["cluster", "namespace", "group", "kind", "source", "state", "severity"]
         family = GaugeMetricFamily("setscrew_drift_resources", "Objects that are not as Git says", labels=labels)
-        for group, kind, source, state, count in self._state.counts():
-            family.add_metric([self._settings.cluster, group, kind, source, state], count)
+        oldest = GaugeMetricFamily("setscrew_drift_oldest_seconds", "How long the oldest of them is so", labels=labels)
+        now = self._settings.now()
+        for one in _folded(findings, namespaces=self._settings.metric_namespaces):
+            where = [self._settings.cluster, *one[:6]]
+            family.add_metric(where, one.count)
+            oldest.add_metric(where, max(0.0, (now - datetime.fromisoformat(one.oldest)).total_seconds()))
+        yield from (family, oldest)
+
+    def _totals(self, totals: Totals) -> Iterator[Metric]:
+        labels = ["cluster", "state", "severity"]
+        for name, told, counted in (
+            ("setscrew_drift_detected", "Objects that came to differ from Git", totals.detected),
+            ("setscrew_drift_resolved", "Objects that differ no longer", totals.resolved),
+        ):
+            family = CounterMetricFamily(name, told, labels=labels)
+            for key in product(COUNTED, SEVERITIES):
+                family.add_metric([self._settings.cluster, *key], counted[key])
+            yield family
+        for name, told, spreads in (
+            ("setscrew_time_to_detect_seconds", "From the write to the finding", totals.detecting),
+            ("setscrew_time_to_resolve_seconds", "From the finding to its end", totals.resolving),
+        ):
+            histogram = HistogramMetricFamily(name, told, labels=["cluster", "severity"])
+            for severity, spread in spreads.items():
+                histogram.add_metric([self._settings.cluster, severity], spread.buckets(), spread.total)
+            yield histogram
+
+    def _exceptions(self, grants: int) -> Metric:
+        family = GaugeMetricFamily("setscrew_exceptions_active", "Grants that hold now", labels=["cluster"])
+        family.add_metric([self._settings.cluster], grants)
         return family
 
     def _managed(self) -> Metric:
@@ -80,16 +114,20 @@ class StateCollector(Collector):
         fetch = GaugeMetricFamily(
             "setscrew_git_fetch_duration_seconds", "How long Git took for what is enforced", labels=labels
         )
+        stale = GaugeMetricFamily("setscrew_source_stale", "1 while Git could not be asked for long", labels=labels)
+        objects = GaugeMetricFamily("setscrew_source_objects", "Objects that a source declares", labels=labels)
         for source in self._state.sources():
             where = [self._settings.cluster, str(source["name"])]
             ready.add_metric(where, float(source["state"] == "Ready"))
+            stale.add_metric(where, float(source["stale"]))
+            objects.add_metric(where, source["objects"])
             if source["lastSuccess"]:
                 last.add_metric(where, datetime.fromisoformat(source["lastSuccess"]).timestamp())
             if source["enforced"]:
                 info.add_metric([*where, source["enforced"]], 1)
             if source["fetchSeconds"]:
                 fetch.add_metric(where, source["fetchSeconds"])
-        yield from (ready, last, info, fetch)
+        yield from (ready, last, info, fetch, stale, objects)
 
     def _blind(self) -> Iterator[Metric]:
         found, cluster = self._state.blindness(2 * BLIND_SHOWN), self._settings.cluster
@@ -117,6 +155,18 @@ class StateCollector(Collector):
         for entry, calls in sorted(found.watches.get("failOpen", {}).get("calls", {}).items()):
             passed.add_metric([cluster, entry], calls)
         yield passed
+
+
+def _folded(findings: Sequence[Counted], *, namespaces: bool) -> Sequence[Counted]:
+    """As they are, or summed over namespaces: where these are not wanted, or would make too many series."""
+    if namespaces and len(findings) <= METRIC_SERIES:
+        return findings
+    sums: dict[tuple[str, ...], Counted] = {}
+    for one in findings:
+        known = sums.get(one[1:6])
+        count, oldest = (known.count, known.oldest) if known else (0, one.oldest)
+        sums[one[1:6]] = one._replace(namespace="", count=count + one.count, oldest=min(oldest, one.oldest))
+    return list(sums.values())
 
 
 def make_registry(state: ApiState, settings: ApiSettings) -> tuple[CollectorRegistry, Counter]:

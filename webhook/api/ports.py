@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from reconciler.limits import PUSH_BODY_BYTES
+from reconciler.report.totals import Counted, Totals
 from webhook.api.configuration import Receivers
 
 Refresh = Callable[[str], None]
@@ -46,10 +47,20 @@ class Blindness:
 
 
 @dataclass(frozen=True, slots=True)
+class Measures:
+    """What only metrics ask for: findings by label, what was counted since ever, and how many grants hold."""
+
+    findings: tuple[Counted, ...] = ()
+    totals: Totals = field(default_factory=Totals)
+    grants: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
     """What the API server can be told. `now` reads the time; `token` guards everything but hooks and health.
 
-    `receivers` may give other secrets from one call to the next, never other names.
+    `receivers` may give other secrets from one call to the next, never other names. `metric_namespaces`: metrics of
+    findings name namespaces.
     """
 
     token: bytes
@@ -57,6 +68,7 @@ class ApiSettings:
     receivers: Receivers = dict
     cluster: str = "default"
     push_body_bytes: int = PUSH_BODY_BYTES
+    metric_namespaces: bool = True
 
 
 class ApiState(Protocol):
@@ -70,6 +82,9 @@ class ApiState(Protocol):
 
     def counts(self) -> list[tuple[str, str, str, str, int]]:
         """(group, kind, source, state, how many)."""
+
+    def measures(self, now: datetime) -> Measures:
+        """What only metrics ask for."""
 
     def observed(self) -> Observed:
         """The last full pass."""

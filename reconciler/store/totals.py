@@ -1,0 +1,122 @@
+"""Owns the totals of what happened to findings, counted from their history, and what else only metrics ask for.
+
+Counted once, whatever ends in between: how far it has come stands beside the totals. Must not write the history.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, and_, func, or_, select
+
+from reconciler.limits import EVENT_DECISIONS, REPORT_PAGE_MAX
+from reconciler.model.instant import stamp_of
+from reconciler.policy.grant import Grant
+from reconciler.report.totals import Counted, Totals, totals_of
+from reconciler.store.meta import get_meta, put_meta
+from reconciler.store.schema import DECISIONS, DRIFT, GRANTS, HISTORY, RESOLVED
+from reconciler.store.state import State
+
+_KEY: Final = "totals"
+
+
+class _Body(msgspec.Struct):
+    severity: str = "medium"
+
+
+_severity: Final = msgspec.json.Decoder(_Body).decode
+
+
+def read_totals(state: State) -> Totals:
+    """What is counted so far. Raises StoreError."""
+    with state.read() as connection:
+        return _totals(connection, state.cluster)
+
+
+def count_on(state: State, now: str) -> list[dict[str, Any]]:
+    """Count what the history has got since the last time; the findings that are over since then, as JSON.
+
+    `now` is RFC 3339. One call counts up to REPORT_PAGE_MAX events. Raises StoreError.
+    """
+    with state.read() as connection:
+        before = _totals(connection, state.cluster)
+        last = connection.execute(select(func.max(HISTORY.c.seq)).where(HISTORY.c.cluster == state.cluster)).scalar()
+    if before.begun and (last or 0) <= before.seq:
+        return []
+    with state.write() as connection:
+        totals = _totals(connection, state.cluster)
+        mine = and_(HISTORY.c.cluster == state.cluster, HISTORY.c.seq > totals.seq)
+        query = select(HISTORY.c.seq, HISTORY.c.id, HISTORY.c.event, HISTORY.c.time, HISTORY.c.body).where(mine)
+        over = []
+        for row in connection.execute(query.order_by(HISTORY.c.seq).limit(REPORT_PAGE_MAX)).all():
+            totals.seq = row.seq
+            if row.event == "detected":
+                # State and severity are those of that moment, who wrote it stands in the finding alone.
+                found = _finding(connection, state.cluster, row.id) or {}
+                totals.note_detected(found | json.loads(row.body), row.time)
+            elif row.event == "resolved" and (body := _resolved(connection, state.cluster, row.id, row.time)):
+                totals.note_resolved(body)
+                over.append(body)
+        totals.begun = totals.begun or now
+        put_meta(connection, state.cluster, _KEY, json.dumps(totals.as_json()))
+    return over
+
+
+def count_by_labels(state: State) -> list[Counted]:
+    """How many findings there are with the same labels. Raises StoreError."""
+    names = (DRIFT.c.namespace, DRIFT.c.api_group, DRIFT.c.kind, DRIFT.c.source, DRIFT.c.state)
+    counts, oldest = Counter[tuple[str, ...]](), dict[tuple[str, ...], str]()
+    with state.read() as connection:
+        query = select(*names, DRIFT.c.first_seen, DRIFT.c.body).where(DRIFT.c.cluster == state.cluster)
+        for *labels, first_seen, body in connection.execute(query):
+            key = (*labels, _severity(body).severity)
+            counts[key] += 1
+            oldest[key] = min(first_seen, oldest.get(key, first_seen))
+    return [Counted(*key, counts[key], oldest[key]) for key in sorted(counts)]
+
+
+def departures_after(state: State, seq: int | None) -> tuple[list[dict[str, Any]], int]:
+    """Records of writes away from Git, refused or let pass, after number `seq`, and the number looked at last.
+
+    None: none of them, only where the record ends now. Raises StoreError.
+    """
+    mine = DECISIONS.c.cluster == state.cluster
+    with state.read() as connection:
+        last = int(connection.execute(select(func.max(DECISIONS.c.seq)).where(mine)).scalar() or 0)
+        if seq is None or last <= seq:
+            return [], last
+        away = or_(DECISIONS.c.allowed == 0, DECISIONS.c.would != "")
+        query = select(DECISIONS.c.seq, DECISIONS.c.body).where(mine, DECISIONS.c.seq > seq, away)
+        rows = connection.execute(query.order_by(DECISIONS.c.seq).limit(EVENT_DECISIONS)).all()
+    return [json.loads(row.body) for row in rows], rows[-1].seq if len(rows) == EVENT_DECISIONS else last
+
+
+def grants_in_force(state: State, now: float) -> int:
+    """How many grants hold at that moment (Unix seconds). Raises StoreError."""
+    mine = and_(GRANTS.c.cluster == state.cluster, GRANTS.c.revoked == "", GRANTS.c.not_after > stamp_of(now))
+    with state.read() as connection:
+        bodies = connection.execute(select(GRANTS.c.body).where(mine)).scalars().all()
+    return sum(msgspec.json.decode(body, type=Grant).holds(now) for body in bodies)
+
+
+def _totals(connection: Connection, cluster: str) -> Totals:
+    text = get_meta(connection, cluster, _KEY)
+    return totals_of(json.loads(text)) if text else Totals()
+
+
+def _finding(connection: Connection, cluster: str, identity: str) -> dict[str, Any] | None:
+    query = select(DRIFT.c.body).where(DRIFT.c.cluster == cluster, DRIFT.c.id == identity)
+    return _loaded(connection.execute(query).scalar())
+
+
+def _resolved(connection: Connection, cluster: str, identity: str, at: str) -> dict[str, Any] | None:
+    mine = and_(RESOLVED.c.cluster == cluster, RESOLVED.c.id == identity, RESOLVED.c.resolved_at == at)
+    return _loaded(connection.execute(select(RESOLVED.c.body).where(mine)).scalar())
+
+
+def _loaded(text: str | None) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = json.loads(text) if text else None
+    return found
