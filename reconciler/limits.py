@@ -345,3 +345,14 @@ EVENT_LOOK_SECONDS: Final = 1.0
 EVENT_DECISIONS: Final = 500
 # Metrics of findings keep the namespace as a label for up to so many series of one name; beyond, it is left empty.
 METRIC_SERIES: Final = 2_000
+# Healing: seconds between two corrections of one object, the last one from then on; corrections a second, over all; how
+# many of one object within how long are a fight; how often one is tried that meets another write; what a line names.
+HEAL_WAIT_SECONDS: Final = (2, 6, 18, 54, 162, 300)
+HEALS_PER_SECOND: Final = 10.0
+HEAL_FIGHTS: Final = 5
+HEAL_FIGHT_SECONDS: Final = 600
+HEAL_TRIES: Final = 3
+HEAL_PATHS: Final = 5
+# How many are tried before Git is looked at anew, and how often it is looked what is due.
+HEALS_AT_ONCE: Final = 100
+HEAL_LOOK_SECONDS: Final = 0.5

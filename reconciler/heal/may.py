@@ -1,0 +1,69 @@
+"""Owns whether an object may be put back at all. Must not say how, nor read anything: what is known is given.
+
+In doubt nothing is written: healing rests on a form that the API server has confirmed, and on a revision in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.model.tree import Tree, dig
+from reconciler.policy.grant import Grant
+from reconciler.report.drift import DriftItem
+from reconciler.snapshot.model import Entry, SourceState
+
+# What runs once: made anew it would run again. Whoever wants that deletes it, and its GitOps tool makes it.
+_RUNS_ONCE: Final = frozenset(
+    {
+        ("", "Pod"),
+        ("batch", "Job"),
+        ("argoproj.io", "Workflow"),
+        ("tekton.dev", "PipelineRun"),
+        ("tekton.dev", "TaskRun"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known besides the object: its source, why its newest revision is not in force ("": it is), all grants."""
+
+    source: SourceState | None
+    trouble: str = ""
+    grants: Iterable[Grant] = ()
+    now: float = 0.0
+
+
+def wants(item: DriftItem, entry: Entry) -> bool:
+    """Whether a finding is one to heal: what Git declares, is known to differ or to be away, and is to be put back."""
+    return item.state in ("drifted", "missing") and entry.policy.heal == "Auto"
+
+
+def barred(entry: Entry, known: Known) -> str:
+    """Why nothing may be written to the object now, "" where it may."""
+    source = known.source
+    if source is None or not source.enforced:
+        return "its source is only watched"
+    if known.trouble or source.stale:
+        return f"the newest revision of its source is not in force: {known.trouble or 'Git cannot be followed'}"
+    if not entry.adopted:
+        return "it was there before Git declared it, and is not adopted"
+    held = next((one.id for one in known.grants if one.holds(known.now) and one.scope.takes_in(entry.ref)), "")
+    return f"grant {held} lets people change it" if held else ""
+
+
+def barred_as_it_is(entry: Entry, live: Tree | None) -> str:
+    """Why the object, as the cluster holds it (None: not at all), may not be put back; "" where it may."""
+    if live is None:
+        if entry.policy.fragment:
+            return "Git declares only a part of it"
+        if (entry.ref.group, entry.ref.kind) in _RUNS_ONCE:
+            return "it runs once: made anew it would run again"
+        return ""
+    if isinstance(dig(live, "metadata", "deletionTimestamp"), str):
+        return "it is being deleted"
+    if entry.object.confidence != "server":
+        return f"the API server has not confirmed its form: {entry.object.reason or 'not asked yet'}"
+    return ""

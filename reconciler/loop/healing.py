@@ -1,0 +1,237 @@
+"""Owns healing as it runs: findings in, corrections out, in turn; and what is told and remembered of each.
+
+Must not decide whether, what or how soon: `reconciler.heal` does. It writes in a thread of its own, so that neither
+passes over the cluster nor looks at Git wait for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from reconciler.cluster.pace import Pace
+from reconciler.errors import ClusterError, SetscrewError, place
+from reconciler.heal.backoff import Backoff
+from reconciler.heal.fight import Fight, opponent_of
+from reconciler.heal.may import Known, barred, wants
+from reconciler.heal.order import turn
+from reconciler.heal.owned import MANAGER
+from reconciler.heal.plan import Correction
+from reconciler.limits import (
+    HEAL_FIGHT_SECONDS,
+    HEAL_FIGHTS,
+    HEAL_LOOK_SECONDS,
+    HEAL_PATHS,
+    HEAL_WAIT_SECONDS,
+    HEALS_AT_ONCE,
+    HEALS_PER_SECOND,
+)
+from reconciler.loop.correcting import Healer, Outcome
+from reconciler.loop.reading import Good
+from reconciler.model.instant import stamp
+from reconciler.model.objects import RenderedObject
+from reconciler.report.drift import DriftItem, finding_id
+from reconciler.report.printable import one_line
+from reconciler.snapshot.model import Entry, MemorySnapshot
+from reconciler.store.grants import read_grants
+from reconciler.store.history import Event, note_history
+from reconciler.store.state import State
+
+_VERBS: Final = {"create": "made anew", "apply": "applied", "patch": "patched"}
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What Git says now. `look` looks at sources anew, `trouble` says why the newest revision of one does not count."""
+
+    current: Callable[[], MemorySnapshot | None]
+    look: Callable[[Iterable[str]], object]
+    trouble: Callable[[str], str]
+    goods: Callable[[], Mapping[str, Good]]
+
+
+@dataclass(slots=True)
+class _Patient:
+    """One object: its finding while there is one, what is remembered of tries, and what was last said of it."""
+
+    item: DriftItem | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+    fight: Fight = field(default_factory=Fight)
+    said: str = ""
+
+
+@dataclass(slots=True)
+class Healing:
+    """Puts back what drifts under `heal: Auto`. `told` may be called by any thread, `run` is for one of its own.
+
+    Without a `healer` nothing is written, and that is said once. `clock` counts seconds, `now` tells the time, `say`
+    takes one line. `counts` are numbers since the start: healed, heal-failed, fight.
+    """
+
+    healer: Healer | None
+    desired: Desired
+    state: State
+    say: Callable[[str], None]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], float] = time.monotonic
+    pace: Pace = field(default_factory=lambda: Pace(HEALS_PER_SECOND))
+    counts: Counter[str] = field(default_factory=Counter)
+    _patients: dict[str, _Patient] = field(default_factory=dict)
+    _seen: MemorySnapshot | None = None
+    _entries: Mapping[str, Entry] = field(default_factory=dict)
+    _said: bool = False
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def told(self, items: Sequence[DriftItem], snapshot: MemorySnapshot, now: datetime) -> None:
+        """Take in findings as they are stored at `now`, objects in sync included."""
+        at = self.clock()
+        with self._lock:
+            entries = self._auto(snapshot)
+            for item in items:
+                self._note(item, entries.get(item.id), at)
+            waiting = any(one.item for one in self._patients.values())
+        if waiting and self.healer is None and not self._said:
+            self._said = True
+            self.say(f"{stamp(now)}: a policy says heal: Auto, but there is no identity for it: --healer-kubeconfig")
+        if waiting:
+            self._wake.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Heal until `stop` is set."""
+        while not stop.is_set():
+            try:
+                self.turn()
+            except Exception as error:  # noqa: BLE001 - one object that nobody foresaw must not end all healing
+                self.say(f"healing failed: {error if isinstance(error, SetscrewError) else place(error)}")
+            self._wake.wait(HEAL_LOOK_SECONDS)
+            self._wake.clear()
+
+    def turn(self) -> None:
+        """Try what is due now, what others need first. Git is asked before: what it says no more is not put back."""
+        due = self._due() if self.healer is not None else []
+        if not due:
+            return
+        self.desired.look({entry.source for _, entry in due})
+        for item, entry in due[:HEALS_AT_ONCE]:
+            with self._lock:
+                snapshot = self.desired.current()
+                now = self._auto(snapshot).get(item.id) if snapshot is not None else None
+            if snapshot is None or now is None or self.healer is None:
+                continue
+            self.pace.wait()
+            self._take(item, entry, self._tried(self.healer, now, snapshot))
+        if due[HEALS_AT_ONCE:]:
+            self._wake.set()
+
+    def _auto(self, snapshot: MemorySnapshot) -> Mapping[str, Entry]:
+        """What is to be healed of a snapshot, by the id of its findings."""
+        if snapshot is not self._seen:
+            auto = (one for one in snapshot.entries if one.policy.heal == "Auto")
+            self._seen, self._entries = snapshot, {finding_id(one.ref): one for one in auto}
+        return self._entries
+
+    def _note(self, item: DriftItem, entry: Entry | None, at: float) -> None:
+        patient = self._patients.get(item.id)
+        if entry is not None and wants(item, entry):
+            patient = self._patients.setdefault(item.id, patient or _Patient())
+            patient.item, patient.backoff = item, patient.backoff.drifted(at, item.source.revision)
+        elif patient is not None:
+            patient.item = None
+            if item.state == "in-sync":
+                patient.backoff, patient.said = patient.backoff.in_sync(at), ""
+            if patient.backoff.rested(at) and not patient.fight.on(at):
+                del self._patients[item.id]
+
+    def _due(self) -> list[tuple[DriftItem, Entry]]:
+        at = self.clock()
+        with self._lock:
+            found = [
+                (one.item, self._entries[one.item.id])
+                for one in self._patients.values()
+                if one.item is not None and one.item.id in self._entries and one.backoff.due <= at
+            ]
+        return sorted(found, key=lambda pair: turn(pair[1].ref, takes_away=_takes_away(pair[0])))
+
+    def _tried(self, healer: Healer, entry: Entry, snapshot: MemorySnapshot) -> Outcome:
+        source = snapshot.sources.get(entry.source)
+        trouble, grants = self.desired.trouble(entry.source), read_grants(self.state)
+        if why := barred(entry, Known(source, trouble, grants, self.now().timestamp())):
+            return Outcome(barred=why)
+        try:
+            return healer.correct(entry, rendered_of(entry, self.desired.goods()), snapshot)
+        except ClusterError as error:
+            return Outcome(failed=error.message)
+
+    def _take(self, item: DriftItem, entry: Entry, outcome: Outcome) -> None:
+        """Remember and tell what came of a try."""
+        at = self.clock()
+        with self._lock:
+            patient = self._patients.setdefault(item.id, _Patient())
+            if outcome.done is None and not outcome.failed:
+                patient.item = None  # a later pass tells whether it still differs
+                if not outcome.barred:
+                    patient.backoff = patient.backoff.in_sync(at)
+            else:
+                patient.backoff = patient.backoff.tried(at)
+        if outcome.done is not None:
+            self._healed(patient, item, entry, outcome.done, at)
+        elif news := outcome.failed or outcome.barred:
+            self._not_healed(patient, item, entry, one_line(news), failed=bool(outcome.failed))
+
+    def _healed(self, patient: _Patient, item: DriftItem, entry: Entry, done: Correction, at: float) -> None:
+        opponent, fought = opponent_of(item.attribution, MANAGER), patient.fight.on(at)
+        with self._lock:
+            patient.item, patient.said = None, ""
+            patient.fight = patient.fight.corrected(at, opponent)
+            fights = patient.fight.on(at)
+            if fights:
+                patient.backoff = patient.backoff.paused()
+        fields = [one_line(one) for one in done.fields[:HEAL_PATHS]]
+        body = {"verb": done.verb, "fields": fields, "revision": item.source.revision, "opponent": opponent}
+        self._audit(item, "healed", body)
+        more = f" and {len(done.fields) - HEAL_PATHS} more" if len(done.fields) > HEAL_PATHS else ""
+        what = f": {', '.join(fields)}{more}, written by {one_line(opponent)}" if fields else ""
+        self.say(f"put back {entry.ref} ({_VERBS[done.verb]}){what}")
+        if fights and not fought:
+            facts = {"corrections": HEAL_FIGHTS, "seconds": HEAL_FIGHT_SECONDS, "pause": HEAL_WAIT_SECONDS[-1]}
+            self._audit(item, "fight", {"opponent": opponent, **facts})
+            times = f"{HEAL_FIGHTS} times in {HEAL_FIGHT_SECONDS // 60} minutes"
+            pause = f"from now on once in {HEAL_WAIT_SECONDS[-1] // 60} minutes"
+            self.say(f"a fight over {entry.ref}: put back {times}, each time undone by {one_line(opponent)}; {pause}")
+
+    def _not_healed(self, patient: _Patient, item: DriftItem, entry: Entry, why: str, *, failed: bool) -> None:
+        """Said and kept once for each reason: it is tried again and again."""
+        self.counts["heal-failed"] += failed
+        with self._lock:
+            before, patient.said = patient.said, why
+        if why == before:
+            return
+        if failed:
+            note_history(self.state, item.id, "heal-failed", stamp(self.now()), {"reason": why})
+        self.say(f"{'could not put back' if failed else 'not put back:'} {entry.ref}: {why}")
+
+    def _audit(self, item: DriftItem, event: Event, body: Mapping[str, Any]) -> None:
+        self.counts[event] += 1
+        note_history(self.state, item.id, event, stamp(self.now()), body)
+
+
+def rendered_of(entry: Entry, goods: Mapping[str, Good]) -> RenderedObject | None:
+    """What Git says of the object in the revision that is in force, Secrets in clear; None where nobody has read it."""
+    good, ref = goods.get(entry.source), entry.ref
+    if good is None or good.state.revision != entry.object.provenance.revision:
+        return None
+    places = {ref.namespace, ""} if ref.namespace == (good.spec.namespace or "default") else {ref.namespace}
+    same = (
+        one for one in good.objects if (one.ref.group, one.ref.kind, one.ref.name) == (ref.group, ref.kind, ref.name)
+    )
+    return next((one for one in same if not entry.object.kind.namespaced or one.ref.namespace in places), None)
+
+
+def _takes_away(item: DriftItem) -> bool:
+    return bool(item.changes) and all(change.op == "add" for change in item.changes)
