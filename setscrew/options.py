@@ -16,7 +16,8 @@ class Options:
     """What `setscrew run` and `setscrew reconcile` are told. `webhook_url` "": nothing is registered.
 
     `enforce`: sources that are new or watched are enforced from the start, whatever differs. `adopt`: what other tools'
-    definitions in the cluster manage is guarded, too. `given`: certificates that others renew.
+    definitions in the cluster manage is guarded, too. `given`: certificates that others renew. `events`: what is found
+    is told in the cluster, as Kubernetes Events.
     """
 
     state_dir: Path
@@ -35,3 +36,4 @@ class Options:
     adopt: bool = False
     secrets_dir: Path | None = None
     given: GivenFiles | None = None
+    events: bool = False

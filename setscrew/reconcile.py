@@ -6,6 +6,7 @@ Must not decide or compare: it only wires `reconciler.loop` to `webhook.registra
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.audit_log import AuditLog
 from reconciler.cluster.discovery import Discovery
+from reconciler.cluster.events import EventSink
 from reconciler.gpu.users import published
 from reconciler.gpu.users.shrink import WATCHED
 from reconciler.loop.forms import Forms
@@ -23,13 +25,15 @@ from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.ruling import Ruling
 from reconciler.loop.serve import Clockwork
 from reconciler.loop.sources import Sources
+from reconciler.loop.telling import Telling
 from reconciler.loop.watching import Watching
 from reconciler.render import isolation
 from reconciler.render.cache import RenderCache
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.files import SecretFiles
-from reconciler.store.blind import StoredBlindLog
+from reconciler.store.blind import REGISTERED, StoredBlindLog, save_watch
 from reconciler.store.schema_data import load_builtin
+from reconciler.store.state import State
 from setscrew import configuration, grants, statedir
 from setscrew.adoption import adopting, cluster_secrets, kept_definitions
 from setscrew.certificates import Certificates
@@ -64,6 +68,7 @@ def make(options: Options) -> Clockwork:
     grants.take_configured(state, state_dir, config.grants, config.rules.grants, datetime.now(UTC).timestamp(), say)
     certificates = Certificates(state_dir, options.webhook_url, say, options.given)
     registrar = Registrar(client, state_dir, options.webhook_url, say, certificates, blind)
+    registrar.note = partial(save_watch, state, REGISTERED)
     cache = RenderCache(state_dir / "renders")
     files = SecretFiles(options.secrets_dir or options.config_dir / configuration.SECRETS)
     secrets = cluster_secrets(client, files) if client is not None and options.adopt else files
@@ -93,6 +98,7 @@ def make(options: Options) -> Clockwork:
     clockwork = Clockwork(reconciler, state_dir, options.scan_seconds)
     clockwork.census = CensusFeed(state_dir / published.FILE, time.time).current
     clockwork.companions.append(partial(certificates.watch, changed=registrar.renewed))
+    clockwork.companions.append(_telling(options, client, state).run)
     blind.changed = clockwork.scan_soon
     if client is not None:
         watching = _watching(options, client, reconciler, blind)
@@ -123,6 +129,13 @@ def _watching(options: Options, client: ApiClient, reconciler: Reconciler, log: 
         canary_seconds=options.canary_seconds,
         unasked=never_asked,
     )
+
+
+def _telling(options: Options, client: ApiClient | None, state: State) -> Telling:
+    """Who counts what happens and, where that is wanted, tells it in the cluster."""
+    instance = f"setscrew-{socket.gethostname()}"
+    sink = EventSink(client, instance, say) if client is not None and options.events else None
+    return Telling(state, sink, say, _now)
 
 
 def _inventory(options: Options, discovery: Discovery, reconciler: Reconciler, path: Path) -> Inventory:

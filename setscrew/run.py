@@ -49,6 +49,7 @@ class Listen:
     metrics: tuple[str, int] | None = ("127.0.0.1", 8444)
     worker: str = "asgi"
     clients: Clients = field(default_factory=Clients)
+    metric_namespaces: bool = True
 
 
 @dataclass(slots=True)
@@ -195,6 +196,7 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]
     reconcile += ["--adopt"] if options.adopt else []
     reconcile += ["--secrets", str(options.secrets_dir)] if options.secrets_dir else []
     reconcile += ["--allow-local-sources"] if options.allow_local else []
+    reconcile += ["--events"] if options.events else []
     api = [
         *python,
         "setscrew.serve_api",
@@ -206,6 +208,7 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]
         str(listen.api[1]),
     ]
     api += ["--receivers", str(options.config_dir), "--log-level", "warning"]
+    api += [] if listen.metric_namespaces else ["--no-metric-namespaces"]
     return [
         _Child(
             "admission server",

@@ -21,7 +21,9 @@ from flask import Flask
 from reconciler.errors import SetscrewError
 from reconciler.limits import API_NICENESS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
 from reconciler.model.sockets import RECONCILER_SOCKET
-from reconciler.store import blind, decisions, deliveries, findings, guarded, sources, totals
+from reconciler.policy.grant import Grant
+from reconciler.store import blind, decisions, deliveries, findings, grants, guarded, history, sources, totals
+from reconciler.store.blind import REGISTERED
 from reconciler.store.state import State, hurried
 from setscrew.api_files import ensure_token, write_address
 from setscrew.receivers import ReceiverFiles, load_receivers
@@ -79,6 +81,18 @@ class StoredState:
         slipped, slipped_total = blind.read_slipped(self.state, limit)
         return Blindness(tuple(spans), total, tuple(slipped), slipped_total, blind.read_watches(self.state))
 
+    def history(self, identity: str) -> list[dict[str, Any]]:
+        """See ApiState."""
+        return history.read_history(self.state, identity)
+
+    def grants(self) -> list[Grant]:
+        """See ApiState."""
+        return grants.read_grants(self.state)
+
+    def registration(self) -> dict[str, Any]:
+        """See ApiState."""
+        return blind.read_watch(self.state, REGISTERED)
+
     def seen(self, receiver: str, delivery: str) -> bool:
         """See ApiState."""
         return deliveries.seen_delivery(self.state, receiver, delivery)
@@ -88,7 +102,14 @@ class StoredState:
         deliveries.note_delivery(self.state, receiver, delivery, result, now)
 
 
-def make_app(state_dir: Path, token: bytes, specs: tuple[ReceiverSpec, ...] = (), cluster: str = "default") -> Flask:
+def make_app(
+    state_dir: Path,
+    token: bytes,
+    specs: tuple[ReceiverSpec, ...] = (),
+    cluster: str = "default",
+    *,
+    metric_namespaces: bool = True,
+) -> Flask:
     """The app over a state directory; opens the store, so call it after a fork. Raises StoreError or UsageError."""
     # A push is answered within a second, whoever is writing; reading waits for nobody.
     state = hurried(open_store(state_dir, cluster), PUSH_STORE_SECONDS)
@@ -98,11 +119,20 @@ def make_app(state_dir: Path, token: bytes, specs: tuple[ReceiverSpec, ...] = ()
         receivers=ReceiverFiles(specs),
         cluster=cluster,
         push_body_bytes=max((spec.body_bytes for spec in specs), default=PUSH_BODY_BYTES),
+        metric_namespaces=metric_namespaces,
     )
     return create_api_app(StoredState(state), settings, functools.partial(poke, state_dir / RECONCILER_SOCKET))
 
 
-def run(state_dir: Path, host: str, port: int, receivers_path: Path | None = None, log_level: str = "info") -> None:
+def run(
+    state_dir: Path,
+    host: str,
+    port: int,
+    receivers_path: Path | None = None,
+    log_level: str = "info",
+    *,
+    metric_namespaces: bool = True,
+) -> None:
     """Serve until a signal ends it; raises SystemExit then, SetscrewError at once for what cannot work."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     receivers = load_receivers(receivers_path)
@@ -112,7 +142,8 @@ def run(state_dir: Path, host: str, port: int, receivers_path: Path | None = Non
     open_store(state_dir).close()
     write_address(state_dir, url_of(listener))
     os.nice(API_NICENESS)
-    serve(listener, functools.partial(make_app, state_dir, token, receivers), log_level=log_level)
+    make = functools.partial(make_app, state_dir, token, receivers, metric_namespaces=metric_namespaces)
+    serve(listener, make, log_level=log_level)
 
 
 @click.command()
@@ -123,10 +154,13 @@ def run(state_dir: Path, host: str, port: int, receivers_path: Path | None = Non
     "--receivers", type=click.Path(path_type=Path, exists=True), help="Receiver documents: YAML or directory."
 )
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
-def main(state_dir: Path, host: str, port: int, receivers: Path | None, log_level: str) -> None:
+@click.option("--metric-namespaces/--no-metric-namespaces", default=True, help="Metrics of findings name namespaces.")
+def main(
+    state_dir: Path, host: str, port: int, receivers: Path | None, log_level: str, metric_namespaces: bool
+) -> None:
     """Serve the drift report and the receivers of one state directory."""
     try:
-        run(state_dir, host, port, receivers, log_level)
+        run(state_dir, host, port, receivers, log_level, metric_namespaces=metric_namespaces)
     except SetscrewError as error:
         click.echo(f"setscrew: {error}", err=True)
         sys.exit(error.exit_status)

@@ -20,7 +20,6 @@ from setscrew.cli.certificates import client_certificates, given_certificate
 from setscrew.cli.common import EXISTING, PATH, finish, tools
 from setscrew.options import Options
 from webhook.settings import WORKERS, AdmissionSettings
-from webhook.tls.given import GivenFiles
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,6 +82,12 @@ def _options(command: F) -> F:
             show_default=True,
             help="How many of these requests run at a time.",
         ),
+        click.option(
+            "--events/--no-events",
+            default=False,
+            show_default=True,
+            help="Tell findings and decisions at their objects, as Kubernetes Events (needs manifests/events).",
+        ),
         click.option("--allow-local-sources", is_flag=True, help="Let file:// repositories in: demo and tests."),
         click.option("--enforce", is_flag=True, help="Enforce every source at once, also where the cluster differs."),
     )
@@ -116,28 +121,21 @@ def _serving(command: F) -> F:
 @click.option("--listen-admission", default="127.0.0.1:8443", show_default=True, help="Where the API server calls.")
 @click.option("--listen-api", default="127.0.0.1:8080", show_default=True, help="Drift report and receivers.")
 @click.option("--no-register", is_flag=True, help="Refuse nothing yet: report only.")
+@click.option(
+    "--metric-namespaces/--no-metric-namespaces",
+    default=True,
+    show_default=True,
+    help="Metrics of findings name namespaces.",
+)
 def run(
-    state_dir: Path,
-    config_dir: Path | None,
-    adopt: bool,
-    secrets_dir: Path | None,
-    kubeconfig: str,
-    canonicalizer_kubeconfig: str,
-    canary_kubeconfig: str,
-    canary_seconds: float,
-    api_audit_log: Path | None,
-    scan_interval: float,
-    dry_runs_per_second: float,
-    dry_runs_at_once: int,
-    allow_local_sources: bool,
-    enforce: bool,
     listen_admission: str,
     listen_api: str,
     listen_metrics: str,
     worker: str,
-    given: GivenFiles | None,
     clients: Clients,
     no_register: bool,
+    metric_namespaces: bool,
+    **common: Any,
 ) -> None:
     r"""Guard a cluster from this machine: reconciler, admission server and API server in one.
 
@@ -156,25 +154,8 @@ def run(
 
     admission, api = _address(listen_admission), _address(listen_api)
     metrics = _address(listen_metrics) if listen_metrics else None
-    options = Options(
-        state_dir=state_dir,
-        config_dir=_configured(config_dir, state_dir, kubeconfig, adopt=adopt),
-        adopt=adopt,
-        secrets_dir=secrets_dir,
-        tools=tools(),
-        kubeconfig=kubeconfig,
-        canonicalizer_kubeconfig=canonicalizer_kubeconfig,
-        canary_kubeconfig=canary_kubeconfig,
-        canary_seconds=canary_seconds,
-        api_audit_log=api_audit_log,
-        webhook_url="" if no_register else f"https://{listen_admission}",
-        allow_local=allow_local_sources,
-        scan_seconds=scan_interval,
-        dry_runs=Rate(dry_runs_per_second, dry_runs_at_once),
-        enforce=enforce,
-        given=given,
-    )
-    finish(run_all(options, Listen(admission, api, metrics, worker, clients)))
+    options = _made(tools(), "" if no_register else f"https://{listen_admission}", common)
+    finish(run_all(options, Listen(admission, api, metrics, worker, clients, metric_namespaces)))
 
 
 @click.command()
@@ -185,49 +166,35 @@ def run(
 )
 @click.option("--helm", type=PATH, help="The pinned helm.")
 @click.option("--kubectl", type=PATH, help="The pinned kubectl, for Kustomize.")
-def reconcile(
-    state_dir: Path,
-    config_dir: Path | None,
-    adopt: bool,
-    secrets_dir: Path | None,
-    kubeconfig: str,
-    canonicalizer_kubeconfig: str,
-    canary_kubeconfig: str,
-    canary_seconds: float,
-    api_audit_log: Path | None,
-    scan_interval: float,
-    dry_runs_per_second: float,
-    dry_runs_at_once: int,
-    allow_local_sources: bool,
-    enforce: bool,
-    given: GivenFiles | None,
-    webhook_url: str,
-    helm: Path | None,
-    kubectl: Path | None,
-) -> None:
+def reconcile(webhook_url: str, helm: Path | None, kubectl: Path | None, **common: Any) -> None:
     """The reconciler alone: Git to snapshots, live state to findings. `setscrew run` starts it."""
     from setscrew.reconcile import run as run_reconciler
 
     found = tools()
-    run_reconciler(
-        Options(
-            state_dir=state_dir,
-            config_dir=_configured(config_dir, state_dir, kubeconfig, adopt=adopt),
-            adopt=adopt,
-            secrets_dir=secrets_dir,
-            tools=RenderTools(helm or found.helm, kubectl or found.kubectl),
-            kubeconfig=kubeconfig,
-            canonicalizer_kubeconfig=canonicalizer_kubeconfig,
-            canary_kubeconfig=canary_kubeconfig,
-            canary_seconds=canary_seconds,
-            api_audit_log=api_audit_log,
-            webhook_url=webhook_url,
-            allow_local=allow_local_sources,
-            scan_seconds=scan_interval,
-            dry_runs=Rate(dry_runs_per_second, dry_runs_at_once),
-            enforce=enforce,
-            given=given,
-        )
+    run_reconciler(_made(RenderTools(helm or found.helm, kubectl or found.kubectl), webhook_url, common))
+
+
+def _made(found: RenderTools, webhook_url: str, common: dict[str, Any]) -> Options:
+    """What both commands are told, by the names of `_options`."""
+    state_dir, kubeconfig, adopt = common["state_dir"], common["kubeconfig"], common["adopt"]
+    return Options(
+        state_dir=state_dir,
+        config_dir=_configured(common["config_dir"], state_dir, kubeconfig, adopt=adopt),
+        adopt=adopt,
+        secrets_dir=common["secrets_dir"],
+        tools=found,
+        kubeconfig=kubeconfig,
+        canonicalizer_kubeconfig=common["canonicalizer_kubeconfig"],
+        canary_kubeconfig=common["canary_kubeconfig"],
+        canary_seconds=common["canary_seconds"],
+        api_audit_log=common["api_audit_log"],
+        webhook_url=webhook_url,
+        allow_local=common["allow_local_sources"],
+        scan_seconds=common["scan_interval"],
+        dry_runs=Rate(common["dry_runs_per_second"], common["dry_runs_at_once"]),
+        enforce=common["enforce"],
+        given=common["given"],
+        events=common["events"],
     )
 
 
