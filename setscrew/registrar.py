@@ -31,11 +31,16 @@ from webhook.registration.probe import probe
 from webhook.server.grants import GrantFeed
 
 
+def _unheard(_: Document) -> None:
+    """Nobody listens."""
+
+
 @dataclass(slots=True)
 class Registrar:
     """Without a client or a `url` nothing is registered. `say` takes one line for the log, `blind` spans without it.
 
     `user` names who changed the registration last since a moment, "" where nobody can tell. Any thread may call it.
+    `note` hears of the entries of each document that the API server has taken, and may raise StoreError.
     """
 
     client: ApiClient | None
@@ -45,6 +50,7 @@ class Registrar:
     certificates: Certificates
     blind: BlindLog = field(default_factory=NoBlindLog)
     user: Callable[[datetime], str] = nobody
+    note: Callable[[Document], None] = _unheard
     _keeper: Keeper | None = None
     _before: Sequence[Guarded] = ()
     _asked: Sequence[Guarded] | None = None
@@ -106,6 +112,7 @@ class Registrar:
     def _taken(self, document: Document) -> None:
         """The API server has it. An authority that cannot be put to use now is put to use at the next writing."""
         try:
+            self.note(_entries(document))
             self.certificates.registered(ca_bundle(document))
         except StoreError as error:
             self.say(str(error))
@@ -117,3 +124,17 @@ class Registrar:
 
 def _guarded(snapshot: MemorySnapshot) -> list[Guarded]:
     return guarded_by(snapshot.entries, snapshot.rules)
+
+
+def _entries(document: Document) -> Document:
+    """What people ask of a registration: the entries, what each is asked about, and what happens if nobody answers."""
+    return {
+        "entries": [
+            {
+                "name": one["name"],
+                "failurePolicy": one["failurePolicy"],
+                "resources": sorted({name for rule in one["rules"] for name in rule["resources"]}),
+            }
+            for one in document["webhooks"]
+        ]
+    }

@@ -26,6 +26,8 @@ from reconciler.store.schema import BLIND, SLIPPED
 from reconciler.store.state import State
 
 _WATCHES = ("canary", "failOpen", "auditLog")
+# Beside them: the registration as the API server last took it.
+REGISTERED = "registration"
 
 
 def _nobody() -> None:

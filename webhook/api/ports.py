@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from reconciler.limits import PUSH_BODY_BYTES
+from reconciler.policy.grant import Grant
 from reconciler.report.totals import Counted, Totals
 from webhook.api.configuration import Receivers
 
@@ -100,6 +101,15 @@ class ApiState(Protocol):
 
     def blindness(self, limit: int) -> Blindness:
         """The newest spans and slipped writes, up to `limit` of each."""
+
+    def history(self, identity: str) -> list[dict[str, Any]]:
+        """What happened to the object with that id, oldest first: `event`, `time`, and what else was noted."""
+
+    def grants(self) -> list[Grant]:
+        """All grants that there ever were, newest first."""
+
+    def registration(self) -> dict[str, Any]:
+        """What the API server last took of our registration: `entries`, each `name`, `failurePolicy`, `resources`."""
 
     def seen(self, receiver: str, delivery: str) -> bool:
         """True when this delivery was taken before."""
