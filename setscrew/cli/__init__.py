@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "canonical": ("setscrew.cli.forms", "canonical"),
     "check": ("setscrew.cli.check", "check"),
     "compare": ("setscrew.cli.compare", "compare"),
+    "completion": ("setscrew.cli.completing", "completion"),
     "demo": ("setscrew.cli.demo", "demo"),
     "diff": ("setscrew.cli.diff", "diff"),
     "doctor": ("setscrew.cli.doctor", "doctor"),
@@ -72,10 +73,15 @@ class _Group(click.Group):
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run a command and end with its status; whatever goes wrong is one line, and never looks like drift (1)."""
         try:
-            status = super().main(args, **{**extra, "prog_name": "setscrew", "standalone_mode": False})
+            status = super().main(args, **{**extra, "prog_name": _called(), "standalone_mode": False})
         except Exception as error:  # noqa: BLE001 - Python's own status for what nobody catches is 1, which means drift
             sys.exit(_told(error))
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _called() -> str:
+    """How the person who runs it has called it: kubectl finds its plugins by their names."""
+    return "kubectl setscrew" if os.path.basename(sys.argv[0]) == "kubectl-setscrew" else "setscrew"  # noqa: PTH119 - a name
 
 
 def _told(error: Exception) -> int:

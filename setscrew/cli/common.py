@@ -33,6 +33,9 @@ state_option = click.option(
     "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
 )
 
+# `gpu show` and the commands over files mean files by --context, so they have not got this one.
+context_option = click.option("--context", "kube_context", default="", help="Context of the kubeconfig.")
+
 
 def output_option(*formats: str, default: str) -> Callable[[F], F]:
     """`-o`, with the formats this command knows."""

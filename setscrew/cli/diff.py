@@ -27,6 +27,7 @@ from setscrew import configuration
 from setscrew.cli.common import (
     EXISTING,
     PATH,
+    context_option,
     current_snapshot,
     note,
     offline_context,
@@ -47,6 +48,7 @@ _SHOWN = ("drifted", "missing", "extra", "unknown")
 @click.option("--source", help="A source of the running instance (its state directory), in place of PATH.")
 @click.option("--state", "state_dir", type=PATH, envvar="SETSCREW_STATE", help="State directory, for --source.")
 @click.option("--kubeconfig", default="", envvar="KUBECONFIG", help="Who reads the cluster.")
+@context_option
 @click.option("--canonicalizer-kubeconfig", default="", help="Who dry-runs, so that defaults are known exactly.")
 @render_options
 @output_option("table", "json", "yaml", "diff", default="table")
@@ -55,6 +57,7 @@ def diff(
     source: str | None,
     state_dir: Path | None,
     kubeconfig: str,
+    kube_context: str,
     canonicalizer_kubeconfig: str,
     namespace: str,
     value_files: tuple[Path, ...],
@@ -71,7 +74,7 @@ def diff(
     """
     if (path is None) == (source is None):
         raise UsageError("give either PATH or --source")
-    client = ApiClient.load(kubeconfig)
+    client = ApiClient.load(kubeconfig, kube_context)
     now = datetime.now(UTC)
     if path is not None:
         result = rendered(path, namespace, value_files, release)

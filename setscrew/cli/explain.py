@@ -27,7 +27,7 @@ from reconciler.policy.grant import Grant
 from reconciler.policy.granting import as_document
 from reconciler.snapshot.model import Entry
 from setscrew.asking import Question, answered, asker, concerned, value
-from setscrew.cli.common import current_snapshot, note, output_option, print_json, state_option
+from setscrew.cli.common import context_option, current_snapshot, note, output_option, print_json, state_option
 from setscrew.cli.explain_text import print_explained
 from setscrew.fields import ANOTHER, parse, value_at
 from webhook.decision.types import Decision
@@ -60,6 +60,7 @@ DERIVED_TEXT: Final = "Pods, ReplicaSets and Jobs that controllers derive are no
 @click.option("--group", "groups", multiple=True, help="A group of that user; may be repeated.")
 @state_option
 @click.option("--kubeconfig", default="", envvar="KUBECONFIG", help="Who reads the live object (left out: not read).")
+@context_option
 @output_option("text", "json", default="text")
 def explain(target: str, namespace: str, state_dir: Path, kubeconfig: str, output: str, **asked: Any) -> None:
     r"""Explain KIND/NAME: source, commit, file, rule, last writers, and what a change would be answered.
@@ -76,7 +77,9 @@ def explain(target: str, namespace: str, state_dir: Path, kubeconfig: str, outpu
     snapshot = current_snapshot(state_dir)
     entry = _find(snapshot, target, namespace)
     census = CensusFeed(state_dir / published.FILE, time.time).current()
-    answer = _explained(entry, snapshot, _live(entry, kubeconfig), _grants(state_dir), census, asked)
+    answer = _explained(
+        entry, snapshot, _live(entry, kubeconfig, asked["kube_context"]), _grants(state_dir), census, asked
+    )
     if output == "json":
         print_json(answer)
     else:
@@ -111,12 +114,12 @@ def _find(snapshot: SnapshotFile, target: str, namespace: str) -> Entry:
     return found[0]
 
 
-def _live(entry: Entry, kubeconfig: str) -> Tree:
-    if not kubeconfig:
+def _live(entry: Entry, kubeconfig: str, context: str) -> Tree:
+    if not (kubeconfig or context):
         return None
     ref = entry.object.ref
     try:
-        live = get_live(ApiClient.load(kubeconfig), entry.object.kind, ref.namespace, ref.name)
+        live = get_live(ApiClient.load(kubeconfig, context), entry.object.kind, ref.namespace, ref.name)
     except SetscrewError as error:
         note([f"the live object could not be read: {error}"])
         return None

@@ -13,7 +13,7 @@ from reconciler.model.instant import stamp
 from reconciler.model.own import CANONICALIZER
 from setscrew.certificates import Certificates
 from setscrew.cli.certificates import given_certificate
-from setscrew.cli.common import PATH, current_snapshot, note, print_yaml
+from setscrew.cli.common import PATH, context_option, current_snapshot, note, print_yaml
 from setscrew.statedir import RUN_FILE
 from webhook.registration.apply import current, switch_off, switched_off, whoami
 from webhook.registration.apply import register as write
@@ -31,11 +31,18 @@ from webhook.tls.given import GivenFiles
 @click.option(
     "--kubeconfig", default="", envvar="KUBECONFIG", help="An identity that may write webhook configurations."
 )
+@context_option
 @given_certificate
 @click.option("--dry-run", is_flag=True, help="Print the configuration, write nothing.")
 @click.option("--remove", "remove", is_flag=True, help="The off-switch: from then on nothing is refused.")
 def register(
-    state_dir: Path | None, url: str, kubeconfig: str, dry_run: bool, remove: bool, given: GivenFiles | None
+    state_dir: Path | None,
+    url: str,
+    kubeconfig: str,
+    kube_context: str,
+    dry_run: bool,
+    remove: bool,
+    given: GivenFiles | None,
 ) -> None:
     r"""Switch the guard on for what the current snapshot guards, or off.
 
@@ -47,7 +54,7 @@ def register(
     setscrew register --state ./state --dry-run    see what would be registered
     """
     if remove:
-        _switch_off(ApiClient.load(kubeconfig))
+        _switch_off(ApiClient.load(kubeconfig, kube_context))
         return
     snapshot = current_snapshot(state_dir)
     assert state_dir is not None  # noqa: S101 - there is a snapshot in it
@@ -59,7 +66,7 @@ def register(
     if dry_run:
         print_yaml([wanted])
         return
-    api = ApiClient.load(kubeconfig)
+    api = ApiClient.load(kubeconfig, kube_context)
     off = switched_off(current(api))
     outcome = write(api, wanted)
     told = f"registration {outcome}: {len(wanted['webhooks'])} entries"
