@@ -16,6 +16,8 @@ PYTEST_ARGS ?=
 INPUTS ?= 1000000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Images for Python often set it; the tests start a thousand processes, each of which would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What the code under check is made of; a folder that does not exist yet is left out.
 CODE := $(wildcard webhook reconciler setscrew tests bench scripts)
@@ -46,16 +48,17 @@ $(VENV)/.stamp-python: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 demo: setup ## play the guided demo against a real Kubernetes API server
 	$(BIN)/setscrew demo
 
-# One call, so that the closing line counts all tests. loadfile: the tests of one file share one control plane.
+# One call, so that the closing line counts all tests. loadfile: the tests of one file share one control plane, and the
+# files come in the order of tests/order.txt.
 # A worker that dies ends the run: one in its place would leave the others waiting for ever.
 test: setup ## run unit, property and integration tests
-	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-unit: $(VENV)/.stamp-python ## run the tests that need no control plane
 	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 -m 'not integration' $(PYTEST_ARGS)
 
 test-integration: setup ## run the tests against a real control plane
-	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile -m integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder -m integration $(PYTEST_ARGS)
 
 # Four targets, so that `make -k lint` names all that is wrong in one run.
 lint: lint-ruff lint-format lint-types lint-imports ## ruff, mypy --strict, import contracts

@@ -1,4 +1,4 @@
-"""Owns which fixtures every test can ask for, and how long laws are searched; must not hold fixtures itself.
+"""Owns the fixtures every test can ask for, the order of tests, how long laws are searched; must not hold fixtures.
 
 A few dozen examples each, the same ones every time; LAWS=long searches on.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.order import ORDER, OTHERS, ranks
 
 pytest_plugins = ["tests.support.controlplane"]
 
@@ -18,3 +21,9 @@ settings.register_profile(
 )
 settings.register_profile("long", max_examples=3000, deadline=None, suppress_health_check=_SLOW)
 settings.load_profile("long" if os.environ.get("LAWS") == "long" else "setscrew")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files come as tests/order.txt says, the tests of each as they stand in it."""
+    places = ranks(ORDER.read_text())
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], places[OTHERS]))

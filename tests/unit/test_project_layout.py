@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from setscrew.controlplane import pins as pins_of_tools
+from tests.support.order import ORDER, OTHERS, ranks
 
 ROOT = Path(__file__).parents[2]
 CODE = ("webhook", "reconciler", "setscrew")
@@ -39,6 +40,10 @@ def functions(path: Path) -> Iterator[Function]:
 def test_the_code_that_is_checked_is_there() -> None:
     assert {ROOT / package / "__init__.py" for package in CODE} <= set(MODULES)
     assert Path(__file__) in TESTS
+
+
+def test_the_order_of_tests_names_files_that_are_there() -> None:
+    assert [name for name in ranks(ORDER.read_text()) if name != OTHERS and not (ROOT / name).is_file()] == []
 
 
 def test_no_module_is_over_300_lines() -> None:
@@ -154,7 +159,7 @@ def test_of_what_is_no_resource_the_metrics_of_the_api_server_are_read_and_nothi
 
 def test_no_service_account_mounts_a_token_by_itself() -> None:
     accounts = list(yaml.safe_load_all((ROOT / "manifests/base/service-accounts.yaml").read_text()))
-    assert len(accounts) == 4
+    assert len(accounts) == 5
     assert {account["automountServiceAccountToken"] for account in accounts} == {False}
 
 
