@@ -252,6 +252,22 @@ WATCH_SECONDS: Final = 45
 WATCH_RETRY_SECONDS: Final = 0.1
 WATCH_RETRY_SECONDS_MOST: Final = 5.0
 WATCH_PROBE_SECONDS: Final = 1
+# A full pass over the cluster: while all is watched, while something cannot be, and after one that could not read all.
+PASS_SECONDS: Final = 300.0
+PASS_UNWATCHED_SECONDS: Final = 30.0
+PASS_FAILED_SECONDS: Final = 5.0
+# What else decides forms and cannot be watched is looked at so often.
+REDISCOVER_SECONDS: Final = 30.0
+# Detection: an object that is gone may come back at once, as it does where it is replaced; so many changed objects of
+# one kind and namespace are read one by one; how often it is noted up to when the watch is current, and the shortest
+# time between two looks at who uses the classes of findings.
+DETECT_GONE_SECONDS: Final = 0.5
+DETECT_ONE_BY_ONE: Final = 100
+DETECT_NOTE_SECONDS: Final = 1.0
+DETECT_RETRY_SECONDS: Final = 5.0
+DETECT_USERS_SECONDS: Final = 10.0
+# A watch that is well gives a sign at least once in WATCH_SECONDS.
+REPORT_CURRENT_SECONDS: Final = 120
 # The client of the API server. A dry-run may wait for several webhooks of 10 seconds each.
 API_CONNECT_SECONDS: Final = 5
 API_SECONDS: Final = 60

@@ -1,0 +1,195 @@
+"""Owns the summary of the drift report: rows by namespace, label, owner, source or kind, whose sums tie. Pure.
+
+Each finding and each refused change is counted in exactly one row, so that the rows add up to `total`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from reconciler.errors import UsageError
+from reconciler.limits import REPORT_PARAMETER_CHARS, REPORT_WRITERS
+from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.query import parse_names
+
+BY: Final = ("namespace", "owner", "source", "kind")
+LABEL: Final = "label:"
+UNLABELLED: Final = "(unlabelled)"
+# What a row is called whose findings have none of what it goes by.
+NOTHING: Final = {"namespace": "(cluster)", "owner": "(nobody)", "source": "(no source)", "kind": "(none)"}
+_COUNTED: Final = tuple(state for state in STATES if state != "in-sync")
+
+Labels = Mapping[str, Mapping[str, str]]
+Denial = tuple[str, str, str, int]
+
+
+class _Who(msgspec.Struct):
+    user: str = ""
+    manager: str = ""
+
+
+class _Team(msgspec.Struct):
+    team: str = ""
+
+
+class _Name(msgspec.Struct):
+    name: str = ""
+
+
+class _Finding(msgspec.Struct, rename="camel"):
+    """What is counted of a finding; the rest of its text is passed over."""
+
+    namespace: str
+    kind: str
+    state: str
+    first_seen: str
+    severity: str = "medium"
+    owner: _Team = msgspec.field(default_factory=_Team)
+    source: _Name = msgspec.field(default_factory=_Name)
+    attribution: _Who = msgspec.field(default_factory=_Who)
+
+
+@dataclass(slots=True)
+class _Row:
+    states: Counter[str] = field(default_factory=Counter)
+    severities: Counter[str] = field(default_factory=Counter)
+    writers: Counter[str] = field(default_factory=Counter)
+    denials: int = 0
+    open_seconds: int = 0
+    oldest_seconds: int = 0
+    oldest: str = ""
+
+    def add(self, one: _Finding, now: datetime) -> None:
+        """Count a finding."""
+        self.states[one.state] += 1
+        self.severities[one.severity] += 1
+        self.writers[one.attribution.user or one.attribution.manager] += 1
+        seconds = _open(one.first_seen, now)
+        self.open_seconds += seconds
+        if not self.oldest or one.first_seen < self.oldest:
+            self.oldest, self.oldest_seconds = one.first_seen, seconds
+
+    def as_json(self) -> dict[str, Any]:
+        """The row without its name."""
+        named = sorted(
+            ((name, count) for name, count in self.writers.items() if name), key=lambda one: (-one[1], one[0])
+        )
+        return {
+            "drift": {"total": self.states.total(), **{state: self.states[state] for state in _COUNTED}},
+            "severity": {name: self.severities[name] for name in SEVERITIES},
+            "denials": self.denials,
+            "open": {"oldest": self.oldest, "oldestSeconds": self.oldest_seconds, "totalSeconds": self.open_seconds},
+            "topWriters": [{"name": name, "findings": count} for name, count in named[:REPORT_WRITERS]],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """By what rows are made, and which labels of namespaces stand beside them."""
+
+    by: str = "namespace"
+    labels: tuple[str, ...] = ()
+
+
+def parse_asked(by: str, labels: str) -> Asked:
+    """Raises UsageError that names the parameter."""
+    key = by.removeprefix(LABEL)
+    if by not in BY and not (by.startswith(LABEL) and len(by) <= REPORT_PARAMETER_CHARS and _is_label(key)):
+        raise UsageError(f"parameter 'by' must be one of {', '.join(BY)}, or {LABEL}KEY with the key of a label")
+    found = parse_names(labels)
+    if found and by != "namespace":
+        raise UsageError("parameter 'labels' goes with by=namespace: labels are those of namespaces")
+    return Asked(by, found)
+
+
+def summarise(
+    asked: Asked, texts: Iterable[str], denials: Iterable[Denial], labels: Labels, now: datetime
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows, the most drift first, and their total. `texts` are findings as stored, `denials` refused changes."""
+    rows: dict[str, _Row] = {}
+    total = _Row()
+    name_finding, name_denial = _names(asked.by, labels)
+    decode = msgspec.json.Decoder(_Finding).decode
+    for one in map(decode, texts):
+        for row in (rows.setdefault(name_finding(one), _Row()), total):
+            row.add(one, now)
+    for denial in denials:
+        for row in (rows.setdefault(name_denial(denial), _Row()), total):
+            row.denials += denial[3]
+    ordered = sorted(rows.items(), key=lambda one: (-one[1].states.total(), -one[1].denials, one[0]))
+    shown = [
+        {"name": name or _nothing(asked.by), **_beside(asked, name, labels), **row.as_json()} for name, row in ordered
+    ]
+    return shown, total.as_json()
+
+
+def _names(by: str, labels: Labels) -> tuple[Callable[[_Finding], str], Callable[[Denial], str]]:
+    """In which row a finding is counted, and a denial; "" where it has nothing to go by."""
+    if by == "owner":
+        return lambda one: one.owner.team, lambda denial: labels.get(denial[0], {}).get("team", "")
+    if by == "kind":
+        return lambda one: one.kind, lambda denial: denial[1]
+    if by == "source":
+        return lambda one: one.source.name, lambda denial: denial[2]
+    if by == "namespace":
+        return lambda one: one.namespace, lambda denial: denial[0]
+    key = by.removeprefix(LABEL)
+    return (
+        lambda one: labels.get(one.namespace, {}).get(key, ""),
+        lambda denial: labels.get(denial[0], {}).get(key, ""),
+    )
+
+
+def _beside(asked: Asked, name: str, labels: Labels) -> dict[str, Any]:
+    if not asked.labels:
+        return {}
+    known = labels.get(name, {})
+    return {"labels": {key: known.get(key, "") for key in asked.labels}}
+
+
+def _nothing(by: str) -> str:
+    return NOTHING.get(by, UNLABELLED)
+
+
+def _is_label(key: str) -> bool:
+    try:
+        return parse_names(key) == (key,)
+    except UsageError:
+        return False
+
+
+def _open(first_seen: str, now: datetime) -> int:
+    try:
+        return max(0, int((now - datetime.fromisoformat(first_seen)).total_seconds()))
+    except (TypeError, ValueError):
+        return 0
+
+
+def columns(asked: Asked) -> Sequence[str]:
+    """The names of a sheet's columns, for `cells`."""
+    states = (state for state in _COUNTED)
+    opened = ("oldest", "oldestSeconds", "totalSeconds")
+    return (asked.by, *asked.labels, "drift", *states, *SEVERITIES, "denials", *opened, "topWriters")
+
+
+def cells(asked: Asked, row: Mapping[str, Any]) -> Sequence[Any]:
+    """One row as a sheet shows it."""
+    writers = "; ".join(f"{one['name']} ({one['findings']})" for one in row["topWriters"])
+    opened = row["open"]
+    return (
+        row["name"],
+        *(row.get("labels", {}).get(key, "") for key in asked.labels),
+        *row["drift"].values(),
+        *row["severity"].values(),
+        row["denials"],
+        opened["oldest"],
+        opened["oldestSeconds"],
+        opened["totalSeconds"],
+        writers,
+    )

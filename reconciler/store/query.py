@@ -1,0 +1,109 @@
+"""Owns reading findings and refused changes as they are asked for. Must not write, nor parse what people type.
+
+What has a column is chosen by the database; what stands in the body only (severity, owner) is looked at here, without
+decoding the rest of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Final
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from reconciler.report.drift import SEVERITIES
+from reconciler.report.query import Matching, Query
+from reconciler.report.selector import selects
+from reconciler.store.schema import DECISIONS, DRIFT
+from reconciler.store.state import State
+
+_COLUMNS: Final = {
+    "cluster": DRIFT.c.cluster,
+    "namespace": DRIFT.c.namespace,
+    "kind": DRIFT.c.kind,
+    "group": DRIFT.c.api_group,
+    "name": DRIFT.c.name,
+    "source": DRIFT.c.source,
+    "state": DRIFT.c.state,
+    "firstSeen": DRIFT.c.first_seen,
+    "lastSeen": DRIFT.c.last_seen,
+}
+_SEARCHED: Final = (DRIFT.c.kind, DRIFT.c.namespace, DRIFT.c.name, DRIFT.c.source)
+_WORST: Final[dict[str, int]] = {name: place for place, name in enumerate(SEVERITIES)}
+
+
+class _Owner(msgspec.Struct):
+    team: str = ""
+
+
+class _Body(msgspec.Struct):
+    severity: str = "medium"
+    owner: _Owner = msgspec.field(default_factory=_Owner)
+
+
+# What it is sorted by; firstSeen and id, which make the order the same each time; state, namespace and body.
+_Row = tuple[str, str, str, str, str, str]
+_decode: Final = msgspec.json.Decoder(_Body).decode
+
+
+def read_matching(state: State, query: Query, labels: Mapping[str, Mapping[str, str]] | None = None) -> Matching:
+    """All findings that the query chooses, in its order. `labels` are those of namespaces, by name."""
+    name = query.sort.removeprefix("-")
+    chosen = (_COLUMNS.get(name, DRIFT.c.first_seen), DRIFT.c.first_seen, DRIFT.c.id, DRIFT.c.state, DRIFT.c.namespace)
+    # Sorted here: the database would carry each body along while it sorts.
+    columns = [column.label(f"c{place}") for place, column in enumerate((*chosen, DRIFT.c.body))]
+    with state.read() as connection:
+        rows: Sequence[_Row] = connection.execute(select(*columns).where(_where(state, query))).tuples().all()
+    if query.labels:
+        known = labels or {}
+        rows = [row for row in rows if selects(query.labels, known.get(row[4], {}))]
+    rows = _by_body(sorted(rows, key=itemgetter(1, 2)), query)
+    if name != "severity":
+        rows = sorted(rows, key=itemgetter(0), reverse=query.sort.startswith("-"))
+    return Matching([row[5] for row in rows], Counter(row[3] for row in rows))
+
+
+def count_denials(state: State, since: str, scope: frozenset[str] | None = None) -> list[tuple[str, str, str, int]]:
+    """Changes that were refused since then (RFC 3339): (namespace, kind, source, how many)."""
+    names = (DECISIONS.c.namespace, DECISIONS.c.kind, DECISIONS.c.source)
+    terms = [DECISIONS.c.cluster == state.cluster, DECISIONS.c.allowed == 0, DECISIONS.c.time >= since]
+    if scope is not None:
+        terms.append(DECISIONS.c.namespace.in_(sorted(scope)))
+    query = select(*names, func.count()).where(and_(*terms)).group_by(*names).order_by(*names)
+    with state.read() as connection:
+        return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+
+
+def _where(state: State, query: Query) -> ColumnElement[bool]:
+    terms = [DRIFT.c.cluster == state.cluster]
+    for name, value in query.equal.items():
+        if name in _COLUMNS:
+            column = _COLUMNS[name]
+            terms.append(func.lower(column) == value.lower() if name == "kind" else column == value)
+    if query.search:
+        terms.append(or_(*(column.icontains(query.search, autoescape=True) for column in _SEARCHED)))
+    if query.since:
+        terms.append(DRIFT.c.first_seen >= query.since)
+    if query.until:
+        terms.append(DRIFT.c.first_seen <= query.until)
+    if query.scope is not None:
+        terms.append(DRIFT.c.namespace.in_(sorted(query.scope)))
+    return and_(*terms)
+
+
+def _by_body(rows: Sequence[_Row], query: Query) -> Sequence[_Row]:
+    """The rows whose bodies are as asked for; by severity the worst comes first, or last with a minus."""
+    wanted = {name: query.equal[name] for name in ("severity", "owner") if name in query.equal}
+    by_severity = query.sort.removeprefix("-") == "severity"
+    if not wanted and not by_severity:
+        return rows
+    bodies = [(_decode(row[5]), row) for row in rows]
+    kept = [
+        one for one in bodies if wanted.items() <= {"severity": one[0].severity, "owner": one[0].owner.team}.items()
+    ]
+    if by_severity:
+        kept.sort(key=lambda one: _WORST.get(one[0].severity, len(_WORST)), reverse=query.sort.startswith("-"))
+    return [row for _, row in kept]
