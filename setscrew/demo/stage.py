@@ -22,6 +22,7 @@ from typing import Any, Final, Self
 
 import yaml
 
+from reconciler.cluster.paths import object_path
 from reconciler.errors import ClusterError, UsageError
 from reconciler.model.own import API_VERSION
 from setscrew.api_files import read_address, read_token
@@ -102,8 +103,7 @@ class Stage:
 
     def _identities(self) -> None:
         base = _top() / "manifests" / "base"
-        for name in _MANIFESTS:
-            self.plane.kubectl("apply", "-f", base / name)
+        self.plane.kubectl("apply", *(f"--filename={base / name}" for name in _MANIFESTS))
         self.gitops = self.plane.service_account_kubeconfig(*GITOPS)
         self.person = self.plane.kubeconfig(PERSON)
         for name, subject in (("gitops", f"--serviceaccount={':'.join(GITOPS)}"), ("person", f"--user={PERSON}")):
@@ -205,20 +205,17 @@ class Stage:
 
     def guarded(self) -> bool:
         """True once the API server asks us: it learns of a registration a moment after it is written."""
-        probe = self.plane.kubectl(
-            "annotate", "--dry-run=server", "--overwrite", *self._probe(), "setscrew.dev/probe=1", check=False
-        )
-        return "denied the request" in probe.stderr
+        note = {"metadata": {"annotations": {"setscrew.dev/probe": "1"}}}
+        path, merge = f"{self._probe()}?dryRun=All", "application/merge-patch+json"
+        return "denied the request" in str(self.plane.request("PATCH", path, note, content_type=merge).body)
 
-    def _probe(self) -> tuple[str, ...]:
+    def _probe(self) -> str:
         """A guarded object that is there: an annotation that steers Setscrew is refused on it."""
         for entry in self.snapshot().entries():
             ref, kind = entry.object.ref, entry.object.kind
-            place = ("-n", ref.namespace) if ref.namespace else ()
-            name = f"{kind.resource}.{kind.version}.{kind.group}" if kind.group else kind.resource
-            found = self.plane.kubectl("get", name, ref.name, *place, check=False)
-            if found.returncode == 0 and kind.group != "admissionregistration.k8s.io":
-                return (name, ref.name, *place)
+            path = object_path(kind, ref.namespace, ref.name)
+            if kind.group != "admissionregistration.k8s.io" and self.plane.request("GET", path).status == 200:
+                return path
         raise ClusterError("no guarded object is in the cluster yet")
 
     def wait(self, what: str, done: Callable[[], Any], seconds: float = _PATIENCE_SECONDS) -> float:
