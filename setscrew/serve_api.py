@@ -22,7 +22,20 @@ from reconciler.errors import SetscrewError
 from reconciler.limits import API_NICENESS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
 from reconciler.model.sockets import RECONCILER_SOCKET
 from reconciler.policy.grant import Grant
-from reconciler.store import blind, decisions, deliveries, findings, grants, guarded, history, sources, totals
+from reconciler.report.query import Matching, Query
+from reconciler.store import (
+    blind,
+    decisions,
+    deliveries,
+    findings,
+    grants,
+    guarded,
+    history,
+    namespaces,
+    sources,
+    totals,
+)
+from reconciler.store import query as queries
 from reconciler.store.blind import REGISTERED
 from reconciler.store.state import State, hurried
 from setscrew.api_files import ensure_token, write_address
@@ -45,9 +58,22 @@ class StoredState:
         """See ApiState."""
         return findings.read_findings(self.state, filters, limit)
 
+    def namespaces(self) -> dict[str, dict[str, str]]:
+        """See ApiState."""
+        return namespaces.read_namespaces(self.state)
+
     def finding(self, identity: str) -> dict[str, Any] | None:
         """See ApiState."""
         return findings.read_finding(self.state, identity)
+
+    def matching(self, query: Query) -> Matching:
+        """See ApiState."""
+        labels = namespaces.read_namespaces(self.state) if query.labels else {}
+        return queries.read_matching(self.state, query, labels)
+
+    def denials(self, since: str, scope: frozenset[str] | None = None) -> list[tuple[str, str, str, int]]:
+        """See ApiState."""
+        return queries.count_denials(self.state, since, scope)
 
     def counts(self) -> list[tuple[str, str, str, str, int]]:
         """See ApiState."""

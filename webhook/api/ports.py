@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from reconciler.limits import PUSH_BODY_BYTES
 from reconciler.policy.grant import Grant
+from reconciler.report.query import Matching, Query
 from reconciler.report.totals import Counted, Totals
 from webhook.api.configuration import Receivers
 
@@ -78,8 +79,17 @@ class ApiState(Protocol):
     def findings(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int, dict[str, int]]:
         """A page of findings, how many match, how many by state."""
 
+    def namespaces(self) -> dict[str, dict[str, str]]:
+        """The labels of each namespace, as they were last seen."""
+
     def finding(self, identity: str) -> dict[str, Any] | None:
         """One finding."""
+
+    def matching(self, query: Query) -> Matching:
+        """All findings that a query chooses, in its order."""
+
+    def denials(self, since: str, scope: frozenset[str] | None = None) -> list[tuple[str, str, str, int]]:
+        """Changes that were refused since then (RFC 3339), in these namespaces: (namespace, kind, source, how many)."""
 
     def counts(self) -> list[tuple[str, str, str, str, int]]:
         """(group, kind, source, state, how many)."""
