@@ -54,6 +54,7 @@ class DriftChange:
     time: str = ""
     field: str = ""
     embedded: str = ""
+    user: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The change as the report prints it."""
@@ -61,7 +62,7 @@ class DriftChange:
         out |= {"embedded": self.embedded} if self.embedded else {}
         out |= {} if self.desired is ABSENT else {"desired": self.desired}
         out |= {} if self.live is ABSENT else {"live": self.live}
-        return out | {"manager": self.manager, "operation": self.operation, "time": self.time}
+        return out | {"manager": self.manager, "operation": self.operation, "time": self.time, "user": self.user}
 
 
 @dataclass(frozen=True, slots=True)

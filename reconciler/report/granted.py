@@ -25,11 +25,11 @@ def grant_of(item: DriftItem, records: Sequence[Record]) -> str:
         return str(next(deleted, {}).get("grant", ""))
     written = [record for record in records if record.get("operation") != "DELETE"]
     places = [change.path for change in item.changes] or [""]
-    last = {next((at for at, record in enumerate(written) if _touches(record, place)), -1) for place in places}
+    last = {next((at for at, record in enumerate(written) if touches(record, place)), -1) for place in places}
     return next((grant for at in sorted(last - {-1}) if (grant := str(written[at].get("grant", "")))), "")
 
 
-def _touches(record: Record, place: str) -> bool:
+def touches(record: Record, place: str) -> bool:
     """True if the record is of a write at, above or below `place`. One that names no path, or not all, is of any."""
     paths = record.get("paths") or []
     if not paths or record.get("morePaths") or not place:

@@ -58,7 +58,7 @@ def drift_item(
     changes = tuple(_change(obj.ref, change, live) for change in found)
     identity = finding_id(obj.ref, cluster)
     at = stamp(now)
-    state = _state(there, comparison)
+    state, declared = _state(there, comparison), _source(entry, source)
     return DriftItem(
         id=identity,
         fingerprint=sha256([identity, state, [_print_of(obj.ref, change) for change in found]]),
@@ -67,7 +67,7 @@ def drift_item(
         namespace=obj.ref.namespace,
         name=obj.ref.name,
         state=state,
-        source=_source(entry, source),
+        source=declared,
         changes=changes,
         attribution=attribution or _attribution(changes),
         first_seen=first_seen or at,
@@ -79,6 +79,8 @@ def drift_item(
         adopted=entry.adopted,
         uid=_uid(live),
         cluster=cluster,
+        desired_revision=declared.revision,
+        **_versions(live),
     )
 
 
@@ -100,7 +102,17 @@ def stray_item(ref: ObjectRef, live: Tree, policy: str, *, now: datetime, cluste
         reason=f"Git does not declare it, and policy {policy} makes the kind exclusive",
         confidence="server",
         cluster=cluster,
+        **_versions(live),
     )
+
+
+def _versions(live: Tree) -> dict[str, Any]:
+    """Which state of the live object it is that was compared."""
+    version, generation = dig(live, "metadata", "resourceVersion"), dig(live, "metadata", "generation")
+    return {
+        "live_resource_version": str(printable(version)) if isinstance(version, str) else "",
+        "live_generation": generation if isinstance(generation, int) else 0,
+    }
 
 
 def _creator(live: Tree) -> Attribution:

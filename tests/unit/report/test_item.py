@@ -53,6 +53,7 @@ def test_a_difference_is_drift_with_place_and_manager(deployment: Entry, source:
         "manager": "kubectl-edit",
         "operation": "Update",
         "time": "2030-01-01T00:00:00Z",
+        "user": "",
     }
     assert item.attribution == Attribution("kubectl-edit", "", "2030-01-01T00:00:00Z", "managedFields")
     assert (item.source.file, item.source.line, item.source.commit) == ("deploy/web.yaml", 12, "a" * 40)

@@ -1,0 +1,158 @@
+"""Owns who is named for a finding: the record of admissions, then the API server's audit log, then managedFields. Pure.
+
+The one is named whose write made the live value: of several who wrote a path the last, and nobody whom the value that
+is there now contradicts. Writes that did not touch what differs (a status, another field) name nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from reconciler.compare.mask import MASK
+from reconciler.limits import DENIAL_VALUE_CHARS
+from reconciler.model.instant import stamp
+from reconciler.model.tree import ABSENT, strict_equal
+from reconciler.report.drift import Attributed, Attribution, DriftChange, DriftItem
+from reconciler.report.granted import DEPARTURES, touches
+from reconciler.report.printable import printable
+
+Record = Mapping[str, Any]
+
+# Records of what only follows from a delete: what the cluster's own machinery takes along, and the last updates.
+_FOLLOWING: Final = ("system-controller", "terminating")
+_DELETES: Final = ("delete", "deletecollection")
+_WRITES: Final = ("create", "update", "patch")
+_RANKS: Final[tuple[Attributed, ...]] = ("none", "managedFields", "audit", "admission")
+# managedFields have whole seconds, and are written a moment after the request came in.
+_SLACK_SECONDS: Final = 1
+
+
+def attributed(
+    item: DriftItem, records: Sequence[Record], slipped: Sequence[Record] = (), around: Sequence[Record] = ()
+) -> DriftItem:
+    """The finding with who made it so.
+
+    `records` are the admitted decisions about the object, `around` those about its namespace, `slipped` the writes of
+    it that the audit log names because nobody judged them; each newest first.
+    """
+    if item.state == "missing":
+        return _deleted(item, records, slipped, around)
+    if item.state == "extra":
+        made = next((one for one in records if one.get("operation") == "CREATE"), None) or _departure(records, "")
+        return replace(item, attribution=_admission(made, item.attribution.manager)) if made else item
+    if item.state != "drifted":
+        return item
+    found = [_of_change(change, records, slipped) for change in item.changes]
+    changes = tuple(replace(one, user=by.user) for one, by in zip(item.changes, found, strict=True))
+    return replace(item, changes=changes, attribution=_best(found))
+
+
+def _best(found: Iterable[Attribution]) -> Attribution:
+    """Of several who wrote: who is known best, and of these the last."""
+    return max(found, key=lambda one: (_RANKS.index(one.confidence), one.time), default=Attribution())
+
+
+def _of_change(change: DriftChange, records: Sequence[Record], slipped: Sequence[Record]) -> Attribution:
+    managed = _managed(change)
+    record = _departure(records, change.path)
+    known = _says(record, change) if record else False
+    passed = next((one for one in slipped if one.get("verb") in _WRITES and _may_have_made(one, change.time)), None)
+    if record and (known or (known is None and not (passed and _later(passed, record)))):
+        return _admission(record, managed.manager)
+    return _audit(passed, managed.manager) if passed else managed
+
+
+def _managed(change: DriftChange) -> Attribution:
+    if not change.manager:
+        return Attribution()
+    verb = change.operation.lower()
+    return Attribution(manager=change.manager, time=change.time, verb=verb, confidence="managedFields")
+
+
+def _departure(records: Sequence[Record], path: str) -> Record | None:
+    """The newest write that let something away from Git at that path; of one that names no path only if none does."""
+    written = [one for one in records if one.get("code") in DEPARTURES and one.get("operation") != "DELETE"]
+    named = (one for one in written if one.get("paths") and touches(one, path))
+    return next(named, None) or next((one for one in written if not one.get("paths")), None)
+
+
+def _says(record: Record, change: DriftChange) -> bool | None:
+    """Whether the write asked for the value that is there now; None where the record does not tell."""
+    told = next((one for one in record.get("paths") or () if one.get("path") == change.path), None)
+    if told is None or change.embedded or change.klass == "order":
+        return None
+    now = str(told.get("now", ""))
+    if MASK in now or "\\" in now or len(now) >= DENIAL_VALUE_CHARS:
+        return None
+    if now == "nothing" or change.live is ABSENT or change.live is None:
+        return now == "nothing" and (change.live is ABSENT or change.live is None)
+    try:
+        return strict_equal(json.loads(now), change.live)
+    except (ValueError, RecursionError):
+        return None  # lines of a text, with their number
+
+
+def _may_have_made(write: Record, managed: str) -> bool:
+    """Whether a write took effect, and not after the field was last written as managedFields have it ("": unknown)."""
+    if not 200 <= int(write.get("status", 0)) < 300 or write.get("subresource") not in ("", "scale"):
+        return False
+    return not managed or str(write.get("time", "")) <= _after(managed)
+
+
+def _after(time: str) -> str:
+    try:
+        return stamp(datetime.fromisoformat(time) + timedelta(seconds=_SLACK_SECONDS))
+    except (ValueError, OverflowError):
+        return time
+
+
+def _later(write: Record, record: Record) -> bool:
+    return str(write.get("time", "")) > str(record.get("time", ""))
+
+
+def _deleted(
+    item: DriftItem, records: Sequence[Record], slipped: Sequence[Record], around: Sequence[Record]
+) -> DriftItem:
+    """Who deleted what is missing, or the namespace that took it along."""
+    own, outer = ([one for one in some if one.get("code") not in _FOLLOWING] for some in (records, around))
+    last = max((*own[:1], *outer[:1]), key=lambda one: str(one.get("time", "")), default=None)
+    if last is None:
+        last = next((one for one in records if one.get("operation") == "DELETE"), None)
+    passed = next((one for one in slipped if one.get("verb") in _DELETES and _may_have_made(one, "")), None)
+    if passed and not (last and _later(last, passed)):
+        return _named(item, _audit(passed))
+    if last is None or last.get("operation") != "DELETE":
+        return item
+    return _named(item, _admission(last))
+
+
+def _named(item: DriftItem, by: Attribution) -> DriftItem:
+    reason = f"{by.user} deleted it at {by.time}, and it is not back although Git declares it"
+    return replace(item, reason=reason, attribution=by)
+
+
+def _admission(record: Record, manager: str = "") -> Attribution:
+    groups = record.get("groups")
+    return Attribution(
+        manager=manager,
+        user=_text(record, "user"),
+        groups=tuple(str(printable(one)) for one in groups) if isinstance(groups, list) else (),
+        verb=_text(record, "operation").lower(),
+        time=_text(record, "time"),
+        request_uid=_text(record, "uid"),
+        confidence="admission",
+    )
+
+
+def _audit(write: Record, manager: str = "") -> Attribution:
+    user, verb = _text(write, "user"), _text(write, "verb")
+    at, identity = _text(write, "time"), _text(write, "id")
+    return Attribution(manager=manager, user=user, verb=verb, time=at, audit_id=identity, confidence="audit")
+
+
+def _text(record: Record, name: str) -> str:
+    return str(printable(str(record.get(name, ""))))
