@@ -167,8 +167,11 @@ HISTORY_OF_OBJECT: Final = 100
 HISTORY_KEPT: Final = 100_000
 HISTORY_PATHS: Final = 10
 RESOLVED_KEPT: Final = 10_000
-# Objects that Git has dropped and that are still there: the newest are remembered.
+# Objects that Git has dropped and that are still there: the newest are remembered, and looked at so often.
 DROPPED_KEPT: Final = 10_000
+ORPHANS_SECONDS: Final = 15.0
+# How often the labels of the namespaces are read.
+NAMESPACES_SECONDS: Final = 30.0
 # Owners: a file of code owners (GitHub's own limit), its lines, one pattern; labels of a namespace and what one says.
 CODEOWNERS_BYTES: Final = 3 * MIB
 CODEOWNERS_RULES: Final = 20_000

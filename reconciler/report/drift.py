@@ -98,16 +98,9 @@ class Attribution:
 
     def as_json(self) -> dict[str, Any]:
         """The attribution as the report prints it."""
-        return {
-            "manager": self.manager,
-            "user": self.user,
-            "groups": list(self.groups),
-            "verb": self.verb,
-            "time": self.time,
-            "requestUID": self.request_uid,
-            "auditID": self.audit_id,
-            "confidence": self.confidence,
-        }
+        known = {"manager": self.manager, "user": self.user, "groups": list(self.groups), "verb": self.verb}
+        proof = {"requestUID": self.request_uid, "auditID": self.audit_id, "confidence": self.confidence}
+        return {**known, "time": self.time, **proof}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +166,11 @@ class DriftItem:
     def group(self) -> str:
         """The API group of `api_version`."""
         return split_api_version(self.api_version)[0]
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Which object it is."""
+        return ObjectRef(self.group, self.kind, self.namespace, self.name)
 
     def as_json(self) -> dict[str, Any]:
         """The finding as the report prints it."""

@@ -58,7 +58,7 @@ def drift_item(
     changes = tuple(_change(obj.ref, change, live) for change in found)
     identity = finding_id(obj.ref, cluster)
     at = stamp(now)
-    state, declared = _state(there, comparison), _source(entry, source)
+    state, declared = _state(there, comparison), declared_at(entry, source)
     return DriftItem(
         id=identity,
         fingerprint=sha256([identity, state, [_print_of(obj.ref, change) for change in found]]),
@@ -80,7 +80,7 @@ def drift_item(
         uid=_uid(live),
         cluster=cluster,
         desired_revision=declared.revision,
-        **_versions(live),
+        **versions_of(live),
     )
 
 
@@ -102,11 +102,11 @@ def stray_item(ref: ObjectRef, live: Tree, policy: str, *, now: datetime, cluste
         reason=f"Git does not declare it, and policy {policy} makes the kind exclusive",
         confidence="server",
         cluster=cluster,
-        **_versions(live),
+        **versions_of(live),
     )
 
 
-def _versions(live: Tree) -> dict[str, Any]:
+def versions_of(live: Tree) -> dict[str, Any]:
     """Which state of the live object it is that was compared."""
     version, generation = dig(live, "metadata", "resourceVersion"), dig(live, "metadata", "generation")
     return {
@@ -209,7 +209,8 @@ def _attribution(changes: Sequence[DriftChange]) -> Attribution:
     return Attribution(manager=last.manager, time=last.time, confidence="managedFields")
 
 
-def _source(entry: Entry, source: SourceState | None) -> DriftSource:
+def declared_at(entry: Entry, source: SourceState | None) -> DriftSource:
+    """Where Git declares it; `source` is the state that it was declared in."""
     origin = entry.object.provenance
     state = source or SourceState(name=origin.source, url="", path="", revision=origin.revision)
     return DriftSource(

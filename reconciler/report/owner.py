@@ -18,6 +18,7 @@ from reconciler.report.printable import one_line
 _TEAM: Final = ("team", "owner", "squad")
 _COST: Final = ("costcenter", "costcentre")
 _CONTACT: Final = ("contact", "owneremail", "email", "slackchannel", "slack", "oncall")
+_KNOWN: Final = frozenset({*_TEAM, *_COST, *_CONTACT})
 # The API server's own, which says what the namespace is called.
 _NAME: Final = "kubernetes.io/metadata.name"
 
@@ -38,11 +39,21 @@ def owner_of(namespace: Mapping[str, str], declared: Tree, code_owners: Sequence
     return Owner(team, cost, contact, labels, origin)
 
 
+def naming(declared: Tree) -> Tree:
+    """Of an object's metadata only what names an owner: what is remembered of it when Git has dropped it."""
+    fields = ((field, dict(_texts(child(declared, field)))) for field in ("labels", "annotations"))
+    return {field: {key: text for key, text in held.items() if _plain(key) in _KNOWN} for field, held in fields}
+
+
+def _plain(key: str) -> str:
+    return key.rpartition("/")[2].lower().replace("-", "").replace("_", "")
+
+
 def _named(held: Mapping[str, str]) -> tuple[str, str, str]:
     """Team, cost center and contact that keys name."""
     plain: dict[str, str] = {}
     for key in sorted(held, key=lambda key: ("/" in key, key)):  # without a prefix before with one
-        plain.setdefault(key.rpartition("/")[2].lower().replace("-", "").replace("_", ""), held[key])
+        plain.setdefault(_plain(key), held[key])
     return _first(plain, _TEAM), _first(plain, _COST), _first(plain, _CONTACT)
 
 

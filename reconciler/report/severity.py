@@ -91,6 +91,8 @@ def severity_of(item: DriftItem, rules: Rules) -> Told:
         return _NOTHING
     if item.state == "unknown":
         return _UNKNOWN
+    if item.state == "orphaned" and item.severity_reason:
+        return item.severity, item.severity_reason  # Git itself says that it stays
     whole = {"missing": _NOT_THERE, "extra": _STRAY, "orphaned": _ORPHANED}.get(item.state)
     found = (
         [whole, _of_kind(item)] if whole else [told for one in item.changes for told in _of_change(item, one, rules)]
