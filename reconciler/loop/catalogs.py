@@ -6,13 +6,14 @@ Whoever is given the catalog of before knows that nothing but the objects themse
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from reconciler.canonical.engine import Context
 from reconciler.cluster.discovery import Discovery
+from reconciler.loop.reading import Good
 from reconciler.model.objects import RenderedObject
 from reconciler.policy.model import Rules
 from reconciler.render.embedded_loader import load_embedded
@@ -41,6 +42,7 @@ class Catalogs:
         return self._catalog
 
 
-def context_of(catalog: Catalog, rules: Rules, secret_key: bytes, namespace: str) -> Context:
-    """What canonicalization needs; objects without a namespace go to `namespace`, else to `default`."""
-    return Context(catalog, rules, secret_key, namespace or "default", parse=load_embedded)
+def contexts_of(catalog: Catalog, rules: Rules, secret_key: bytes, goods: Mapping[str, Good]) -> dict[str, Context]:
+    """What canonicalization needs, by source; objects without a namespace go to the source's, else to `default`."""
+    places = {name: good.spec.namespace or "default" for name, good in goods.items()}
+    return {name: Context(catalog, rules, secret_key, at, parse=load_embedded) for name, at in places.items()}

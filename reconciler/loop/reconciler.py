@@ -6,26 +6,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from reconciler.canonical.engine import Context
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.causes import read_causes
 from reconciler.cluster.discovery import Discovery
 from reconciler.errors import ClusterError
-from reconciler.gpu.users.model import Census
 from reconciler.limits import FORMS_AT_ONCE, FORMS_QUICKLY, QUICK_FORMS_SECONDS
 from reconciler.loop.assemble import Assembly, Declared, assemble, carried
-from reconciler.loop.catalogs import Catalogs, context_of
+from reconciler.loop.catalogs import Catalogs, contexts_of
 from reconciler.loop.forms import Forms
+from reconciler.loop.ledger import About, Ledger
 from reconciler.loop.owners import owners
 from reconciler.loop.reading import Good
 from reconciler.loop.revisions import aged, passed_over, recalled, remembered, wanted_earlier
-from reconciler.loop.scan import scan, scan_entries, summed
+from reconciler.loop.scan import scan_entries
 from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Sources
 from reconciler.loop.standing import Standing
@@ -39,14 +38,9 @@ from reconciler.report.drift import DriftItem
 from reconciler.report.standing import Mode
 from reconciler.schema.builtin import Builtin
 from reconciler.snapshot.model import Earlier, MemorySnapshot, SourceState
-from reconciler.store.deletes import with_deletes
-from reconciler.store.departures import with_grants
-from reconciler.store.findings import replace_findings
 from reconciler.store.snapshot_file import publish
 from reconciler.store.sources import read_successes, save_sources
 from reconciler.store.state import State
-
-_NONE: Final = MemorySnapshot((), Rules(()))
 
 
 def _nothing(_: object) -> None:
@@ -76,6 +70,7 @@ class Reconciler:
     say: Callable[[str], None] = _nothing
     current: MemorySnapshot | None = None
     enforce: bool = False
+    ledger: Ledger = field(init=False)
     _assembly: Assembly = field(default_factory=Assembly)
     _contexts: Mapping[str, Context] = field(default_factory=dict)
     _active: Rules = field(init=False)
@@ -93,14 +88,14 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self._ruled = self._active = self.rules
-        self._server = Server(self.client, self.discovery)
-        self._catalogs = Catalogs(self.builtin)
-        self._talk = Talk(self.say)
+        self._server, self._catalogs = Server(self.client, self.discovery), Catalogs(self.builtin)
+        self._talk, self.ledger = Talk(self.say), Ledger(self.state, self.say)
         self.sources.succeeded |= read_successes(self.state, self.sources.named())
-        self._standing = Standing(self.state, self.say, self._scan_entries, self.enforce, self.current)
 
-    def _scan_entries(self, snapshot: MemorySnapshot) -> list[DriftItem] | None:
-        return None if self.client is None else scan_entries(self.client, snapshot, datetime.now(UTC))
+        def look(one: MemorySnapshot) -> list[DriftItem] | None:
+            return None if self.client is None else scan_entries(self.client, one, datetime.now(UTC))
+
+        self._standing = Standing(self.state, self.say, look, self.enforce, self.current)
 
     def sync(self, names: Iterable[str] = (), ahead: Callable[[str], None] = _nothing) -> str:
         """Look at Git (named sources, or all) and enforce what is new; returns the digest of the current snapshot.
@@ -149,7 +144,7 @@ class Reconciler:
 
     @property
     def _last(self) -> MemorySnapshot:
-        return self.current or _NONE
+        return self.current or MemorySnapshot((), Rules(()))
 
     @property
     def _is_dirty(self) -> bool:
@@ -182,20 +177,26 @@ class Reconciler:
         finally:
             self._confirming.release()
 
-    def scan(self, now: datetime, census: Census | None = None) -> int:
-        """Compare all with the cluster, store findings, with users by `census`; how many objects are not in sync."""
-        snapshot = self.current
-        if self.client is None or snapshot is None:
-            return 0
-        unasked = {one.form.provenance.source for one in self.forms.unasked(self._assembly.objects.values())}
-        items = scan(self.client, snapshot, now, self.forms.accused, census)
+    @property
+    def unasked(self) -> set[str]:
+        """Sources with forms that the server was not asked about yet."""
+        return {one.form.provenance.source for one in self.forms.unasked(self._assembly.objects.values())}
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a full pass would decide on a source that is new."""
+        new = {name for name in self._last.sources if self._standing.mode(name) == "new"}
+        return bool(new) and not new <= self.unasked
+
+    def decide(self, snapshot: MemorySnapshot, items: Collection[DriftItem], unasked: Collection[str]) -> None:
+        """Decide by a comparison which sources and objects are enforced, see `Standing.scanned`."""
         with self._lock:
-            if snapshot is self.current and self._standing.scanned(snapshot, items, unasked):
+            if snapshot.digest == self.digest and self._standing.scanned(snapshot, items, unasked):
                 self._publish()
-        problems = (*self.sources.problems(snapshot), *self._assembly.problems)  # by the cluster as it is now
-        observed = summed(items, snapshot.digest, now, self._expired, problems)
-        replace_findings(self.state, with_deletes(self.state, with_grants(self.state, items)), observed)
-        return sum(item.state != "in-sync" for item in items)
+
+    def about(self, snapshot: MemorySnapshot) -> About:
+        """What is to be said of the desired state, by the cluster as it is now."""
+        return About(self._expired, (*self.sources.problems(snapshot), *self._assembly.problems))
 
     def switch(self, names: Iterable[str], *, enforced: bool) -> dict[str, tuple[Mode, Mode]]:
         """Enforce these sources (none: all), or only watch them; modes before and after. UsageError: unknown name."""
@@ -231,14 +232,11 @@ class Reconciler:
         objects = (one for good in self._goods.values() for one in good.objects)
         catalog = self._catalogs.of(objects, self._active, self.discovery)
         before = self._assembly if all(one.catalog is catalog for one in self._contexts.values()) else None
-        self._contexts = {
-            name: context_of(catalog, self._active, self.secret_key, good.spec.namespace)
-            for name, good in self._goods.items()
-        }
+        self._contexts = contexts_of(catalog, self._active, self.secret_key, self._goods)
         pairs = ((self._contexts[name], good.objects) for name, good in self._goods.items())
         known = owners(self._last, {name: good.state for name, good in self._goods.items()})
         self._assembly = assemble(pairs, self._active, before, known)
-        self._talk.problems((*self._expired, *self.sources.problems(self._last), *self._assembly.problems))
+        self._talk.problems((*self._expired, *self.about(self._last).problems))
         same = [name for name, good in self._goods.items() if good.state.same_as(self._last.sources.get(name))]
         self.forms.inherit(self._last.entries, same, self._assembly.objects)
         self.forms.forget(one.key for one in self._assembly.objects.values())

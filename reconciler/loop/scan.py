@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -12,10 +11,8 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
 from reconciler.compare.patch import repair
 from reconciler.gpu.users.model import Census
-from reconciler.limits import REPORT_PROBLEMS
 from reconciler.loop.trust import Accused
 from reconciler.loop.users import with_users
-from reconciler.model.instant import stamp
 from reconciler.model.tree import ABSENT
 from reconciler.policy.exclusive import concerns, is_operators_own
 from reconciler.render.embedded_loader import load_embedded
@@ -24,7 +21,6 @@ from reconciler.report.item import drift_item, stray_item
 from reconciler.report.printable import printable
 from reconciler.report.scope import drift_of
 from reconciler.snapshot.model import Entry, MemorySnapshot
-from reconciler.store.findings import Pass, managed_key
 
 
 def scan(
@@ -59,22 +55,6 @@ def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: dat
         fingerprint = sha256([found.fingerprint, suspect.reason])
         by_id[found.id] = replace(found, reason=str(printable(suspect.reason)), fingerprint=fingerprint)
     return list(by_id.values())
-
-
-def summed(
-    items: Iterable[DriftItem],
-    snapshot: str,
-    now: datetime,
-    expired: tuple[str, ...] = (),
-    problems: tuple[str, ...] = (),
-) -> Pass:
-    """What a pass has found, in numbers. `snapshot` is its digest; `expired` and `problems` are as in `Pass`."""
-    managed, hidden = Counter[str](), Counter[str]()
-    for item in items:
-        hidden.update(item.hidden)
-        if item.state != "extra":
-            managed[managed_key(item.kind, item.group, item.source.name)] += 1
-    return Pass(stamp(now), snapshot, dict(managed), dict(sorted(hidden.items())), expired, problems[:REPORT_PROBLEMS])
 
 
 def _strays(client: ApiClient, snapshot: MemorySnapshot, now: datetime, census: Census | None) -> Iterator[DriftItem]:

@@ -24,6 +24,7 @@ from reconciler.gpu.users.model import Census
 from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS
 from reconciler.loop.deletes import Deletes
 from reconciler.loop.looks import Look, Looks
+from reconciler.loop.passes import full_pass
 from reconciler.loop.receipt import receive
 from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.schedule import Schedule
@@ -200,7 +201,7 @@ class Clockwork:
             if now - scanned >= self.scan_seconds or self._wake.is_set():
                 self._wake.clear()
                 self._step(lambda: self.reconciler.rediscover(datetime.now(UTC)))
-                self._step(lambda: self.reconciler.scan(datetime.now(UTC), self.census()))
+                self._step(lambda: full_pass(self.reconciler, datetime.now(UTC), self.census()))
                 scanned = now
             self._step(lambda: self.reconciler.age(datetime.now(UTC)))
             self._step(self._settle)

@@ -74,6 +74,12 @@ def put_findings(state: State, items: Iterable[DriftItem]) -> None:
         _keep(connection, state.cluster, found, before, max(item.last_seen for item in found.values()))
 
 
+def put_pass(state: State, observed: Pass) -> None:
+    """Store what is known of the last full pass: its numbers move on between passes."""
+    with state.write() as connection:
+        put_meta(connection, state.cluster, "pass", json.dumps(asdict(observed)))
+
+
 def drop_findings(state: State, ids: Iterable[str], at: str = "") -> None:
     """Forget findings of objects that are guarded no longer, since `at` (RFC 3339; "" is when each was last seen)."""
     with state.write() as connection:

@@ -11,6 +11,8 @@ import pytest
 import reconciler.loop.reconciler as module
 from reconciler.errors import ClusterError, UnreachableError, UsageError
 from reconciler.limits import SIGHTS_QUICKLY
+from reconciler.loop import passes
+from reconciler.loop.passes import full_pass
 from reconciler.loop.reconciler import Reconciler
 from reconciler.policy.model import Adopt
 from reconciler.report.drift import DriftItem, DriftState
@@ -47,7 +49,7 @@ class Cluster:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     one = Cluster()
     monkeypatch.setattr(module, "scan_entries", one.look)
-    monkeypatch.setattr(module, "scan", one.look)
+    monkeypatch.setattr(passes, "scan", one.look)
     return one
 
 
@@ -94,7 +96,7 @@ def test_a_source_that_nothing_differs_from_is_enforced_by_itself(
     site.push("shop", TWO)
     cluster.holds["one"] = (clean, "u1")
     found = started(site)
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert guard(found) == {"one": "Deny", "two": "Deny"}
     assert (is_enforced(found), mode(found)) == (True, "enforced")
     assert "source shop: enforced, for no object of it in the cluster differs from Git" in site.said
@@ -107,7 +109,7 @@ def test_a_source_with_drift_is_watched_and_the_log_says_how_to_enforce_it(
     site.push("shop", TWO)
     cluster.holds["one"] = (different, "u1")
     found = started(site)
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert guard(found) == {"one": "Audit", "two": "Audit"}
     assert (is_enforced(found), mode(found)) == (False, "watched")
     (line,) = (line for line in site.said if "watched" in line)
@@ -119,9 +121,9 @@ def test_a_watched_source_stays_watched_when_its_drift_has_gone(site: Site, clus
     site.push("shop", TWO)
     cluster.holds["one"] = ("drifted", "u1")
     found = started(site)
-    found.scan(NOW)
+    full_pass(found, NOW)
     cluster.holds["one"] = ("in-sync", "u1")
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert mode(found) == "watched"
 
 
@@ -132,10 +134,10 @@ def test_nothing_is_decided_until_the_server_was_asked_about_every_form(site: Si
     found.forms.client = object()  # type: ignore[assignment]  # it has not answered yet
     one, two = found._assembly.objects.values()
     found.forms.reasons[one.key] = "its namespace does not exist"
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert mode(found) == "new"
     found.forms.reasons[two.key] = "its namespace does not exist"
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert mode(found) == "watched"
 
 
@@ -143,7 +145,7 @@ def test_enforcing_takes_in_all_of_a_source_and_off_undoes_it(site: Site, cluste
     site.push("shop", TWO)
     cluster.holds["one"] = ("drifted", "u1")
     found = started(site)
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert found.switch(["shop"], enforced=True) == {"shop": ("watched", "enforced")}
     assert guard(found) == {"one": "Deny", "two": "Deny"}
     assert found.switch([], enforced=False) == {"shop": ("enforced", "watched")}
@@ -168,7 +170,7 @@ def test_a_restart_keeps_the_mode_also_while_git_is_gone(site: Site, cluster: Cl
     site.push("shop", TWO)
     cluster.holds["one"] = ("drifted", "u1")
     before = started(site)
-    before.scan(NOW)
+    full_pass(before, NOW)
     before.switch(["shop"], enforced=enforced)
     site.hide("shop")
     after = started(site, last=before.current)
@@ -183,7 +185,7 @@ def test_what_is_carried_over_from_a_watched_source_can_be_enforced_while_git_is
     site.push("gpu", CONFIG % ("three", "x"))
     cluster.holds["one"] = ("drifted", "u1")
     before = started(site)
-    before.scan(NOW)
+    full_pass(before, NOW)
     site.hide("shop")
     site.push("gpu", CONFIG % ("three", "y"))
     after = started(site, last=before.current)
@@ -195,7 +197,7 @@ def test_what_is_carried_over_from_a_watched_source_can_be_enforced_while_git_is
 def test_what_was_enforced_stays_so_when_the_snapshots_are_lost(site: Site, cluster: Cluster) -> None:
     site.push("shop", TWO)
     before = started(site)
-    before.scan(NOW)
+    full_pass(before, NOW)
     cluster.holds["one"] = ("drifted", "u1")
     after = started(site)
     assert guard(after) == {"one": "Deny", "two": "Deny"}
@@ -231,7 +233,7 @@ def enforced_with(site: Site, cluster: Cluster, adopt: Adopt, new: tuple[DriftSt
     """A clean enforced source, to which Git adds `two`; the cluster holds `new` of it."""
     site.push("shop", CONFIG % ("one", "x"))
     found = started(site, adopt=adopt)
-    found.scan(NOW)
+    full_pass(found, NOW)
     cluster.holds["two"] = new
     site.push("shop", TWO)
     found.sync()
@@ -262,13 +264,13 @@ def test_what_differed_is_adopted_once_it_is_as_git_says_and_drift_after_that_ch
     site: Site, cluster: Cluster
 ) -> None:
     found = enforced_with(site, cluster, "IfNoDiff", ("drifted", "u2"))
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert guard(found)["two"] == "not adopted"
     cluster.holds["two"] = ("in-sync", "u2")
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert guard(found)["two"] == "Deny"
     cluster.holds["two"] = ("drifted", "u2")
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert guard(found)["two"] == "Deny"
 
 
@@ -277,12 +279,12 @@ def test_what_is_never_adopted_is_so_only_until_it_is_made_anew(
     site: Site, cluster: Cluster, now: tuple[DriftState, str]
 ) -> None:
     found = enforced_with(site, cluster, "Never", ("in-sync", "u2"))
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert guard(found)["two"] == "not adopted"
     again = started(site, last=found.current, adopt="Never")
     assert guard(again)["two"] == "not adopted"
     cluster.holds["two"] = now
-    again.scan(NOW)
+    full_pass(again, NOW)
     assert guard(again)["two"] == "Deny"
 
 
@@ -305,29 +307,29 @@ def test_while_the_cluster_does_not_answer_a_new_object_is_reported_and_the_next
 ) -> None:
     site.push("shop", CONFIG % ("one", "x"))
     found = started(site)
-    found.scan(NOW)
+    full_pass(found, NOW)
     cluster.down = True
     site.push("shop", TWO)
     found.sync()
     assert guard(found) == {"one": "Deny", "two": "not adopted"}
     with pytest.raises(ClusterError):
-        found.scan(NOW)
+        full_pass(found, NOW)
     cluster.down = False
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert guard(found) == {"one": "Deny", "two": "Deny"}
 
 
 def test_of_many_new_objects_only_some_are_looked_at_before_they_are_published(site: Site, cluster: Cluster) -> None:
     site.push("shop", CONFIG % ("one", "x"))
     found = started(site)
-    found.scan(NOW)
+    full_pass(found, NOW)
     cluster.asked.clear()
     many = SIGHTS_QUICKLY + 20
     site.push("shop", "---\n".join(CONFIG % (f"new{number}", "x") for number in range(many)))
     found.sync()
     assert len(cluster.asked) == SIGHTS_QUICKLY
     assert sorted(guard(found).values()).count("not adopted") == 20
-    found.scan(NOW)
+    full_pass(found, NOW)
     assert set(guard(found).values()) == {"Deny"}
 
 

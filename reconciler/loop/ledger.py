@@ -1,0 +1,175 @@
+"""Owns what is stored of each object, in the order in which it was read. Must not read the cluster, nor compare.
+
+Full passes and single looks run beside each other. Of an object that counts which was read by the look that began last:
+what an older one says of it later is let go, so that neither undoes the other. Whoever wants to know is told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from reconciler.errors import SetscrewError, place
+from reconciler.limits import REPORT_PROBLEMS
+from reconciler.model.instant import stamp
+from reconciler.model.ref import ObjectRef
+from reconciler.report.drift import DriftItem, DriftState
+from reconciler.snapshot.model import MemorySnapshot
+from reconciler.store.deletes import with_deletes
+from reconciler.store.departures import with_grants
+from reconciler.store.findings import Pass, drop_findings, managed_key, put_findings, put_pass, replace_findings
+from reconciler.store.state import State
+
+Told = Callable[[Sequence[DriftItem], MemorySnapshot, datetime], None]
+"""Takes what was just stored, in-sync items too, with the snapshot that it was compared with. Must be quick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What is remembered of a finding: whose it is. `gpu`: it says who uses a class, and that changes by itself."""
+
+    ref: ObjectRef
+    state: DriftState
+    gpu: bool
+
+
+@dataclass(slots=True)
+class Ledger:
+    """`say` takes one line. Safe to share between threads. Raises StoreError."""
+
+    state: State
+    say: Callable[[str], None]
+    _listeners: list[Told] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _looks: int = 0
+    _under_way: set[int] = field(default_factory=set)
+    # By id: the look, and what it said (None: nothing), as long as an older look may still speak.
+    _later: dict[str, tuple[int, DriftItem | None]] = field(default_factory=dict)
+    _hidden: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    _open: dict[str, Open] = field(default_factory=dict)
+    _pass: Pass = field(default_factory=Pass)
+
+    def listen(self, told: Told) -> None:
+        """Have `told` called with whatever is stored from now on."""
+        self._listeners.append(told)
+
+    @property
+    def open(self) -> tuple[Open, ...]:
+        """What is not in sync, as this process has stored it."""
+        with self._lock:
+            return tuple(self._open.values())
+
+    @property
+    def digest(self) -> str:
+        """Of the snapshot that the numbers of the report are about."""
+        return self._pass.snapshot
+
+    @property
+    def whole(self) -> bool:
+        """Whether a full pass was stored in this process: before, nobody knows how all objects stand."""
+        return bool(self._pass.observed_at)
+
+    @contextmanager
+    def look(self) -> Iterator[int]:
+        """Begin before anything is read, end when it is stored; the number stands for this look."""
+        with self._lock:
+            self._looks += 1
+            number = self._looks
+            self._under_way.add(number)
+        try:
+            yield number
+        finally:
+            with self._lock:
+                self._under_way.discard(number)
+                oldest = min(self._under_way, default=self._looks)
+                self._later = {one: said for one, said in self._later.items() if said[0] > oldest}
+
+    def put(self, look: int, found: Mapping[str, DriftItem | None], snapshot: MemorySnapshot, now: datetime) -> None:
+        """Store what one look says of some objects, by id; None: there is nothing to say of it any more."""
+        with self._lock:
+            news = {one: item for one, item in found.items() if self._later.get(one, (0, None))[0] < look}
+            items = self._enriched(item for item in news.values() if item is not None)
+            put_findings(self.state, items)
+            if gone := [one for one, item in news.items() if item is None]:
+                drop_findings(self.state, gone, stamp(now))
+            news |= {item.id: item for item in items}
+            self._later |= {one: (look, item) for one, item in news.items()}
+            hiding = any(one in self._hidden for one in news)
+            self._remember(news)
+            if hiding or any(one in self._hidden for one in news):
+                self._save(replace(self._pass, hidden=_sums(self._hidden.values())))
+            self._tell(items, snapshot, now)
+
+    def replace(
+        self, look: int, items: Iterable[DriftItem], snapshot: MemorySnapshot, now: datetime, about: About
+    ) -> None:
+        """Store what a full pass has found: what it did not find is gone, unless a later look has."""
+        with self._lock:
+            later = {one: item for one, (number, item) in self._later.items() if number > look}
+            own = self._enriched(item for item in items if item.id not in later)
+            known = {item.id: item for item in own} | {one: item for one, item in later.items() if item is not None}
+            observed = about.observed(snapshot, stamp(now), _sums(item.hidden for item in known.values()))
+            replace_findings(self.state, known.values(), observed)
+            self._open, self._hidden, self._pass = {}, {}, observed
+            self._remember(known)
+            self._tell(own, snapshot, now)
+
+    def note(self, snapshot: MemorySnapshot, about: About) -> None:
+        """Store what is to be said of the desired state now, if all objects were compared with it."""
+        with self._lock:
+            self._save(about.observed(snapshot, self._pass.observed_at, _sums(self._hidden.values())))
+
+    def _enriched(self, items: Iterable[DriftItem]) -> list[DriftItem]:
+        return with_deletes(self.state, with_grants(self.state, items))
+
+    def _remember(self, found: Mapping[str, DriftItem | None]) -> None:
+        for one, item in found.items():
+            self._open.pop(one, None)
+            self._hidden.pop(one, None)
+            if item is None:
+                continue
+            if item.hidden:
+                self._hidden[one] = item.hidden
+            if item.state != "in-sync":
+                ref = ObjectRef(item.group, item.kind, item.namespace, item.name)
+                self._open[one] = Open(ref, item.state, bool(item.gpu))
+
+    def _save(self, observed: Pass) -> None:
+        """Between passes: not before the first, which alone knows of all objects."""
+        if self.whole and observed != self._pass:
+            put_pass(self.state, observed)
+            self._pass = observed
+
+    def _tell(self, items: Sequence[DriftItem], snapshot: MemorySnapshot, now: datetime) -> None:
+        for told in self._listeners:
+            try:
+                told(items, snapshot, now)
+            except SetscrewError as error:
+                self.say(str(error))
+            except Exception as error:  # noqa: BLE001 - whoever listens must not end the report
+                self.say(f"a finding was not passed on: {place(error)}")
+
+
+def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = Counter[str]()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is to be said of the desired state: see `Pass`."""
+
+    expired: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def observed(self, snapshot: MemorySnapshot, at: str, hidden: Mapping[str, int]) -> Pass:
+        """The numbers of the report."""
+        keys = (managed_key(one.ref.kind, one.ref.group, one.source) for one in snapshot.entries)
+        counts = dict(Counter(keys))
+        return Pass(at, snapshot.digest, counts, dict(hidden), self.expired, self.problems[:REPORT_PROBLEMS])

@@ -1,0 +1,59 @@
+"""Owns the full pass over the cluster, and when the next one is due. Must not compare by itself, nor watch.
+
+What is watched needs no pass: it is the net below the watch. What cannot be watched is looked at more often.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.gpu.users.model import Census
+from reconciler.limits import PASS_FAILED_SECONDS, PASS_SECONDS, PASS_UNWATCHED_SECONDS
+from reconciler.loop.reconciler import Reconciler
+from reconciler.loop.scan import scan
+
+
+def full_pass(found: Reconciler, now: datetime, census: Census | None = None) -> int:
+    """Compare all with the cluster, store findings, with users by `census`; how many objects are not in sync.
+
+    Raises ClusterError where nothing answers, StoreError.
+    """
+    snapshot = found.current
+    if found.client is None or snapshot is None:
+        return 0
+    with found.ledger.look() as look:
+        unasked = found.unasked
+        items = scan(found.client, snapshot, now, found.forms.accused, census)
+        found.decide(snapshot, items, unasked)
+        found.ledger.replace(look, items, snapshot, now, found.about(snapshot))
+    return sum(item.state != "in-sync" for item in items)
+
+
+@dataclass(slots=True)
+class Passes:
+    """When the next pass is due, in monotonic seconds; the first at once. `every`: while all is watched."""
+
+    every: float = PASS_SECONDS
+    _next: float = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Whether a pass is to begin."""
+        return now >= self._next
+
+    def soon(self) -> None:
+        """One is due at once: something has happened that no watch tells."""
+        self._next = 0.0
+
+    def unwatched(self, now: float) -> None:
+        """Something cannot be watched."""
+        self._next = min(self._next, now + PASS_UNWATCHED_SECONDS)
+
+    def began(self) -> None:
+        """What happens from now on is for the next one."""
+        self._next = math.inf
+
+    def ended(self, now: float, *, well: bool) -> None:
+        """One has ended, and all could be read, or not."""
+        self._next = min(self._next, now + (self.every if well else min(self.every, PASS_FAILED_SECONDS)))
