@@ -17,7 +17,7 @@ class Options:
 
     `enforce`: sources that are new or watched are enforced from the start, whatever differs. `adopt`: what other tools'
     definitions in the cluster manage is guarded, too. `given`: certificates that others renew. `events`: what is found
-    is told in the cluster, as Kubernetes Events.
+    is told in the cluster, as Kubernetes Events. `healer_kubeconfig` "": nothing is ever put back.
     """
 
     state_dir: Path
@@ -27,6 +27,7 @@ class Options:
     canonicalizer_kubeconfig: str = ""
     canary_kubeconfig: str = ""
     canary_seconds: float = CANARY_SECONDS
+    healer_kubeconfig: str = ""
     api_audit_log: Path | None = None
     webhook_url: str = ""
     allow_local: bool = False

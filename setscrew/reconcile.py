@@ -18,7 +18,9 @@ from reconciler.cluster.discovery import Discovery
 from reconciler.cluster.events import EventSink
 from reconciler.gpu.users import published
 from reconciler.gpu.users.shrink import WATCHED
+from reconciler.loop.correcting import Healer
 from reconciler.loop.forms import Forms
+from reconciler.loop.healing import Desired, Healing
 from reconciler.loop.inventory import Declared, Inventory
 from reconciler.loop.reading import Reader
 from reconciler.loop.reconciler import Reconciler
@@ -104,6 +106,7 @@ def make(options: Options) -> Clockwork:
         watching = _watching(options, client, reconciler, blind)
         registrar.user = watching.who
         clockwork.companions.append(watching.run)
+        clockwork.companions.append(_healing(options, client, reconciler).run)
     if discovery is not None:
         inventory = _inventory(options, discovery, reconciler, state_dir / published.FILE)
         ruling.live, ruling.prepare = inventory.live, inventory.prepare
@@ -136,6 +139,15 @@ def _telling(options: Options, client: ApiClient | None, state: State) -> Tellin
     instance = f"setscrew-{socket.gethostname()}"
     sink = EventSink(client, instance, say) if client is not None and options.events else None
     return Telling(state, sink, say, _now)
+
+
+def _healing(options: Options, client: ApiClient, reconciler: Reconciler) -> Healing:
+    """Who puts back what drifts where a policy says so, as it is found: as an identity of its own, if there is one."""
+    writer = ApiClient.load(options.healer_kubeconfig) if options.healer_kubeconfig else None
+    desired = Desired(lambda: reconciler.current, reconciler.sync, reconciler.trouble, reconciler.sources.goods)
+    healing = Healing(Healer(writer, client) if writer is not None else None, desired, reconciler.state, say, _now)
+    reconciler.ledger.listen(healing.told)
+    return healing
 
 
 def _inventory(options: Options, discovery: Discovery, reconciler: Reconciler, path: Path) -> Inventory:

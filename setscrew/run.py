@@ -191,6 +191,7 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]
     )
     reconcile += ["--canary-kubeconfig", options.canary_kubeconfig] if options.canary_kubeconfig else []
     reconcile += ["--canary-interval", str(options.canary_seconds)]
+    reconcile += ["--healer-kubeconfig", options.healer_kubeconfig] if options.healer_kubeconfig else []
     reconcile += ["--api-audit-log", str(options.api_audit_log)] if options.api_audit_log else []
     reconcile += arguments(options.given)
     reconcile += ["--adopt"] if options.adopt else []

@@ -85,6 +85,7 @@ class Healing:
     _seen: MemorySnapshot | None = None
     _entries: Mapping[str, Entry] = field(default_factory=dict)
     _said: bool = False
+    _failed: str = ""
     _wake: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,8 +108,9 @@ class Healing:
         while not stop.is_set():
             try:
                 self.turn()
+                self._failed = ""
             except Exception as error:  # noqa: BLE001 - one object that nobody foresaw must not end all healing
-                self.say(f"healing failed: {error if isinstance(error, SetscrewError) else place(error)}")
+                self._troubled(str(error) if isinstance(error, SetscrewError) else place(error))
             self._wake.wait(HEAL_LOOK_SECONDS)
             self._wake.clear()
 
@@ -128,6 +130,11 @@ class Healing:
             self._take(item, entry, self._tried(self.healer, now, snapshot))
         if due[HEALS_AT_ONCE:]:
             self._wake.set()
+
+    def _troubled(self, why: str) -> None:
+        if why != self._failed:
+            self.say(f"healing failed: {why}")
+        self._failed = why
 
     def _auto(self, snapshot: MemorySnapshot) -> Mapping[str, Entry]:
         """What is to be healed of a snapshot, by the id of its findings."""

@@ -61,6 +61,9 @@ def _options(command: F) -> F:
             help="Seconds between two proofs that the guard sees.",
         ),
         click.option(
+            "--healer-kubeconfig", default="", help="The identity that puts back what drifts (setscrew-healer)."
+        ),
+        click.option(
             "--api-audit-log",
             type=PATH,
             help="Audit log of the cluster's API server: names each write that nobody judged.",
@@ -187,6 +190,7 @@ def _made(found: RenderTools, webhook_url: str, common: dict[str, Any]) -> Optio
         canonicalizer_kubeconfig=common["canonicalizer_kubeconfig"],
         canary_kubeconfig=common["canary_kubeconfig"],
         canary_seconds=common["canary_seconds"],
+        healer_kubeconfig=common["healer_kubeconfig"],
         api_audit_log=common["api_audit_log"],
         webhook_url=webhook_url,
         allow_local=common["allow_local_sources"],
