@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -44,8 +44,6 @@ class _Body(msgspec.Struct):
     owner: _Owner = msgspec.field(default_factory=_Owner)
 
 
-# What it is sorted by; firstSeen and id, which make the order the same each time; state, namespace and body.
-_Row = tuple[str, str, str, str, str, str]
 _decode: Final = msgspec.json.Decoder(_Body).decode
 
 
@@ -53,10 +51,10 @@ def read_matching(state: State, query: Query, labels: Mapping[str, Mapping[str, 
     """All findings that the query chooses, in its order. `labels` are those of namespaces, by name."""
     name = query.sort.removeprefix("-")
     chosen = (_COLUMNS.get(name, DRIFT.c.first_seen), DRIFT.c.first_seen, DRIFT.c.id, DRIFT.c.state, DRIFT.c.namespace)
-    # Sorted here: the database would carry each body along while it sorts.
+    # Sorted here, and by first_seen and id where that is equal: the database would carry each body along.
     columns = [column.label(f"c{place}") for place, column in enumerate((*chosen, DRIFT.c.body))]
     with state.read() as connection:
-        rows: Sequence[_Row] = connection.execute(select(*columns).where(_where(state, query))).tuples().all()
+        rows: Sequence[Any] = connection.execute(select(*columns).where(_where(state, query))).all()
     if query.labels:
         known = labels or {}
         rows = [row for row in rows if selects(query.labels, known.get(row[4], {}))]
@@ -94,7 +92,7 @@ def _where(state: State, query: Query) -> ColumnElement[bool]:
     return and_(*terms)
 
 
-def _by_body(rows: Sequence[_Row], query: Query) -> Sequence[_Row]:
+def _by_body(rows: Sequence[Any], query: Query) -> Sequence[Any]:
     """The rows whose bodies are as asked for; by severity the worst comes first, or last with a minus."""
     wanted = {name: query.equal[name] for name in ("severity", "owner") if name in query.equal}
     by_severity = query.sort.removeprefix("-") == "severity"

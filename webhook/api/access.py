@@ -1,14 +1,34 @@
-"""Owns who may read: the bearer token, and the headers that keep a browser from doing more than showing a page."""
+"""Owns who may read what: bearer tokens, the namespaces of a reader, and headers that keep a browser to showing pages.
+
+A reader of some namespaces is let to the endpoints that know how to leave all else out, and to no other.
+"""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from webhook.api.problems import Problem
 
-_OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "hooks.push"})
+Scope = frozenset[str] | None
+"""The namespaces that may be read; None: all of them, and what has none."""
+
+Readers = Callable[[], Mapping[bytes, frozenset[str]]]
+"""The namespaces that each further token is for. Never raises."""
+
+# Style and script of the pages say nothing of anything.
+_OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "hooks.push", "page.static"})
+# What asks `scope()` and keeps to it.
+_SCOPED_ENDPOINTS: Final = frozenset(
+    {
+        *("drift.drift", "drift.finding", "drift.summary", "report.decisions", "report.guarded", "openapi.document"),
+        *("page.overview", "page.object"),
+    }
+)
+_PAGES: Final = "page"
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -18,15 +38,35 @@ _HEADERS = {
 }
 
 
-def register(app: Flask, token: bytes) -> None:
-    """Ask for the token on every request, also on unknown paths, except health and receivers."""
+def register(app: Flask, token: bytes, readers: Readers) -> None:
+    """Ask for a token on every request, also on unknown paths, except health and receivers."""
 
     def check() -> None:
-        if request.endpoint not in _OPEN_ENDPOINTS and not _hooks() and not _holds(token):
-            raise Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": _challenge()})
+        if request.endpoint in _OPEN_ENDPOINTS or _hooks():
+            return
+        g.scope = _scope(_given(), token, readers())
+        if g.scope is not None and request.endpoint not in _SCOPED_ENDPOINTS:
+            raise Problem(403, "this token is for some namespaces only, and this is about the whole cluster")
 
     app.before_request(check)
     app.after_request(_harden)
+
+
+def scope() -> Scope:
+    """What the reader of this request may see."""
+    found: Scope = g.scope
+    return found
+
+
+def _scope(given: bytes, token: bytes, readers: Mapping[bytes, frozenset[str]]) -> Scope:
+    """Each token is compared, whichever is right: how long it takes says nothing. Raises Problem 401."""
+    holds = bool(token) and hmac.compare_digest(given, token)
+    found = [namespaces for one, namespaces in readers.items() if hmac.compare_digest(given, one)]
+    if holds:
+        return None
+    if not found:
+        raise Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": _challenge()})
+    return found[0]
 
 
 def _hooks() -> bool:
@@ -34,21 +74,21 @@ def _hooks() -> bool:
     return request.path.startswith("/hooks/v1/")
 
 
-def _holds(token: bytes) -> bool:
-    # The page is for browsers, which cannot send a bearer token of their own accord: there the token is the password.
+def _given() -> bytes:
+    # Pages are for browsers, which cannot send a bearer token of their own accord: there the token is the password.
     header = request.authorization
-    if header is None or not token:
-        return False
-    given = header.token if header.type == "bearer" else header.password if _is_page(header.type) else None
-    return hmac.compare_digest((given or "").encode("utf-8", "replace"), token)
+    if header is None:
+        return b""
+    given = header.token if header.type == "bearer" else header.password if header.type == "basic" and _page() else ""
+    return (given or "").encode("utf-8", "replace")
 
 
-def _is_page(scheme: str) -> bool:
-    return scheme == "basic" and request.path == "/"
+def _page() -> bool:
+    return request.blueprint == _PAGES
 
 
 def _challenge() -> str:
-    return 'Basic realm="setscrew", charset="UTF-8"' if request.path == "/" else 'Bearer realm="setscrew"'
+    return 'Basic realm="setscrew", charset="UTF-8"' if _page() else 'Bearer realm="setscrew"'
 
 
 def _harden(response: Response) -> Response:

@@ -11,6 +11,7 @@ from reconciler.limits import PUSH_BODY_BYTES
 from reconciler.policy.grant import Grant
 from reconciler.report.query import Matching, Query
 from reconciler.report.totals import Counted, Totals
+from webhook.api.access import Readers
 from webhook.api.configuration import Receivers
 
 Refresh = Callable[[str], None]
@@ -62,15 +63,17 @@ class ApiSettings:
     """What the API server can be told. `now` reads the time; `token` guards everything but hooks and health.
 
     `receivers` may give other secrets from one call to the next, never other names. `metric_namespaces`: metrics of
-    findings name namespaces.
+    findings name namespaces. `readers`: further tokens, each for some namespaces.
     """
 
     token: bytes
     now: Callable[[], datetime]
     receivers: Receivers = dict
+    readers: Readers = dict
     cluster: str = "default"
     push_body_bytes: int = PUSH_BODY_BYTES
     metric_namespaces: bool = True
+    version: str = ""
 
 
 class ApiState(Protocol):

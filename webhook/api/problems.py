@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from flask import Flask, Response, json
@@ -14,23 +15,40 @@ LOG = logging.getLogger("setscrew.api")
 
 
 class Problem(Exception):  # noqa: N818 (the word of RFC 9457)
-    """Ends a request with this status and sentence. `alike`: the body says the same whatever the status."""
+    """Ends a request with this status and sentence. `alike`: the body says the same whatever the status.
+
+    `members` are further members of the body, for programs.
+    """
 
     def __init__(
-        self, status: int, detail: str = "", *, headers: dict[str, str] | None = None, alike: bool = False
+        self,
+        status: int,
+        detail: str = "",
+        *,
+        headers: dict[str, str] | None = None,
+        alike: bool = False,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers or {}
         self.alike = alike
+        self.members = members or {}
 
 
-def problem(status: int, detail: str = "", headers: dict[str, str] | None = None, *, alike: bool = False) -> Response:
+def problem(
+    status: int,
+    detail: str = "",
+    headers: dict[str, str] | None = None,
+    *,
+    alike: bool = False,
+    members: Mapping[str, str] | None = None,
+) -> Response:
     """The response that tells `detail`; title and status are optional in the RFC."""
     body: dict[str, object] = {"type": "about:blank"}
     body |= {} if alike else {"title": HTTPStatus(status).phrase, "status": status}
-    text = json.dumps(body | ({"detail": detail} if detail else {}))
+    text = json.dumps({**body, **({"detail": detail} if detail else {}), **(members or {})})
     return Response(text, status, headers, content_type="application/problem+json")
 
 
@@ -43,7 +61,7 @@ def register(app: Flask) -> None:
 
 
 def _told(error: Problem) -> Response:
-    return problem(error.status, error.detail, error.headers, alike=error.alike)
+    return problem(error.status, error.detail, error.headers, alike=error.alike, members=error.members)
 
 
 def _http(error: HTTPException) -> Response:

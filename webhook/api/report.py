@@ -1,22 +1,25 @@
-"""Owns the read-only endpoints: drift, sources, guarded, decisions, blindness. Must not compute findings."""
+"""Owns the read-only endpoints beside drift: sources, guarded, decisions, blindness; and the envelope of reports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request
 from flask.json import dumps
 
-from reconciler.limits import BLIND_SHOWN, REPORT_PAGE, REPORT_PAGE_MAX
+from reconciler.errors import UsageError
+from reconciler.limits import BLIND_SHOWN, REPORT_PAGE
 from reconciler.model.instant import stamp
 from reconciler.model.own import API_VERSION
 from reconciler.report.blind import blind_summary
-from reconciler.report.drift import STATES, DriftReport, stale_reason
+from reconciler.report.drift import DriftReport, stale_reason
+from reconciler.report.query import parse_limit
+from webhook.api.access import Scope, scope
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
 
-DRIFT_FILTERS = ("namespace", "kind", "name", "source", "state")
 GUARDED_FILTERS = ("namespace", "kind", "name", "source")
 DECISION_FILTERS = ("namespace", "kind", "name", "code", "user", "source", "policy")
 
@@ -25,39 +28,20 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
     """`/api/v1`."""
     routes = Blueprint("report", __name__, url_prefix="/api/v1")
 
-    @routes.get("/drift")
-    def drift() -> Response:
-        filters, limit = query(request.args, DRIFT_FILTERS)
-        report = drift_report(state, settings, filters, limit)
-        response = _json(report.as_json())
-        # Weak: the times in the body move on while nothing else does.
-        response.set_etag(report.digest, weak=True)
-        response.headers["Cache-Control"] = "private, no-cache"
-        response.make_conditional(request)
-        return response
-
-    @routes.get("/drift/<identity>")
-    def finding(identity: str) -> Response:
-        query(request.args, ())
-        found = state.finding(identity)
-        if found is None:
-            raise Problem(404, "there is no finding of this id: the object is in sync, or not guarded")
-        return _json({"apiVersion": API_VERSION, "kind": "Drift"} | found)
-
     @routes.get("/sources")
     def sources() -> Response:
-        query(request.args, ())
+        query(())
         return _list("SourceList", state.sources(), settings)
 
     @routes.get("/guarded")
     def guarded() -> Response:
-        filters, limit = query(request.args, GUARDED_FILTERS)
-        found, total = state.guarded(filters, limit)
+        filters, limit = query(GUARDED_FILTERS)
+        found, total = state.guarded(filters, limit) if _within(filters) else ([], 0)
         return _list("GuardedList", found, settings, total)
 
     @routes.get("/blind")
     def blind() -> Response:
-        _, limit = query(request.args, (), limited=True)
+        _, limit = query((), limited=True)
         found = state.blindness(limit)
         more = {"slipped": list(found.slipped), "watches": found.watches}
         remaining = {"remainingSlippedCount": found.slipped_total - len(found.slipped)}
@@ -65,8 +49,8 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
 
     @routes.get("/decisions")
     def decisions() -> Response:
-        filters, limit = query(request.args, DECISION_FILTERS)
-        found, total = state.decisions(filters, limit)
+        filters, limit = query(DECISION_FILTERS)
+        found, total = state.decisions(filters, limit) if _within(filters) else ([], 0)
         return _list("DecisionList", found, settings, total)
 
     return routes
@@ -74,19 +58,34 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
 
 def drift_report(state: ApiState, settings: ApiSettings, filters: Mapping[str, str], limit: int) -> DriftReport:
     """One page of the report as it stands."""
-    found, total, counts = state.findings(filters, limit)
-    observed, blindness = state.observed(), state.blindness(2 * BLIND_SHOWN)
-    now = settings.now()
+    found, _, counts = state.findings(filters, limit)
+    return replace(envelope(state, settings, counts), items=tuple(found))
+
+
+def envelope(state: ApiState, settings: ApiSettings, counts: Mapping[str, int], mine: Scope = None) -> DriftReport:
+    """The report without its findings, of which there are so many by state.
+
+    A reader of some namespaces is told how far to trust it, and nothing of what there is elsewhere.
+    """
+    observed, now = state.observed(), settings.now()
     broken = [str(source["name"]) for source in state.sources() if source["state"] != "Ready"]
-    return DriftReport(
-        items=tuple(found),
+    report = DriftReport(
+        items=(),
         generated_at=stamp(now),
         observed_at=observed.observed_at,
         stale=stale_reason(observed.observed_at, now, broken),
+        total=sum(counts.values()),
+        counts=counts,
+    )
+    if mine is not None:
+        stale = stale_reason(observed.observed_at, now) or ("not all sources are ready" if broken else "")
+        managed = sum(state.guarded({"namespace": name}, 1)[1] for name in sorted(mine))
+        return replace(report, stale=stale, managed=managed)
+    blindness = state.blindness(2 * BLIND_SHOWN)
+    return replace(
+        report,
         snapshot=observed.snapshot,
         managed=sum(observed.managed.values()),
-        total=total,
-        counts=counts,
         hidden=observed.hidden,
         expired=tuple(observed.expired),
         problems=observed.problems,
@@ -94,24 +93,36 @@ def drift_report(state: ApiState, settings: ApiSettings, filters: Mapping[str, s
     )
 
 
-def query(args: Any, known: tuple[str, ...], *, limited: bool = False) -> tuple[dict[str, str], int]:
-    """Filters and limit of a request. Raises Problem 400 naming the parameter that is unknown, repeated or wrong."""
-    names = (*known, "limit") if known or limited else ()
-    for name in args:
-        if name not in names:
-            raise Problem(400, f"unknown parameter {name[:50]!r}; known: {', '.join(names) or 'none'}")
-        if len(args.getlist(name)) > 1:
+def known_only(known: tuple[str, ...]) -> dict[str, str]:
+    """The parameters of a request. Raises Problem 400 naming one that is unknown or repeated."""
+    for name in request.args:
+        if name not in known:
+            raise Problem(400, f"unknown parameter {name[:50]!r}; known: {', '.join(known) or 'none'}")
+        if len(request.args.getlist(name)) > 1:
             raise Problem(400, f"parameter {name!r} is given more than once")
-    filters = {name: args[name] for name in known if name in args}
-    if "state" in filters and filters["state"] not in STATES:
-        raise Problem(400, f"parameter 'state' must be one of {', '.join(STATES)}")
-    return filters, _limit(args.get("limit", str(REPORT_PAGE)))
+    return request.args.to_dict()
 
 
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= REPORT_PAGE_MAX):
-        raise Problem(400, f"parameter 'limit' must be a whole number from 1 to {REPORT_PAGE_MAX}")
-    return int(text)
+def query(known: tuple[str, ...], *, limited: bool = False) -> tuple[dict[str, str], int]:
+    """Filters and limit of a request. Raises Problem 400 naming the parameter that is unknown, repeated or wrong."""
+    given = known_only((*known, "limit") if known or limited else ())
+    try:
+        limit = parse_limit(given.pop("limit", str(REPORT_PAGE)), everything=False)
+    except UsageError as error:
+        raise Problem(400, error.message) from None
+    return given, limit or REPORT_PAGE
+
+
+def _within(filters: dict[str, str]) -> bool:
+    """True where the reader may see what the filters choose; one with a single namespace need not name it."""
+    mine = scope()
+    if mine is None:
+        return True
+    if "namespace" not in filters and len(mine) != 1:
+        raise Problem(
+            400, f"parameter 'namespace' must name one of those that this token is for: {', '.join(sorted(mine))}"
+        )
+    return filters.setdefault("namespace", next(iter(mine))) in mine
 
 
 def _list(

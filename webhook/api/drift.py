@@ -1,0 +1,126 @@
+"""Owns `/api/v1/drift`: the report, one finding, the summary, as the reader may see them. Must not compute."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from flask import Blueprint, Response
+
+from reconciler.errors import UsageError
+from reconciler.limits import MIB, REPORT_BYTES, REPORT_DENIALS_SECONDS
+from reconciler.model.instant import stamp, stamp_milliseconds
+from reconciler.model.own import API_VERSION
+from reconciler.report.formats import summed
+from reconciler.report.formats.registry import FORMATS, Format
+from reconciler.report.formats.report import Report
+from reconciler.report.query import PARAMETERS, Query, parse_query, parse_since
+from reconciler.report.summary import parse_asked, summarise
+from webhook.api.access import Scope, scope
+from webhook.api.answer import chosen, streamed
+from webhook.api.paging import Lists, Page, Token
+from webhook.api.ports import ApiSettings, ApiState
+from webhook.api.problems import Problem
+from webhook.api.report import envelope, known_only
+
+DRIFT_PARAMETERS: Final = (*PARAMETERS, "format")
+SUMMARY_PARAMETERS: Final = ("by", "labels", "since", "format")
+_NEGOTIATED: Final = {one.media_type: one.name for one in FORMATS.values() if one.negotiated}
+_SUMMED: Final = {media: name for media, name in _NEGOTIATED.items() if name in summed.FORMATS}
+_CONTINUE: Final = b"setscrew continue tokens"
+
+
+def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
+    """The three routes."""
+    here = _Drift(state, settings, Lists(hmac.digest(settings.token, _CONTINUE, "sha256")))
+    routes = Blueprint("drift", __name__, url_prefix="/api/v1/drift")
+    for path, name in (("", "drift"), ("/summary", "summary"), ("/<identity>", "finding")):
+        routes.add_url_rule(path, name, getattr(here, name))
+    return routes
+
+
+@dataclass(frozen=True, slots=True)
+class _Drift:
+    """One method a route."""
+
+    state: ApiState
+    settings: ApiSettings
+    lists: Lists
+
+    def drift(self) -> Response:
+        """A page of the report, or all of it."""
+        given = known_only(DRIFT_PARAMETERS)
+        shape, now = FORMATS[chosen(FORMATS, _NEGOTIATED)], self.settings.now()
+        query = _parsed(given, now, shape, scope())
+        page = self._page(query, given.get("continue", ""), now)
+        if sum(map(len, page.texts)) > REPORT_BYTES:
+            raise Problem(400, f"parameter 'limit' asks for more than {REPORT_BYTES // MIB} MiB: read it in pages")
+        report = envelope(self.state, self.settings, page.matching.counts, query.scope)
+        head = {key: value for key, value in report.as_json().items() if key != "items"}
+        digest = hashlib.sha256(f"{report.digest}{page.digest}".encode()).hexdigest()
+        head["metadata"] |= {"digest": digest, "remainingItemCount": page.remaining, "continue": page.onward}
+        found = Report(head, page.texts, query.fields, self.settings.version)
+        return streamed(shape.render(found), shape.media_type, digest=digest)
+
+    def finding(self, identity: str) -> Response:
+        """One finding, with its history."""
+        known_only(("format",))
+        shape = FORMATS[chosen(FORMATS, _NEGOTIATED)]
+        found, mine = self.state.finding(identity), scope()
+        if found is None or (mine is not None and found["namespace"] not in mine):
+            raise Problem(404, "there is no finding of this id: the object is in sync, or not guarded")
+        if shape.name not in ("json", "yaml"):
+            head = envelope(self.state, self.settings, {found["state"]: 1}, mine).as_json() | {"items": [found]}
+            return streamed(shape.render(Report.of(head, self.settings.version)), shape.media_type)
+        body = {"apiVersion": API_VERSION, "kind": "Drift", **found, "history": self.state.history(identity)}
+        return streamed(_plain(body, shape.name), shape.media_type)
+
+    def summary(self) -> Response:
+        """Rows whose sums tie."""
+        given, now, mine = known_only(SUMMARY_PARAMETERS), self.settings.now(), scope()
+        name = chosen(summed.FORMATS, _SUMMED)
+        try:
+            asked = parse_asked(given.get("by", "namespace"), given.get("labels", ""))
+            day_ago = now - timedelta(seconds=REPORT_DENIALS_SECONDS)
+            since = parse_since(given["since"], now) if "since" in given else day_ago
+        except UsageError as error:
+            raise Problem(400, error.message) from None
+        texts = self.state.matching(Query(limit=None, scope=mine)).texts
+        denials = self.state.denials(stamp_milliseconds(since), mine)
+        rows, total = summarise(asked, texts, denials, self.state.namespaces(), now)
+        trust = envelope(self.state, self.settings, {}, mine).as_json()["metadata"]
+        kept = {key: trust[key] for key in ("generatedAt", "observedAt", "stale", "staleReason")}
+        metadata = {**kept, "by": asked.by, "labels": asked.labels, "since": stamp(since)}
+        body = {"apiVersion": API_VERSION, "kind": "DriftSummary", "metadata": metadata, "items": rows, "total": total}
+        return streamed(summed.FORMATS[name](body), FORMATS[name].media_type)
+
+    def _page(self, query: Query, given: str, now: datetime) -> Page:
+        if not given:
+            return self.lists.first(query, self.state.matching(query), now)
+        token = self.lists.read(given, query)
+        if token is None:
+            detail = "parameter 'continue' must be as the page before gave it, with the same parameters as that page"
+            raise Problem(400, detail)
+        return self.lists.next(query, token, now) or self._gone(query, token, now)
+
+    def _gone(self, query: Query, token: Token, now: datetime) -> Page:
+        fresh = self.lists.again(query, token, self.state.matching(query), now)
+        detail = "this list is kept no longer; `continue` leads on in the list as it is now, which may have changed"
+        raise Problem(410, detail, members={"continue": fresh})
+
+
+def _parsed(given: Mapping[str, str], now: datetime, shape: Format, mine: Scope) -> Query:
+    try:
+        query = parse_query(given, now, limit=shape.limit)
+    except UsageError as error:
+        raise Problem(400, error.message) from None
+    return replace(query, scope=mine)
+
+
+def _plain(body: Mapping[str, Any], name: str) -> Iterator[str]:
+    yield msgspec.yaml.encode(body).decode() if name == "yaml" else msgspec.json.encode(body).decode() + "\n"

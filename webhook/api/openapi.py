@@ -1,0 +1,203 @@
+"""Owns the OpenAPI document of the API server, kept by hand beside `shapes`, and its route. Must not read the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from flask import Blueprint, Response, jsonify
+
+from reconciler.limits import REPORT_LABELS, REPORT_PAGE, REPORT_PAGE_MAX, REPORT_PARAMETER_CHARS
+from reconciler.model.own import VERSION
+from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.formats import summed
+from reconciler.report.formats.registry import FORMATS
+from reconciler.report.query import FIELDS, SORTS
+from reconciler.report.summary import BY
+from webhook.api.ports import ApiSettings
+from webhook.api.shapes import SCHEMAS, TEXT, Schema, one_of, ref
+
+_SORTED: Final = [sign + name for name in SORTS for sign in ("", "-")]
+_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": REPORT_PAGE_MAX, "default": REPORT_PAGE}
+_LABEL: Final = "[A-Za-z0-9]([-A-Za-z0-9_./]{0,250}[A-Za-z0-9])?"
+_AGO: Final = r"^([0-9]{1,4}d|[0-9]{1,4}h|[0-9]{1,5}m|[0-9]{1,6}s)$"
+_WORDS: Final = {"type": "string", "maxLength": REPORT_PARAMETER_CHARS}
+_AGE: Final = {"type": "string", "pattern": _AGO, "example": "24h"}
+_SINCE: Final = {"anyOf": [{"type": "string", "format": "date-time"}, _AGE]}
+
+
+def _parameter(name: str, about: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": about, "schema": schema}
+
+
+def _exact(*names: str) -> list[Schema]:
+    return [_parameter(name, "any case" if name == "kind" else "exact", _WORDS) for name in names]
+
+
+def _separated(pattern: str, about: str, most: int) -> Schema:
+    return {
+        "type": "string",
+        "pattern": f"^{pattern}(,{pattern}){{0,{most - 1}}}$",
+        "maxLength": REPORT_PARAMETER_CHARS,
+    } | {"description": about}
+
+
+_FORMAT: Final = _parameter("format", "in place of Accept", one_of(tuple(FORMATS)))
+_DRIFT: Final = [
+    *_exact("cluster", "namespace", "kind", "group", "name", "source"),
+    _parameter("owner", "the team that owns it; exact", _WORDS),
+    _parameter("state", "how it differs", one_of(STATES)),
+    _parameter("severity", "how bad it is", one_of(SEVERITIES)),
+    _parameter("search", "in kind, namespace, name and source; any case", _WORDS),
+    _parameter("since", "it began then or later; or how long ago", _SINCE),
+    _parameter("until", "it began then or earlier", _SINCE),
+    _parameter("minAge", "it has lasted so long at least", _AGE),
+    _parameter(
+        "labelSelector",
+        "labels of the namespace, as kubectl takes them",
+        {"type": "string", "pattern": f"^{_LABEL}(=[A-Za-z0-9]{{1,63}})?$", "example": "team=shop,env in (prod,stage)"},
+    ),
+    _parameter("sort", "with - before it the other way round", one_of(_SORTED)),
+    _parameter(
+        "limit",
+        "how many at once; `all` up to 50 MiB. Formats for files hold all unless told otherwise",
+        {"anyOf": [_LIMIT, one_of(["all"])]},
+    ),
+    _parameter("continue", "`metadata.continue` of the page before, with the same other parameters", _WORDS),
+    _parameter("fields", "only these keys of findings", _separated(f"({'|'.join(FIELDS)})", "", len(FIELDS))),
+    _FORMAT,
+]
+_SUMMARY: Final = [
+    _parameter("by", "what a row is", {"anyOf": [one_of(BY), {"type": "string", "pattern": f"^label:{_LABEL}$"}]}),
+    _parameter("labels", "labels of namespaces as columns, with by=namespace", _separated(_LABEL, "", REPORT_LABELS)),
+    _parameter("since", "refused changes are counted from then on; 24 hours unless told otherwise", _SINCE),
+    _parameter("format", "in place of Accept", one_of(tuple(summed.FORMATS))),
+]
+_PAGED: Final = [_parameter("limit", "how many at once", _LIMIT)]
+
+
+def _told(about: str, schema: str, media: Iterable[str] = ("application/json",)) -> Schema:
+    kinds = {name: {"schema": ref(schema) if name == "application/json" else TEXT} for name in media}
+    return {"description": about, "content": kinds}
+
+
+def _problem(about: str) -> Schema:
+    return {"description": about, "content": {"application/problem+json": {"schema": ref("Problem")}}}
+
+
+_PROBLEMS: Final = {
+    "400": _problem("A parameter is unknown, given twice, or wrong; `detail` names it."),
+    "401": _problem("There is no token, or a wrong one."),
+    "403": _problem("The token is for some namespaces, and this is about the whole cluster."),
+    "503": _problem("The state store cannot be read now."),
+}
+
+
+def _get(about: str, schema: str, parameters: list[Schema], *more: str, media: Iterable[str] = ()) -> Schema:
+    extra = {
+        "304": {"description": "It is as it was: `If-None-Match` names its tag."},
+        "404": _problem("There is no such finding."),
+        "406": _problem("No format of `Accept` is there."),
+        "410": _problem("The list is kept no longer; `continue` leads on in the list as it is now."),
+    }
+    answers = {"200": _told(about, schema, ("application/json", *media)), **_PROBLEMS}
+    return {
+        "get": {
+            "summary": about,
+            "operationId": f"get{schema}",
+            "parameters": parameters,
+            "responses": answers | {status: extra[status] for status in more},
+        }
+    }
+
+
+_MEDIA: Final = sorted({one.media_type for one in FORMATS.values()} - {"application/json"})
+_SUMMED: Final = sorted({FORMATS[name].media_type for name in summed.FORMATS} - {"application/json"})
+_ID: Final = {"name": "identity", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_PLAIN: Final = {"content": {"text/plain": {"schema": TEXT}}}
+_ANYONE: Final[list[Schema]] = []
+
+
+def _health(about: str) -> Schema:
+    answers = {"200": {"description": "ok", **_PLAIN}, "503": {"description": "not ready", **_PLAIN}}
+    return {"get": {"summary": about, "security": _ANYONE, "responses": answers}}
+
+
+def _push() -> Schema:
+    receiver = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    answers = {status: _problem("refused") for status in ("400", "401", "404", "405", "413", "415", "429", "503")}
+    taken = {status: _told("taken", "Delivery") for status in ("200", "202")}
+    body: Schema = {"content": {"application/json": {"schema": {}}}}
+    about = "Takes a push; its signature is the proof, as the provider makes it."
+    return {
+        "post": {
+            "summary": about,
+            "security": _ANYONE,
+            "parameters": [receiver],
+            "requestBody": body,
+            "responses": {**taken, **answers},
+        }
+    }
+
+
+PATHS: Final[Mapping[str, Schema]] = {
+    "/api/v1/drift": _get("The drift report.", "DriftList", _DRIFT, "304", "406", "410", media=_MEDIA),
+    "/api/v1/drift/summary": _get("Rows whose sums tie.", "DriftSummary", _SUMMARY, "406", media=_SUMMED),
+    "/api/v1/drift/{identity}": _get("One finding.", "Drift", [_ID, _FORMAT], "404", "406", media=_MEDIA),
+    "/api/v1/sources": _get("Each source, and how it stands.", "SourceList", []),
+    "/api/v1/guarded": _get(
+        "What enforced sources declare.", "GuardedList", [*_exact("namespace", "kind", "name", "source"), *_PAGED]
+    ),
+    "/api/v1/decisions": _get(
+        "Decisions, newest first.",
+        "DecisionList",
+        [*_exact("namespace", "kind", "name", "code", "user", "source", "policy"), *_PAGED],
+    ),
+    "/api/v1/blind": _get("When the guard did not see writes.", "BlindList", _PAGED),
+    "/api/v1/openapi.json": {
+        "get": {
+            "summary": "This document.",
+            "responses": {
+                "200": {"description": "OpenAPI 3.1", "content": {"application/json": {"schema": {"type": "object"}}}},
+                "401": _PROBLEMS["401"],
+            },
+        }
+    },
+    "/hooks/v1/{name}": _push(),
+    "/healthz": _health("Whether the process answers."),
+    "/readyz": _health("Whether the state store can be read."),
+    "/metrics": {
+        "get": {
+            "summary": "Prometheus text.",
+            "responses": {
+                "200": {"description": "metrics", **_PLAIN},
+                **{status: _PROBLEMS[status] for status in ("401", "403", "503")},
+            },
+        }
+    },
+}
+
+
+def document(version: str) -> dict[str, Any]:
+    """OpenAPI 3.1."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Setscrew", "version": version or VERSION},
+        "security": [{"token": []}],
+        "paths": dict(PATHS),
+        "components": {
+            "schemas": dict(SCHEMAS),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def blueprint(settings: ApiSettings) -> Blueprint:
+    """`/api/v1/openapi.json`."""
+    routes = Blueprint("openapi", __name__, url_prefix="/api/v1")
+
+    @routes.get("/openapi.json", endpoint="document")
+    def served() -> Response:
+        return jsonify(document(settings.version))
+
+    return routes
