@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -30,71 +30,65 @@ def _decorated(command: F, options: tuple[Callable[[F], F], ...]) -> F:
     return command
 
 
+_PLACES: Final = (
+    click.option("--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory."),
+    click.option(
+        "--config",
+        "config_dir",
+        type=EXISTING,
+        help="Directory of GitSource, DriftPolicy, Receiver documents; may be left out with --adopt.",
+    ),
+    click.option("--secrets", "secrets_dir", type=PATH, help="Directory of Secrets; default: secrets/ of --config."),
+    click.option(
+        "--adopt", is_flag=True, help="Guard what Argo CD's and Flux's own objects in the cluster manage, too."
+    ),
+    click.option("--kubeconfig", default="", envvar="KUBECONFIG", help="The reconciler's identity at the cluster."),
+    click.option("--canonicalizer-kubeconfig", default="", help="The identity that dry-runs (setscrew-canonicalizer)."),
+    click.option("--canary-kubeconfig", default="", help="The identity that must be refused (setscrew-canary)."),
+    click.option(
+        "--canary-interval",
+        "canary_seconds",
+        type=click.FloatRange(min=1),
+        default=float(CANARY_SECONDS),
+        show_default=True,
+        help="Seconds between two proofs that the guard sees.",
+    ),
+    click.option("--healer-kubeconfig", default="", help="The identity that puts back what drifts (setscrew-healer)."),
+    click.option(
+        "--api-audit-log",
+        type=PATH,
+        help="Audit log of the cluster's API server: names each write that nobody judged.",
+    ),
+)
+_WAYS: Final = (
+    click.option("--scan-interval", default=30.0, show_default=True, help="Seconds between two looks at the cluster."),
+    click.option(
+        "--dry-runs-per-second",
+        type=click.FloatRange(min=0, min_open=True),
+        default=float(DEFAULT.per_second),
+        show_default=True,
+        help="How often the API server is asked, at most, for what it makes of an object.",
+    ),
+    click.option(
+        "--dry-runs-at-once",
+        type=click.IntRange(1, 64),
+        default=DEFAULT.at_once,
+        show_default=True,
+        help="How many of these requests run at a time.",
+    ),
+    click.option(
+        "--events/--no-events",
+        default=False,
+        show_default=True,
+        help="Tell findings and decisions at their objects, as Kubernetes Events (needs manifests/events).",
+    ),
+    click.option("--allow-local-sources", is_flag=True, help="Let file:// repositories in: demo and tests."),
+    click.option("--enforce", is_flag=True, help="Enforce every source at once, also where the cluster differs."),
+)
+
+
 def _options(command: F) -> F:
-    options = (
-        click.option(
-            "--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory."
-        ),
-        click.option(
-            "--config",
-            "config_dir",
-            type=EXISTING,
-            help="Directory of GitSource, DriftPolicy, Receiver documents; may be left out with --adopt.",
-        ),
-        click.option(
-            "--secrets", "secrets_dir", type=PATH, help="Directory of Secrets; default: secrets/ of --config."
-        ),
-        click.option(
-            "--adopt", is_flag=True, help="Guard what Argo CD's and Flux's own objects in the cluster manage, too."
-        ),
-        click.option("--kubeconfig", default="", envvar="KUBECONFIG", help="The reconciler's identity at the cluster."),
-        click.option(
-            "--canonicalizer-kubeconfig", default="", help="The identity that dry-runs (setscrew-canonicalizer)."
-        ),
-        click.option("--canary-kubeconfig", default="", help="The identity that must be refused (setscrew-canary)."),
-        click.option(
-            "--canary-interval",
-            "canary_seconds",
-            type=click.FloatRange(min=1),
-            default=float(CANARY_SECONDS),
-            show_default=True,
-            help="Seconds between two proofs that the guard sees.",
-        ),
-        click.option(
-            "--healer-kubeconfig", default="", help="The identity that puts back what drifts (setscrew-healer)."
-        ),
-        click.option(
-            "--api-audit-log",
-            type=PATH,
-            help="Audit log of the cluster's API server: names each write that nobody judged.",
-        ),
-        click.option(
-            "--scan-interval", default=30.0, show_default=True, help="Seconds between two looks at the cluster."
-        ),
-        click.option(
-            "--dry-runs-per-second",
-            type=click.FloatRange(min=0, min_open=True),
-            default=float(DEFAULT.per_second),
-            show_default=True,
-            help="How often the API server is asked, at most, for what it makes of an object.",
-        ),
-        click.option(
-            "--dry-runs-at-once",
-            type=click.IntRange(1, 64),
-            default=DEFAULT.at_once,
-            show_default=True,
-            help="How many of these requests run at a time.",
-        ),
-        click.option(
-            "--events/--no-events",
-            default=False,
-            show_default=True,
-            help="Tell findings and decisions at their objects, as Kubernetes Events (needs manifests/events).",
-        ),
-        click.option("--allow-local-sources", is_flag=True, help="Let file:// repositories in: demo and tests."),
-        click.option("--enforce", is_flag=True, help="Enforce every source at once, also where the cluster differs."),
-    )
-    return _decorated(command, options)
+    return _decorated(command, (*_PLACES, *_WAYS))
 
 
 def _serving(command: F) -> F:
