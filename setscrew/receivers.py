@@ -6,9 +6,10 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reconciler.errors import UsageError
 from reconciler.limits import PUSH_SECRETS_SECONDS
@@ -21,19 +22,23 @@ _LOG = logging.getLogger("setscrew.api")
 
 def load_receivers(path: Path | None) -> tuple[ReceiverSpec, ...]:
     """Receivers of a YAML file or all YAML files in a directory; their secrets can be read. Raises UsageError."""
-    if path is None:
-        return ()
-    files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
-    specs = parse_receivers(document for file in files for document in configuration.read(file))
+    specs = parse_receivers(documents_in(path))
     for spec in specs:
         with_secrets(spec)
     return specs
 
 
+def documents_in(path: Path | None) -> Iterator[Any]:
+    """The documents of a YAML file or of all in a directory, whatever they are. Raises UsageError."""
+    if path is not None:
+        for file in sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]:
+            yield from configuration.read(file)
+
+
 def with_secrets(spec: ReceiverSpec) -> Receiver:
     """The receiver with the secrets of this moment. Raises UsageError where one is missing, short or damaged."""
     secrets = tuple(
-        Secret(checked_secret(_read(place, spec.name), spec.name, spec.provider), place.not_after)
+        Secret(checked_secret(read_place(place, _where(spec.name)), spec.name, spec.provider), place.not_after)
         for place in spec.secrets
     )
     return Receiver(spec.name, spec.provider, spec.sources, secrets, spec.events)
@@ -93,13 +98,14 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-def _read(place: SecretPlace, name: str) -> bytes:
+def read_place(place: SecretPlace, where: str) -> bytes:
+    """The secret as it stands there now. Raises UsageError."""
     if place.env:
         secret = os.environb.get(place.env.encode())
         if secret is None:
-            raise UsageError(f"the environment has no variable {place.env}", where=_where(name))
+            raise UsageError(f"the environment has no variable {place.env}", where=where)
         return secret
     try:
         return Path(place.file).read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {place.file}: {error.strerror}", where=_where(name)) from None
+        raise UsageError(f"cannot read {place.file}: {error.strerror}", where=where) from None

@@ -24,6 +24,7 @@ from reconciler.model.sockets import RECONCILER_SOCKET
 from setscrew import configuration, statedir
 from setscrew.certificates import Certificates, Clients, arguments, served, tried
 from setscrew.options import Options
+from setscrew.readers import load_readers
 from setscrew.readiness import answers, listens
 from setscrew.receivers import load_receivers
 from setscrew.talk import tell
@@ -150,6 +151,7 @@ def run(options: Options, listen: Listen) -> int:
     state_dir = statedir.prepare(options.state_dir)
     configuration.load(options.config_dir)
     load_receivers(options.config_dir)
+    load_readers(options.config_dir)
     with statedir.locked(state_dir):
         for what, address in (("admission", listen.admission), ("API", listen.api), ("metrics", listen.metrics)):
             if address:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from reconciler.store import query as queries
 from reconciler.store.blind import REGISTERED
 from reconciler.store.state import State, hurried
 from setscrew.api_files import ensure_token, write_address
+from setscrew.readers import load_readers, reader_tokens
 from setscrew.receivers import ReceiverFiles, load_receivers
 from setscrew.store import open_store
 from webhook.api.app import create_api_app
@@ -46,6 +48,7 @@ from webhook.api.configuration import ReceiverSpec
 from webhook.api.listener import bind, serve, url_of
 from webhook.api.poke import poke
 from webhook.api.ports import ApiSettings, Blindness, Measures, Observed
+from webhook.api.readers import ReaderSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,17 @@ def make_app(
     specs: tuple[ReceiverSpec, ...] = (),
     cluster: str = "default",
     *,
+    readers: tuple[ReaderSpec, ...] = (),
     metric_namespaces: bool = True,
 ) -> Flask:
     """The app over a state directory; opens the store, so call it after a fork. Raises StoreError or UsageError."""
     # A push is answered within a second, whoever is writing; reading waits for nobody.
     state = hurried(open_store(state_dir, cluster), PUSH_STORE_SECONDS)
+    tokens = reader_tokens(readers)
     settings = ApiSettings(
         token=token,
+        readers=lambda: tokens,
+        version=metadata.version("setscrew"),
         now=lambda: datetime.now(UTC),
         receivers=ReceiverFiles(specs),
         cluster=cluster,
@@ -161,15 +168,15 @@ def run(
 ) -> None:
     """Serve until a signal ends it; raises SystemExit then, SetscrewError at once for what cannot work."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    receivers = load_receivers(receivers_path)
+    receivers, readers = load_receivers(receivers_path), load_readers(receivers_path)
     listener = bind(host, port)
     token = ensure_token(state_dir)
     # Opened once here, so that a damaged store is one clear line and not a worker that dies again and again.
     open_store(state_dir).close()
     write_address(state_dir, url_of(listener))
     os.nice(API_NICENESS)
-    make = functools.partial(make_app, state_dir, token, receivers, metric_namespaces=metric_namespaces)
-    serve(listener, make, log_level=log_level)
+    make = functools.partial(make_app, state_dir, token, receivers, readers=readers)
+    serve(listener, functools.partial(make, metric_namespaces=metric_namespaces), log_level=log_level)
 
 
 @click.command()
@@ -177,7 +184,9 @@ def run(
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="0: any free port.")
 @click.option(
-    "--receivers", type=click.Path(path_type=Path, exists=True), help="Receiver documents: YAML or directory."
+    "--receivers",
+    type=click.Path(path_type=Path, exists=True),
+    help="Receiver and Reader documents: YAML or directory.",
 )
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @click.option("--metric-namespaces/--no-metric-namespaces", default=True, help="Metrics of findings name namespaces.")
