@@ -19,7 +19,7 @@ from setscrew.demo.stage import Stage, dump
 CLIENT_SIDE_BYTES: Final = 256 * 1024
 _LAST: Final = (ADMISSION, "apiregistration.k8s.io")
 _MANAGER: Final = "argocd-controller"
-_SERVER_SIDE: Final = ("--server-side", "--force-conflicts", f"--field-manager={_MANAGER}")
+_SERVER_SIDE: Final = ("--server-side", "--force-conflicts", f"--field-manager={_MANAGER}", "--validate=false")
 Done = CompletedProcess[str]
 
 

@@ -103,7 +103,7 @@ class Stage:
 
     def _identities(self) -> None:
         base = _top() / "manifests" / "base"
-        self.plane.kubectl("apply", *(f"--filename={base / name}" for name in _MANIFESTS))
+        self.plane.kubectl("apply", "--validate=false", *(f"--filename={base / name}" for name in _MANIFESTS))
         self.gitops = self.plane.service_account_kubeconfig(*GITOPS)
         self.person = self.plane.kubeconfig(PERSON)
         for name, subject in (("gitops", f"--serviceaccount={':'.join(GITOPS)}"), ("person", f"--user={PERSON}")):

@@ -45,7 +45,7 @@ QUIET_SECONDS = 5.0
 _SETTLE_SECONDS = 90.0
 _GONE_SECONDS = 180.0
 Pair = tuple[RenderedObject, KindInfo]
-_SERVER_SIDE = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller")
+_SERVER_SIDE = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--validate=false")
 _FIRST = (("", "Namespace"), CRD)
 # What hooks into writes or discovery comes last: its servers do not run here.
 _LAST = ("apiregistration.k8s.io", "admissionregistration.k8s.io")

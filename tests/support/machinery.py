@@ -27,7 +27,7 @@ IN: Final = ("-n", "shop")
 SOURCES: Final[Mapping[str, Any]] = {"shop": {"path": "shop", "render": {"kind": "YAML"}}}
 # Autoscalers look each second, not each quarter of a minute.
 _QUICK: Final = ("--horizontal-pod-autoscaler-sync-period=1s",)
-_WRITER: Final = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller")
+_WRITER: Final = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--validate=false")
 _FIRST: Final = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
 # The canonicalizer dry-runs custom resources only where an administrator lets it.
 _WIDGETS: Final = {

@@ -127,7 +127,8 @@ def sync(stage: Stage) -> None:
     """What the GitOps controller does with the working copy."""
     objects = [one for name in SOURCES for one in rendered(stage.repository.work / name, "shop").objects]
     trees = sorted((one.tree for one in objects), key=lambda tree: tree["kind"] != "Namespace")
-    options = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller")
+    # kubectl's own check of fields reads all schemas of the API server first, each time.
+    options = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--validate=false")
     stage.plane.kubectl("apply", *options, "-f", "-", kubeconfig=stage.gitops, input=dump(trees))
 
 

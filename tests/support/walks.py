@@ -135,7 +135,8 @@ class Theatre:
             for one in rendered(self.stage.repository.work / source["path"], "shop").objects
         ]
         trees.sort(key=lambda tree: tree["kind"] != "Namespace")
-        self.stage.plane.kubectl("apply", "-f", "-", kubeconfig=self.stage.gitops, input=dump(trees))
+        options = ("--validate=false", "-f", "-")
+        self.stage.plane.kubectl("apply", *options, kubeconfig=self.stage.gitops, input=dump(trees))
 
     @contextmanager
     def unguarded(self) -> Iterator[None]:
