@@ -35,7 +35,6 @@ from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.files import SecretFiles
 from reconciler.store.blind import REGISTERED, StoredBlindLog, save_watch
 from reconciler.store.schema_data import load_builtin
-from reconciler.store.state import State
 from setscrew import configuration, grants, statedir
 from setscrew.adoption import adopting, cluster_secrets, kept_definitions
 from setscrew.certificates import Certificates
@@ -100,7 +99,7 @@ def make(options: Options) -> Clockwork:
     clockwork = Clockwork(reconciler, state_dir, options.scan_seconds)
     clockwork.census = CensusFeed(state_dir / published.FILE, time.time).current
     clockwork.companions.append(partial(certificates.watch, changed=registrar.renewed))
-    clockwork.companions.append(_telling(options, client, state).run)
+    clockwork.companions.append(_telling(options, client, reconciler).run)
     blind.changed = clockwork.scan_soon
     if client is not None:
         watching = _watching(options, client, reconciler, blind)
@@ -134,11 +133,14 @@ def _watching(options: Options, client: ApiClient, reconciler: Reconciler, log: 
     )
 
 
-def _telling(options: Options, client: ApiClient | None, state: State) -> Telling:
+def _telling(options: Options, client: ApiClient | None, reconciler: Reconciler) -> Telling:
     """Who counts what happens and, where that is wanted, tells it in the cluster."""
-    instance = f"setscrew-{socket.gethostname()}"
-    sink = EventSink(client, instance, say) if client is not None and options.events else None
-    return Telling(state, sink, say, _now)
+    sink = None
+    if client is not None and options.events:
+        sink = EventSink(client, f"setscrew-{socket.gethostname()}", say)
+    telling = Telling(reconciler.state, sink, say, _now)
+    reconciler.ledger.listen(telling.told)
+    return telling
 
 
 def _healing(options: Options, client: ApiClient, reconciler: Reconciler) -> Healing:

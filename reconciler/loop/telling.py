@@ -67,8 +67,8 @@ class Telling:
             for item in items:
                 if item.state in event.DRIFT:
                     self._uids[item.id] = item.uid
-                    key = event.key_of(item)
-                    if key not in self._told:
+                    # What finds no room now is offered again by the next pass.
+                    if len(self._queue) < EVENTS_QUEUED and event.key_of(item) not in self._told:
                         self._offer(event.detected(item))
 
     def run(self, stop: threading.Event) -> None:
