@@ -9,16 +9,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.cluster.api import ApiClient
 from reconciler.gpu.users.model import Census
 from reconciler.limits import DELETE_SETTLE_SECONDS, DELETES_PENDING
+from reconciler.loop.ledger import Ledger
 from reconciler.loop.scan import scan_entries
 from reconciler.snapshot.model import Entry, MemorySnapshot
-from reconciler.store.deletes import WRITER_DELETE, with_deletes
-from reconciler.store.findings import put_findings
-from reconciler.store.state import State
+
+# Stable: the code of the decision that lets a writer delete (docs/reference/decision-codes.md).
+WRITER_DELETE: Final = "writer-delete"
 
 
 class _Deleted(NamedTuple):
@@ -50,7 +51,7 @@ class Deletes:
         self,
         client: ApiClient | None,
         snapshot: MemorySnapshot | None,
-        state: State,
+        ledger: Ledger,
         now: datetime,
         clock: float,
         census: Callable[[], Census | None] = lambda: None,
@@ -61,8 +62,9 @@ class Deletes:
             return
         taken = tuple(entry for entry in snapshot.entries if not due.isdisjoint(_takers(entry)))
         if taken:
-            found = scan_entries(client, replace(snapshot, entries=taken), now, census())
-            put_findings(state, with_deletes(state, found))
+            with ledger.look() as look:
+                found = scan_entries(client, replace(snapshot, entries=taken), now, census())
+                ledger.put(look, {one.id: one for one in found}, snapshot, now)
         for deleted in due:
             self._due.pop(deleted, None)
 

@@ -15,12 +15,13 @@ from datetime import datetime
 
 from reconciler.errors import SetscrewError, place
 from reconciler.limits import REPORT_PROBLEMS
+from reconciler.loop.enriching import Enricher
+from reconciler.loop.orphans import Orphans
+from reconciler.loop.sources import Sources
 from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import DriftItem, DriftState
 from reconciler.snapshot.model import MemorySnapshot
-from reconciler.store.deletes import with_deletes
-from reconciler.store.departures import with_grants
 from reconciler.store.findings import Pass, drop_findings, managed_key, put_findings, put_pass, replace_findings
 from reconciler.store.state import State
 
@@ -43,6 +44,9 @@ class Ledger:
 
     state: State
     say: Callable[[str], None]
+    sources: Sources | None = None
+    enricher: Enricher = field(init=False)
+    orphans: Orphans = field(init=False)
     _listeners: list[Told] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _looks: int = 0
@@ -52,6 +56,10 @@ class Ledger:
     _hidden: dict[str, Mapping[str, int]] = field(default_factory=dict)
     _open: dict[str, Open] = field(default_factory=dict)
     _pass: Pass = field(default_factory=Pass)
+
+    def __post_init__(self) -> None:
+        read = () if self.sources is None else (self.sources.goods, self.sources.reader.git)
+        self.enricher, self.orphans = Enricher(self.state, *read), Orphans(self.state)
 
     def listen(self, told: Told) -> None:
         """Have `told` called with whatever is stored from now on."""
@@ -92,7 +100,7 @@ class Ledger:
         """Store what one look says of some objects, by id; None: there is nothing to say of it any more."""
         with self._lock:
             news = {one: item for one, item in found.items() if self._later.get(one, (0, None))[0] < look}
-            items = self._enriched(item for item in news.values() if item is not None)
+            items = self.enricher.enriched((item for item in news.values() if item is not None), snapshot)
             put_findings(self.state, items)
             if gone := [one for one, item in news.items() if item is None]:
                 drop_findings(self.state, gone, stamp(now))
@@ -110,7 +118,7 @@ class Ledger:
         """Store what a full pass has found: what it did not find is gone, unless a later look has."""
         with self._lock:
             later = {one: item for one, (number, item) in self._later.items() if number > look}
-            own = self._enriched(item for item in items if item.id not in later)
+            own = self.enricher.enriched((item for item in items if item.id not in later), snapshot)
             known = {item.id: item for item in own} | {one: item for one, item in later.items() if item is not None}
             observed = about.observed(snapshot, stamp(now), _sums(item.hidden for item in known.values()))
             replace_findings(self.state, known.values(), observed)
@@ -123,8 +131,10 @@ class Ledger:
         with self._lock:
             self._save(about.observed(snapshot, self._pass.observed_at, _sums(self._hidden.values())))
 
-    def _enriched(self, items: Iterable[DriftItem]) -> list[DriftItem]:
-        return with_deletes(self.state, with_grants(self.state, items))
+    def recorded(self, lines: Iterable[bytes], snapshot: MemorySnapshot) -> None:
+        """Name whom these records of decisions tell of, where they come after what they explain."""
+        with self._lock:
+            self.enricher.recorded(lines, snapshot)
 
     def _remember(self, found: Mapping[str, DriftItem | None]) -> None:
         for one, item in found.items():

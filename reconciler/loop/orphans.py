@@ -39,14 +39,15 @@ class Orphans:
 
     def is_due(self, clock: float) -> bool:
         """Whether to look: at once after something was dropped, and now and then while anything is remembered."""
-        return self._any and clock >= self._due
+        if not self._any or clock < self._due:
+            return False
+        self._due = clock + ORPHANS_SECONDS
+        return True
 
-    def look(
-        self, client: ApiClient, snapshot: MemorySnapshot, now: datetime, clock: float
-    ) -> Mapping[str, DriftItem | None]:
+    def look(self, client: ApiClient, snapshot: MemorySnapshot, now: datetime) -> Mapping[str, DriftItem | None]:
         """Findings by id; None: it is none any more, and nobody declares it. Raises ClusterError, StoreError."""
         known = read_dropped(self.state)
-        self._any, self._due = bool(known), clock + ORPHANS_SECONDS
+        self._any = bool(known)
         declared = {entry.ref for entry in snapshot.entries} & known.keys() if known else set[ObjectRef]()
         strays = {ref for ref in known if snapshot.exclusive_policies(ref.group, ref.kind)}
         wanted = {ref: one for ref, one in known.items() if ref not in declared | strays}

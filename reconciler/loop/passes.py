@@ -6,6 +6,7 @@ What is watched needs no pass: it is the net below the watch. What cannot be wat
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,7 +26,10 @@ def full_pass(found: Reconciler, now: datetime, census: Census | None = None) ->
         return 0
     with found.ledger.look() as look:
         unasked = found.unasked
+        found.ledger.enricher.look(found.client, time.monotonic())
         items = scan(found.client, snapshot, now, found.forms.accused, census)
+        orphans = found.ledger.orphans.look(found.client, snapshot, now).values()
+        items += [one for one in orphans if one is not None]
         found.decide(snapshot, items, unasked)
         found.ledger.replace(look, items, snapshot, now, found.about(snapshot))
     return sum(item.state != "in-sync" for item in items)

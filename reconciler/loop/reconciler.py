@@ -89,7 +89,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self._ruled = self._active = self.rules
         self._server, self._catalogs = Server(self.client, self.discovery), Catalogs(self.builtin)
-        self._talk, self.ledger = Talk(self.say), Ledger(self.state, self.say)
+        self._talk, self.ledger = Talk(self.say), Ledger(self.state, self.say, self.sources)
         self.sources.succeeded |= read_successes(self.state, self.sources.named())
 
         def look(one: MemorySnapshot) -> list[DriftItem] | None:
@@ -252,6 +252,7 @@ class Reconciler:
         unnamed = self._standing.applied(MemorySnapshot(entries, self._assembly.rules, states, self.secret_key))
         unnamed = replace(unnamed, before=recalled(unnamed.entries, states, self.current, passed))
         self.preparing(unnamed)
+        self.ledger.orphans.note(self._last, unnamed, datetime.now(UTC))
         digest = publish(unnamed, self.snapshots)
         if digest != self.digest:
             self.current = replace(unnamed, digest=digest)

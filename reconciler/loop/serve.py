@@ -213,7 +213,12 @@ class Clockwork:
     def _settle(self) -> None:
         found = self.reconciler
         at = datetime.now(UTC), time.monotonic()
-        self._deletes.settle(found.client, found.current, found.state, *at, self.census)
+        self._deletes.settle(found.client, found.current, found.ledger, *at, self.census)
+        found.ledger.enricher.look(found.client, at[1])
+        if found.client and found.current and found.ledger.orphans.is_due(at[1]):
+            with found.ledger.look() as look:
+                orphans = found.ledger.orphans.look(found.client, found.current, at[0])
+                found.ledger.put(look, orphans, found.current, at[0])
 
     def _step(self, work: Callable[[], object]) -> None:
         try:
@@ -246,6 +251,8 @@ class Clockwork:
         def keep(lines: list[bytes]) -> None:
             self._step(lambda: record_all(self.reconciler.state, lines))
             self._step(lambda: self._deletes.note(lines, time.monotonic()))
+            if (snapshot := self.reconciler.current) is not None:
+                self._step(lambda: self.reconciler.ledger.recorded(lines, snapshot))
 
         receive(stack, path, keep, self._stop)
 

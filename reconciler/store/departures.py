@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_
 
 from reconciler.limits import ATTRIBUTED_RECORDS, REPORT_PAGE
 from reconciler.model.ref import ObjectRef
-from reconciler.report.drift import DriftItem
-from reconciler.report.granted import DEPARTURES, Record, grant_of
+from reconciler.report.granted import DEPARTURES, Record
 from reconciler.store.schema import DECISIONS, SLIPPED
 from reconciler.store.state import State
 
@@ -108,10 +107,3 @@ def _ref(record: Mapping[str, Any]) -> ObjectRef:
 
 def _chunks(refs: Sequence[ObjectRef]) -> Iterator[Sequence[ObjectRef]]:
     return (refs[start : start + REPORT_PAGE] for start in range(0, len(refs), REPORT_PAGE))
-
-
-def with_grants(state: State, items: Iterable[DriftItem]) -> list[DriftItem]:
-    """`items`, each that is not in sync with the grant under which it came about. Raises StoreError."""
-    found = list(items)
-    known = read_writes(state, [one.ref for one in found if one.state == "drifted"], [])
-    return [replace(one, grant=grant_of(one, known.departures.get(one.ref, ()))) for one in found]

@@ -42,7 +42,7 @@ def settled(found: Reconciler, deletes: Deletes, there: bool, clock: float) -> l
         assert found.current is not None
         return found.current.entries[0].object.want
 
-    deletes.settle(FakeApi(answer), found.current, found.state, NOW, clock)  # type: ignore[arg-type] # stands for one
+    deletes.settle(FakeApi(answer), found.current, found.ledger, NOW, clock)  # type: ignore[arg-type] # stands for one
     return read_findings(found.state)[0]
 
 
@@ -61,7 +61,8 @@ def test_what_stays_away_is_a_finding_that_names_the_writer_and_the_time(found: 
     (item,) = settled(found, deletes, there=False, clock=100.0 + DELETE_SETTLE_SECONDS)
     assert (item["state"], item["name"]) == ("missing", "one")
     assert item["reason"] == f"{USER} deleted it at {TIME}, and it is not back although Git declares it"
-    assert item["attribution"] == {"manager": "", "user": USER, "time": TIME, "confidence": "admission"}
+    named = {key: value for key, value in item["attribution"].items() if value}
+    assert named == {"user": USER, "time": TIME, "verb": "delete", "confidence": "admission"}
 
 
 def test_what_is_back_is_no_finding(found: Reconciler) -> None:

@@ -12,12 +12,13 @@ import pytest
 
 from reconciler.errors import UsageError
 from reconciler.limits import GRANT_BYTES, GRANTS_IN_FORCE
+from reconciler.loop.enriching import Enricher
 from reconciler.policy.grant import Grant, Scope
 from reconciler.policy.grant_file import load
-from reconciler.policy.model import Subject
+from reconciler.policy.model import Rules, Subject
 from reconciler.report.drift import DriftChange, DriftItem
+from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.decisions import record_all
-from reconciler.store.departures import with_grants
 from reconciler.store.grants import add_grant, find_grant, publish_grants, read_grants, revoke_grant
 from reconciler.store.state import State
 
@@ -113,6 +114,10 @@ def test_the_database_itself_keeps_grants_as_they_were(state: State, path: Path,
     assert read_grants(state) == [grant("a")]
 
 
+def grants_of(state: State, item: DriftItem) -> list[str]:
+    return [one.grant for one in Enricher(state).enriched([item], MemorySnapshot((), Rules(())))]
+
+
 ITEM = DriftItem(
     "i", "f", "apps/v1", "Deployment", "shop", "web", "drifted", changes=(DriftChange("/spec/x", "replace"),)
 )
@@ -160,11 +165,11 @@ def test_a_finding_names_the_last_grant_under_which_it_was_written(
 ) -> None:
     add_grant(state, grant("a"), "{}", NOW)
     record_all(state, records)
-    assert [item.grant for item in with_grants(state, [replace(ITEM, **changes)])] == [found]
+    assert grants_of(state, replace(ITEM, **changes)) == [found]
 
 
 def test_each_change_has_its_own_newest_record(state: State) -> None:
     add_grant(state, grant("a"), "{}", NOW)
     record_all(state, [decided("granted", "a", paths=("/spec/x",)), decided("audited", paths=("/spec/y",))])
     both = replace(ITEM, changes=(DriftChange("/spec/x", "replace"), DriftChange("/spec/y", "replace")))
-    assert [item.grant for item in with_grants(state, [both])] == ["a"]
+    assert grants_of(state, both) == ["a"]
