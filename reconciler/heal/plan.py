@@ -7,9 +7,11 @@ leaves to others is no change of a comparison, so nothing here ever touches it.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
+
+import jsonpatch
 
 from reconciler.canonical.engine import GENERATED, manifest
 from reconciler.canonical.versions import converted
@@ -22,6 +24,8 @@ from reconciler.model.tree import ABSENT, Tree, dig
 from reconciler.snapshot.model import Entry
 
 Verb = Literal["create", "apply", "patch"]
+# What is put back may let another thing show: of an ordered list the order, once its items are there.
+_ROUNDS: Final = 3
 _PUT_BACK: Final = frozenset({"changed", "missing", "default-overridden"})
 
 
@@ -50,19 +54,31 @@ def creation(entry: Entry, rendered: RenderedObject) -> Correction:
     return Correction("create", body=tree)
 
 
-def corrections(entry: Entry, found: Comparison, live: Tree, rendered: RenderedObject | None) -> Iterator[Correction]:
-    """Ways to put back what `found` says of the raw `live` object, the better one first. Raises NoWayError.
+def corrections(
+    entry: Entry, live: Tree, rendered: RenderedObject | None, compared: Callable[[Tree], Comparison]
+) -> Iterator[Correction]:
+    """Ways to put the raw `live` object back, the better one first; none where nothing differs. Raises NoWayError.
 
-    Server-side apply of what is to be put back, where nothing is to go and it can say so; else one patch of everything,
-    since a union with two members, say, is refused in either half. Both hold only for the object as it was read.
+    `compared` says what of an object differs. Server-side apply of what is to be put back, where nothing is to go and
+    apply can say it; else one patch of everything, since a union with two members, say, is refused in either half. Both
+    hold only for the object as it was read.
     """
-    changes = [_settled(change, entry, rendered) for change in _listed(found, entry)]
+    changes = _settled_all(compared(live), entry, rendered)
     fields = tuple(change.field for change in changes)
-    if entry.ref.kind != "Secret" and all(map(_applies, changes)):
+    if changes and entry.ref.kind != "Secret" and all(map(_applies, changes)):
         yield Correction("apply", fields, _applied(entry, changes, live))
-    steps = repair(replace(found, changes=tuple(changes)), live)
-    version = {"op": "test", "path": "/metadata/resourceVersion", "value": dig(live, "metadata", "resourceVersion")}
-    yield Correction("patch", fields, [version, *map(dict, steps)])
+    target, left = live, changes
+    for _ in range(_ROUNDS if changes else 0):
+        target = jsonpatch.apply_patch(target, [dict(step) for step in repair(Comparison(left), target)])
+        if not (left := _settled_all(compared(target), entry, rendered)):
+            break
+    if steps := list(jsonpatch.make_patch(live, target)):
+        version = {"op": "test", "path": "/metadata/resourceVersion", "value": dig(live, "metadata", "resourceVersion")}
+        yield Correction("patch", fields, [version, *steps])
+
+
+def _settled_all(found: Comparison, entry: Entry, rendered: RenderedObject | None) -> tuple[Change, ...]:
+    return tuple(_settled(change, entry, rendered) for change in _listed(found, entry))
 
 
 def _listed(found: Comparison, entry: Entry) -> tuple[Change, ...]:
@@ -112,7 +128,7 @@ def _applies(change: Change) -> bool:
     return named and change.klass in _PUT_BACK and change.desired is not ABSENT and change.desired is not None
 
 
-def _applied(entry: Entry, changes: list[Change], live: Tree) -> Tree:
+def _applied(entry: Entry, changes: Iterable[Change], live: Tree) -> Tree:
     """What is put back, and what an earlier correction of ours still holds: left out, the API server would drop it."""
     identity = {"name": entry.ref.name, "resourceVersion": dig(live, "metadata", "resourceVersion")}
     if entry.ref.namespace:

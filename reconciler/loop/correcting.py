@@ -90,8 +90,8 @@ def _ways(
         if rendered is None:
             raise NoWayError("Git has not been rendered since the restart")
         yield creation(entry, rendered)
-    elif (found := drift_of(entry, live, snapshot, load_embedded)).changes:
-        yield from corrections(entry, found, live, rendered)
+    else:
+        yield from corrections(entry, live, rendered, lambda tree: drift_of(entry, tree, snapshot, load_embedded))
 
 
 def _version(live: Tree | None) -> Tree:
