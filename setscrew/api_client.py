@@ -21,20 +21,33 @@ class UnreachableError(ClusterError):
 
 def get_json(server: str, token: bytes, path: str, query: dict[str, str]) -> dict[str, Any]:
     """The JSON object under `path`. Raises UnreachableError (3), UsageError for what the server refuses (2)."""
-    status, body = _get(server, token, path + ("?" + urlencode(query) if query else ""))
+    answer, _ = get_changed(server, token, path, query)
+    return answer or {}
+
+
+def get_changed(
+    server: str, token: bytes, path: str, query: dict[str, str], tag: str = ""
+) -> tuple[dict[str, Any] | None, str]:
+    """As `get_json`, with the tag of the answer; None where it is still what `tag` stands for."""
+    headers = {"Authorization": "Bearer " + token.decode("ascii"), "Accept": "application/json"}
+    headers |= {"If-None-Match": tag} if tag else {}
+    target = path + ("?" + urlencode(query) if query else "")
+    status, body, found = _asked(server, "GET", target, headers)
+    if status == 304:
+        return None, tag
     answer = _object(body, server)
     if status == 401:
         raise UsageError("the server refuses the token", where=server, hint="is --token-file that of this server?")
-    if status in (400, 404):
+    if status in (400, 403, 404, 410):
         raise UsageError(str(answer.get("detail") or answer.get("title")), where=server)
     if status != 200:
         raise UnreachableError(f"status {status}: {answer.get('detail') or answer.get('title')}", where=server)
-    return answer
+    return answer, found
 
 
 def post(server: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
     """Status and JSON object of the answer to a POST. Raises UnreachableError (3)."""
-    status, answer = _asked(server, "POST", path, headers, body)
+    status, answer, _ = _asked(server, "POST", path, headers, body)
     return status, _object(answer, server)
 
 
@@ -48,21 +61,17 @@ def _object(body: bytes, server: str) -> dict[str, Any]:
     return answer
 
 
-def _get(server: str, token: bytes, target: str) -> tuple[int, bytes]:
-    headers = {"Authorization": "Bearer " + token.decode("ascii"), "Accept": "application/json"}
-    return _asked(server, "GET", target, headers)
-
-
 def _asked(
     server: str, method: str, target: str, headers: dict[str, str], body: bytes | None = None
-) -> tuple[int, bytes]:
+) -> tuple[int, bytes, str]:
+    """Status, body and tag of the answer."""
     # Values of headers as they are: a secret may be UTF-8.
     sent = {name: value.encode() for name, value in headers.items()}
     connection = _connection(server)
     try:
         connection.request(method, urlsplit(server).path.rstrip("/") + target, body, headers=sent)
         answer = connection.getresponse()
-        return answer.status, answer.read(_ANSWER_BYTES)
+        return answer.status, answer.read(_ANSWER_BYTES), answer.getheader("ETag", "")
     except (OSError, http.client.HTTPException) as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         hint = "is `setscrew run` running?"

@@ -35,7 +35,7 @@ from setscrew.cli.common import (
     render_options,
     rendered,
 )
-from setscrew.cli.drift import print_report
+from setscrew.cli.drift_out import print_report
 from webhook.server.census import CensusFeed
 from webhook.server.feed import SnapshotFile
 

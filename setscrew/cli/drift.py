@@ -2,94 +2,235 @@
 
 from __future__ import annotations
 
-import json
 import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import click
 
-from reconciler.errors import SetscrewError
+from reconciler.errors import SetscrewError, UsageError
 from reconciler.limits import REPORT_PAGE, REPORT_PAGE_MAX
-from reconciler.report.drift import STATES
+from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.query import SORTS, parse_limit
+from setscrew.cli.drift_out import FORMATS, SUMMED, print_report, print_summary
 from setscrew.cli.instance import address
 
-_STALE_STATUS = 5
-_FORMATS = ("table", "json", "yaml", "diff")
+F = TypeVar("F", bound=Callable[..., Any])
+_STALE_STATUS: Final = 5
+_WATCH_SECONDS: Final = 2.0
+# As many as fit a screen, where nobody says how many; a file holds all.
+_PAGED: Final = ("table", "wide", "json", "yaml")
 _EPILOG = """\b
 Examples:
   setscrew drift                               what differs now, who changed it, where Git declares it
   setscrew drift -n shop --kind Deployment     one namespace, one kind
   setscrew drift --only missing                objects that Git declares and the cluster lacks
+  setscrew drift --min-age 1h --sort severity  what has lasted, the worst first
   setscrew drift -o diff | less                wanted (-) against live (+), field by field
   setscrew drift -o json | jq '.items[].name'  for programs
+  setscrew drift -o sarif > drift.sarif        for a code host; -o junit for CI, -o csv for a sheet
+  setscrew drift --by namespace --labels team  how much, since when, who most
+  setscrew drift --fail-on high                in CI: drift that is less severe passes
   setscrew drift --server http://10.0.0.5:8080 --token-file token    another machine's
 
 \b
 Exit status: 0 no drift, 1 drift, 2 wrong use, 3 the server does not answer,
 5 nothing found, but the report is stale and proves nothing."""
 
+# Name of the option's value, option, help; each is a parameter of the API of that name.
+_FILTERS: Final = (
+    ("namespace", ("-n", "--namespace"), "Only this namespace."),
+    ("kind", ("--kind",), "Only this kind, such as Deployment (in any case)."),
+    ("group", ("--group",), "Only this API group."),
+    ("name", ("--name",), "Only objects of this name."),
+    ("source", ("--source",), "Only what this source declares."),
+    ("owner", ("--owner",), "Only what this team owns."),
+    ("search", ("--search",), "Only where kind, namespace, name or source hold this text."),
+    ("labelSelector", ("-l", "--selector"), "Only namespaces with these labels, as kubectl takes them."),
+    (
+        "since",
+        ("--since",),
+        "Only what began then or later: a time, or how long ago. With --by: refused changes since.",
+    ),
+    ("until", ("--until",), "Only what began then or earlier."),
+    ("minAge", ("--min-age",), "Only what has lasted so long, such as 1h or 7d."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Instance:
+    """Where to ask, and with which token."""
+
+    url: str
+    token: bytes
+
+
+def _filters(command: F) -> F:
+    """The options that choose findings."""
+    choices = (
+        click.option("--only", "state", type=click.Choice(STATES[:-1]), help="Only findings in this state."),
+        click.option("--severity", type=click.Choice(SEVERITIES), help="Only findings of this severity."),
+        click.option("--sort", type=click.Choice([sign + one for one in SORTS for sign in ("", "-")]), help="Order."),
+    )
+    plain = (click.option(*names, key, help=text) for key, names, text in _FILTERS)
+    for option in reversed((*plain, *choices)):
+        command = option(command)
+    return command
+
+
+def _instance(command: F) -> F:
+    """The options that say which instance is asked."""
+    for option in (
+        click.option(
+            "--state",
+            "state_dir",
+            metavar="DIR",
+            type=click.Path(path_type=Path, file_okay=False),
+            envvar=["SETSCREW_STATE", "SETSCREW_STATE_DIR"],
+            help="State directory of `setscrew run`; default: $SETSCREW_STATE.",
+        ),
+        click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), help="File with its token."),
+        click.option("--server", metavar="URL", help="API server; default: the one of the state directory."),
+    ):
+        command = option(command)
+    return command
+
 
 @click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-n", "--namespace", help="Only this namespace.")
-@click.option("--kind", help="Only this kind, such as Deployment (in any case).")
-@click.option("--name", help="Only objects of this name.")
-@click.option("--source", help="Only what this source declares.")
-@click.option("--only", "finding_state", type=click.Choice(STATES[:-1]), help="Only findings in this state.")
-@click.option("--limit", type=click.IntRange(1, REPORT_PAGE_MAX), default=REPORT_PAGE, show_default=True)
-@click.option("-o", "--output", type=click.Choice(_FORMATS), default="table", show_default=True)
-@click.option("--server", metavar="URL", help="API server; default: the one of the state directory.")
-@click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), help="File with its token.")
-@click.option(
-    "--state",
-    "state_dir",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar=["SETSCREW_STATE", "SETSCREW_STATE_DIR"],
-    help="State directory of `setscrew run`; default: $SETSCREW_STATE.",
-)
+@_filters
+@click.option("--limit", metavar="N|all", help=f"How many; {REPORT_PAGE} on a screen, all in a file.")
+@click.option("--by", help="Count by namespace, owner, source, kind or label:KEY in place of listing.")
+@click.option("--labels", help="With --by namespace: labels of namespaces as columns, such as team,cost_center.")
+@click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("-w", "--watch", is_flag=True, help="Go on, and print again what has changed.")
+@click.option("--exit-zero", is_flag=True, help="Exit status 0 also where there is drift, or the report is stale.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit status 1 only for this severity or a worse one.")
+@_instance
 def drift(
-    output: str, server: str | None, token_file: Path | None, state_dir: Path | None, limit: int, **filters: str | None
+    output: str,
+    server: str | None,
+    token_file: Path | None,
+    state_dir: Path | None,
+    limit: str | None,
+    by: str | None,
+    labels: str | None,
+    watch: bool,
+    exit_zero: bool,
+    fail_on: str | None,
+    **filters: str | None,
 ) -> None:
     """Show where the cluster is not as Git says, since when, and who did it.
 
     Asks a running instance (`setscrew run`); nothing is changed. Values of Secrets are never shown: they appear as ***.
     """
+    chosen = {name: value for name, value in filters.items() if value}
     try:
-        report = _fetch(server, token_file, state_dir, filters, limit)
+        instance = _known(server, token_file, state_dir)
+        if by or labels:
+            status = _summed(
+                instance, output, {"by": by or "namespace", **({"labels": labels} if labels else {})}, chosen
+            )
+        else:
+            wanted = parse_limit(limit) if limit else (REPORT_PAGE if output in _PAGED else None)
+            show = _Shown(instance, chosen, output, wanted, fail_on)
+            status = show.watched() if watch else show.once()
     except SetscrewError as error:
         click.echo(f"setscrew: {error}", err=True)
         sys.exit(error.exit_status)
-    print_report(report, output)
-    metadata = report["metadata"]
-    if metadata.get("stale"):
-        click.echo(f"setscrew: the report is stale: {metadata.get('staleReason')}", err=True)
-    sys.exit(1 if report["items"] else _STALE_STATUS if metadata.get("stale") else 0)
+    sys.exit(0 if exit_zero else status)
 
 
-def _fetch(
-    server: str | None, token_file: Path | None, state_dir: Path | None, filters: dict[str, str | None], limit: int
-) -> dict[str, Any]:
-    from setscrew.api_client import UnreachableError, get_json
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is asked for, and how it is shown. `limit` None is all."""
+
+    instance: _Instance
+    filters: Mapping[str, str]
+    output: str
+    limit: int | None
+    fail_on: str | None
+
+    def once(self) -> int:
+        """Ask and print; returns the exit status."""
+        report, _ = self._read("")
+        return self._print(report or {})
+
+    def watched(self) -> int:
+        """Print whatever changes until somebody interrupts it, or the server does not answer."""
+        tag = ""
+        while True:
+            report, tag = self._read(tag)
+            if report is not None:
+                self._print(report)
+                sys.stdout.flush()
+            time.sleep(_WATCH_SECONDS)
+
+    def _read(self, tag: str) -> tuple[dict[str, Any] | None, str]:
+        """The report with all pages that are wanted; None where it is as it was."""
+        # Whether a severe one is among those that are not shown can be told from all of them only.
+        wanted = None if self.fail_on else self.limit
+        report, tag = self._page({"limit": str(min(wanted or REPORT_PAGE_MAX, REPORT_PAGE_MAX))}, tag)
+        page = report
+        while wanted is None and page and page["metadata"].get("continue") and report is not None:
+            page, _ = self._page({"limit": str(REPORT_PAGE_MAX), "continue": page["metadata"]["continue"]}, "")
+            if page is not None:
+                report["items"] += page["items"]
+                kept = {name: page["metadata"][name] for name in ("remainingItemCount", "continue")}
+                report["metadata"] |= kept
+        return report, tag
+
+    def _page(self, more: Mapping[str, str], tag: str) -> tuple[dict[str, Any] | None, str]:
+        from setscrew.api_client import UnreachableError, get_changed
+
+        url, token = self.instance.url, self.instance.token
+        report, tag = get_changed(url, token, "/api/v1/drift", {**self.filters, **more}, tag)
+        if report is not None and not (
+            isinstance(report.get("items"), list) and isinstance(report.get("metadata"), dict)
+        ):
+            raise UnreachableError("this is not a drift report", where=url)
+        return report, tag
+
+    def _print(self, report: dict[str, Any]) -> int:
+        items = report["items"]
+        if self.limit is not None and len(items) > self.limit:
+            report["metadata"]["remainingItemCount"] += len(items) - self.limit
+            report["items"] = items[: self.limit]
+        print_report(report, self.output)
+        return _status(report["metadata"], found=any(_counts(item, self.fail_on) for item in items))
+
+
+def _summed(instance: _Instance, output: str, asked: dict[str, str], filters: Mapping[str, str]) -> int:
+    from setscrew.api_client import get_json
+
+    if output not in SUMMED:
+        raise UsageError(f"--by goes with -o {', '.join(SUMMED)}", where=f"-o {output}")
+    if unfit := [name for name in filters if name != "since"]:
+        raise UsageError("--by counts all findings", where=unfit[0], hint="leave the filters out")
+    since = {name: value for name, value in filters.items() if name == "since"}
+    summary = get_json(instance.url, instance.token, "/api/v1/drift/summary", asked | since)
+    print_summary(summary, output)
+    return _status(summary["metadata"], found=summary["total"]["drift"]["total"] > 0)
+
+
+def _known(server: str | None, token_file: Path | None, state_dir: Path | None) -> _Instance:
     from setscrew.api_files import read_token
 
     url, token_path = address(server, token_file, state_dir)
-    query = {("state" if key == "finding_state" else key): value for key, value in filters.items() if value}
-    report = get_json(url, read_token(token_path), "/api/v1/drift", query | {"limit": str(limit)})
-    if not isinstance(report.get("items"), list) or not isinstance(report.get("metadata"), dict):
-        raise UnreachableError("this is not a drift report", where=url)
-    return report
+    return _Instance(url, read_token(token_path))
 
 
-def print_report(report: dict[str, Any], output: str) -> None:
-    """Print a DriftList in one of the formats of `drift` and `diff`."""
-    if output == "json":
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
-    elif output == "yaml":
-        import msgspec
+def _counts(item: Mapping[str, Any], fail_on: str | None) -> bool:
+    """True for a finding that makes the exit status 1."""
+    if fail_on is None:
+        return True
+    worst: dict[str, int] = {name: place for place, name in enumerate(SEVERITIES)}
+    return worst.get(str(item.get("severity")), 0) <= worst[fail_on]
 
-        click.echo(msgspec.yaml.encode(report).decode(), nl=False)
-    else:
-        from setscrew.cli.drift_text import print_diff, print_table
 
-        (print_diff if output == "diff" else print_table)(report)
+def _status(metadata: Mapping[str, Any], *, found: bool) -> int:
+    if metadata.get("stale"):
+        click.echo(f"setscrew: the report is stale: {metadata.get('staleReason')}", err=True)
+    return 1 if found else _STALE_STATUS if metadata.get("stale") else 0
