@@ -104,7 +104,7 @@ def test_what_an_earlier_correction_holds_is_said_again_with_the_value_that_is_t
     live = one.live
     live["spec"]["replicas"] = 7
     container(live)["image"] = "evil:1"
-    ours = {"f:spec": {"f:replicas": {}}}
+    ours: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     live["metadata"]["managedFields"] = [
         {"manager": "setscrew", "operation": "Apply", "fieldsV1": ours},
         {"manager": "setscrew", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {}}}},

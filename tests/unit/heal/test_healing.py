@@ -1,0 +1,235 @@
+"""Healing as it runs: findings in, corrections out, each in its turn and told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.cluster.pace import Pace
+from reconciler.loop.correcting import Healer
+from reconciler.loop.healing import Desired, Healing
+from reconciler.model.tree import ABSENT
+from reconciler.policy.grant import Grant, Scope
+from reconciler.policy.model import Subject
+from reconciler.render.embedded_loader import load_embedded
+from reconciler.report.drift import Attribution, DriftItem, finding_id
+from reconciler.report.item import drift_item
+from reconciler.report.scope import drift_of
+from reconciler.snapshot.model import MemorySnapshot
+from reconciler.store.grants import add_grant
+from reconciler.store.history import read_history
+from reconciler.store.state import State, open_state, sqlite_url
+from tests.support.fake_api import refused
+from tests.support.fake_objects import FakeObjects
+from tests.unit.heal.conftest import Declare, Declared
+
+SOMEBODY = Attribution("kubectl-edit")
+NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: shop}\ndata: {mode: a}\n"
+
+
+@dataclass
+class Ward:
+    """One object that somebody changes, and who puts it back."""
+
+    one: Declared
+    state: State
+    said: list[str] = field(default_factory=list)
+    looked: list[set[str]] = field(default_factory=list)
+    now: float = 1000.0
+    trouble: str = ""
+    healing: Healing = field(init=False)
+    cluster: FakeObjects = field(init=False)
+    current: MemorySnapshot = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.current = self.one.snapshot
+        self.cluster = FakeObjects(self.one.live, self.one.entry.object.types)
+        good: Any = type("Good", (), {"state": self.current.sources["shop"], "objects": (self.one.rendered,)})
+        good.spec = type("Spec", (), {"namespace": ""})
+        desired = Desired(lambda: self.current, self._look, lambda _: self.trouble, lambda: {"shop": good})
+        self.healing = Healing(
+            Healer(self.cluster, self.cluster),  # type: ignore[arg-type]
+            desired,
+            self.state,
+            self.said.append,
+            lambda: NOW,
+            lambda: self.now,
+            Pace(1e9),
+        )
+
+    def _look(self, names: Iterable[str]) -> None:
+        self.looked.append(set(names))
+
+    def drift(self, mode: str = "b", by: Attribution = SOMEBODY) -> None:
+        """Somebody writes, and the report sees it."""
+        self.cluster.put({**self.one.live, "data": {"mode": mode}})
+        self.tell(by)
+
+    def tell(self, by: Attribution = SOMEBODY, revision: str = "") -> None:
+        """Findings of the object as it is."""
+        live = self.cluster.live
+        found = None if live is None else drift_of(self.one.entry, live, self.current, load_embedded)
+        item = drift_item(self.one.entry, found, ABSENT if live is None else live, now=NOW, attribution=by)
+        self.told(replace(item, source=replace(item.source, revision=revision or item.source.revision)))
+
+    def told(self, item: DriftItem) -> None:
+        """One finding."""
+        self.healing.told([item], self.current, NOW)
+
+    def turn(self, passed: float = 0.0) -> int:
+        """How many corrections were made when so many seconds have passed."""
+        self.now += passed
+        before = len(self.cluster.real)
+        self.healing.turn()
+        self.tell()
+        return len(self.cluster.real) - before
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return read_history(self.state, finding_id(self.one.entry.ref))
+
+
+@pytest.fixture
+def ward(declare: Declare, tmp_path: Path) -> Ward:
+    return Ward(declare(MAP), open_state(sqlite_url(tmp_path / "state.db")))
+
+
+def test_what_drifts_is_put_back_told_and_kept(ward: Ward) -> None:
+    ward.drift(by=Attribution("kubectl-edit", "dana", confidence="admission"))
+    assert ward.turn() == 1
+    assert ward.looked == [{"shop"}]
+    assert ward.said == ["put back ConfigMap shop/settings (applied): data.mode, written by dana (kubectl-edit)"]
+    (event,) = ward.history
+    assert event == {
+        "event": "healed",
+        "time": "2026-11-22T04:30:00Z",
+        "verb": "apply",
+        "fields": ["data.mode"],
+        "revision": ward.current.sources["shop"].revision,
+        "opponent": "dana (kubectl-edit)",
+    }
+    assert ward.healing.counts == {"healed": 1}
+
+
+def test_a_policy_that_says_never_is_obeyed(declare: Declare, tmp_path: Path) -> None:
+    ward = Ward(declare(MAP, heal="Never"), open_state(sqlite_url(tmp_path / "state.db")))
+    ward.drift()
+    assert ward.turn(1000) == 0
+    assert (ward.cluster.written, ward.looked, ward.said) == ([], [], [])
+
+
+def test_without_an_identity_nothing_is_written_and_that_is_said_once(ward: Ward) -> None:
+    ward.healing.healer = None
+    ward.drift()
+    ward.drift("c")
+    assert ward.turn() == 0
+    assert len(ward.said) == 1
+    assert "--healer-kubeconfig" in ward.said[0]
+
+
+def test_what_git_says_no_more_is_not_put_back(ward: Ward) -> None:
+    """A GitOps tool may be ahead of the snapshot: Git is looked at first."""
+
+    def newer(_: Iterable[str]) -> None:
+        ward.current = replace(ward.one.snapshot, entries=())
+
+    ward.healing.desired = replace(ward.healing.desired, look=newer)
+    ward.drift()
+    ward.healing.turn()
+    assert ward.cluster.written == []
+
+
+def test_each_wait_is_longer_than_the_last_while_somebody_undoes_it(ward: Ward) -> None:
+    corrected, began = list[float](), ward.now
+    for _ in range(1000):
+        ward.drift()
+        if ward.turn():
+            corrected.append(ward.now - began)
+        ward.now += 0.5
+    assert corrected[:5] == [0.0, 2.0, 8.0, 26.0, 80.0]
+    assert corrected[5] == 380.0
+
+
+def test_a_fight_is_named_once_with_its_opponent_and_goes_on_every_five_minutes(ward: Ward) -> None:
+    for _ in range(5):
+        ward.drift(by=Attribution("keda-operator"))
+        ward.turn(20)
+        ward.now += 100
+    assert ward.healing.counts["fight"] == 1
+    assert [event["event"] for event in ward.history].count("fight") == 1
+    fight = next(event for event in ward.history if event["event"] == "fight")
+    assert (fight["opponent"], fight["corrections"], fight["pause"]) == ("keda-operator", 5, 300)
+    assert [line for line in ward.said if "a fight over ConfigMap shop/settings" in line and "keda-operator" in line]
+    corrections = ward.healing.counts["healed"]
+    ward.drift()
+    assert ward.turn(150) == 0
+    assert ward.turn(150) == 1
+    assert ward.healing.counts["healed"] == corrections + 1
+
+
+def test_a_new_revision_is_put_back_at_once(ward: Ward) -> None:
+    ward.drift()
+    ward.turn()
+    ward.drift()
+    assert ward.turn(0.1) == 0
+    ward.tell(revision="main@sha1:" + "b" * 40)
+    ward.healing.turn()
+    assert len(ward.cluster.real) == 2
+
+
+def test_a_failure_is_told_once_for_each_reason_and_tried_again(ward: Ward) -> None:
+    ward.cluster.judge = lambda _was, _now: refused(422, "data: field is immutable", "Invalid")
+    ward.drift()
+    for _ in range(10):
+        ward.turn(400)
+    assert ward.cluster.real == []
+    assert ward.said == ["could not put back ConfigMap shop/settings: data: field is immutable"]
+    assert [event["event"] for event in ward.history] == ["heal-failed"]
+    assert ward.history[0]["reason"] == "data: field is immutable"
+    assert ward.healing.counts["heal-failed"] == 10
+    ward.cluster.judge = lambda _was, _now: None
+    assert ward.turn(400) == 1
+
+
+def test_a_grant_keeps_its_objects_from_being_put_back_until_it_ends(ward: Ward) -> None:
+    now = NOW.timestamp()
+    grant = Grant("night", (Subject(user="dana"),), Scope(kinds=("ConfigMap",)), "why", not_after=now + 60)
+    add_grant(ward.state, grant, "asked", now)
+    ward.drift()
+    assert ward.turn() == 0
+    assert ward.said == ["not put back: ConfigMap shop/settings: grant night lets people change it"]
+    ward.healing.now = lambda: datetime.fromtimestamp(now + 61, UTC)
+    ward.tell()
+    assert ward.turn() == 1
+
+
+def test_nothing_is_put_back_while_the_newest_revision_does_not_count(ward: Ward) -> None:
+    ward.trouble = "MIG-04: held"
+    ward.drift()
+    assert ward.turn() == 0
+    ward.trouble = ""
+    assert ward.turn() == 1
+
+
+@pytest.mark.parametrize("state", ["unknown", "extra", "orphaned"])
+def test_a_finding_of_another_state_is_left_alone(ward: Ward, state: Any) -> None:
+    ward.drift()
+    item = drift_item(ward.one.entry, None, {}, now=NOW)
+    ward.told(replace(item, state=state))
+    ward.healing.turn()
+    assert ward.cluster.written == []
+
+
+def test_what_is_at_rest_is_forgotten(ward: Ward) -> None:
+    ward.drift()
+    ward.turn()
+    for _ in range(2):
+        ward.now += 700
+        ward.tell()
+    assert ward.healing._patients == {}
