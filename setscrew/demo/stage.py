@@ -51,7 +51,7 @@ class Stage:
     """Use as a context manager. `sources` are GitSource specs by name; their URL is the stage's own repository.
 
     `plane_options` are further arguments of `ControlPlane.start`, `run_options` of `setscrew run`. With an
-    `audit_policy`, Setscrew reads the audit log.
+    `audit_policy`, Setscrew reads the audit log. `heals` are RBAC rules of the healer, none: there is none.
     """
 
     sources: Mapping[str, Mapping[str, Any]]
@@ -63,6 +63,7 @@ class Stage:
     enforce: bool = True
     plane_options: Mapping[str, Any] = field(default_factory=dict)
     run_options: Sequence[str] = ()
+    heals: Sequence[Mapping[str, Any]] = ()
     plane: ControlPlane = field(init=False)
     repository: Repository = field(init=False)
     directory: Path = field(init=False)
@@ -109,6 +110,14 @@ class Stage:
         for name, subject in (("gitops", f"--serviceaccount={':'.join(GITOPS)}"), ("person", f"--user={PERSON}")):
             self.plane.kubectl("create", "clusterrolebinding", f"demo-{name}", "--clusterrole=cluster-admin", subject)
 
+        if self.heals:
+            # Bound at once: the controller that aggregates roles does not run here.
+            role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": list(self.heals)}
+            role["metadata"] = {"name": "demo-healer"}
+            self.plane.kubectl("apply", "--validate=false", "-f", "-", input=json.dumps(role))
+            account = "--serviceaccount=setscrew-system:setscrew-healer"
+            self.plane.kubectl("create", "clusterrolebinding", "demo-healer", "--clusterrole=demo-healer", account)
+
     @property
     def state_dir(self) -> Path:
         """State directory of the running Setscrew."""
@@ -133,6 +142,7 @@ class Stage:
         command += ["--canonicalizer-kubeconfig", str(self.account("setscrew-canonicalizer"))]
         command += ["--canary-kubeconfig", str(self.account("setscrew-canary"))]
         command += ["--canary-interval", str(self.canary_seconds)]
+        command += ["--healer-kubeconfig", str(self.account("setscrew-healer"))] if self.heals else []
         command += ["--api-audit-log", str(self.plane.audit_log)] if self.audit_policy else []
         command += [
             "--listen-admission",
