@@ -112,8 +112,8 @@ class Stage:
 
         if self.heals:
             # Bound at once: the controller that aggregates roles does not run here.
-            role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": list(self.heals)}
-            role["metadata"] = {"name": "demo-healer"}
+            role: dict[str, Any] = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+            role |= {"metadata": {"name": "demo-healer"}, "rules": list(self.heals)}
             self.plane.kubectl("apply", "--validate=false", "-f", "-", input=json.dumps(role))
             account = "--serviceaccount=setscrew-system:setscrew-healer"
             self.plane.kubectl("create", "clusterrolebinding", "demo-healer", "--clusterrole=demo-healer", account)
