@@ -17,9 +17,9 @@ from reconciler.model.tree import Tree
 HASH: Final = re.compile(r"hmac:[0-9a-f]{64}")
 
 # What a terminal or a browser may take as a command: C0 and C1 controls but tab and newline, bidirectional overrides,
-# line separators, byte-order marks, and lone surrogates (which no UTF-8 stream can carry).
+# line separators, byte-order marks, what YAML and XML cannot hold, and lone surrogates (which no UTF-8 stream can).
 _UNSAFE: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 _BREAKS: Final = {"\n": "\\n", "\t": "\\t"}
 
@@ -37,6 +37,11 @@ def one_line(value: Tree) -> str:
     value = printable(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return "".join(_BREAKS.get(char, char) for char in text)
+
+
+def visible(text: str) -> str:
+    """The text with all that a terminal or a browser may take as a command spelt out; newlines and tabs stay."""
+    return _UNSAFE.sub(_escape, text)
 
 
 def conceal(value: Tree) -> Tree:
@@ -94,7 +99,7 @@ def _text(text: str) -> str:
         return MASK
     if len(text) > REPORT_VALUE_CHARS:
         text = text[:REPORT_VALUE_CHARS] + "…"
-    return _UNSAFE.sub(_escape, text)
+    return visible(text)
 
 
 def _escape(match: re.Match[str]) -> str:

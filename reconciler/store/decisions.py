@@ -30,6 +30,7 @@ FILTERS: Final = {
     "user": DECISIONS.c.user,
     "source": DECISIONS.c.source,
     "policy": DECISIONS.c.policy,
+    "allowed": DECISIONS.c.allowed,
 }
 _ROWS_AT_ONCE: Final = 1_000
 _TEXTS: Final = ("time", "code", "would", "user", "kind", "namespace", "name", "source", "policy", "worker")
@@ -75,11 +76,14 @@ def read_decisions(
 
 
 def matching(state: State, filters: Mapping[str, str], since: str = "") -> ColumnElement[bool]:
-    """The rows of this cluster that the filters choose."""
+    """The rows of this cluster that the filters choose; `allowed` is "true" or "false"."""
     terms = [DECISIONS.c.cluster == state.cluster]
     for key, value in filters.items():
         column = FILTERS[key]
-        terms.append(func.lower(column) == value.lower() if key == "kind" else column == value)
+        if key == "allowed":
+            terms.append(column == int(value == "true"))
+        else:
+            terms.append(func.lower(column) == value.lower() if key == "kind" else column == value)
     return and_(*terms, DECISIONS.c.time >= since) if since else and_(*terms)
 
 

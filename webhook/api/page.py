@@ -1,49 +1,260 @@
-"""Owns the page at `/`: the report for eyes, without script. Every value is escaped by the template engine."""
+"""Owns the routes of the pages: reads the state, hands it to `pages`, renders. Must not compute what a page says.
+
+The template engine escapes every value, and values come masked from the store. Pages are only read: a browser that is
+signed in can be made to do nothing.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
-from flask import Blueprint, Response, render_template_string, request
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Answer
 
+from reconciler.errors import StoreError, UsageError
 from reconciler.limits import REPORT_PAGE
+from reconciler.model.instant import stamp
 from reconciler.report.blind import blind_lines
-from reconciler.report.printable import one_line
+from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.printable import visible
+from reconciler.report.query import CHOSEN, Query, parse_query
+from reconciler.report.summary import parse_asked, summarise
+from webhook.api import problems
+from webhook.api.access import scope
+from webhook.api.pages import coverage, overview, trail, words
+from webhook.api.pages.finding import Shown
+from webhook.api.pages.trust import Trust, trust, unwatched
 from webhook.api.ports import ApiSettings, ApiState
-from webhook.api.report import DRIFT_FILTERS, drift_report, query
+from webhook.api.problems import Problem
+from webhook.api.report import DECISION_FILTERS, envelope
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_MENU = (
+    ("page.overview", "Drift"),
+    ("page.sources", "Sources"),
+    ("page.denials", "Denials"),
+    ("page.grants", "Grants"),
+    ("page.coverage", "Coverage"),
+    ("page.rules", "Rules"),
+)
+_ASKED = (*CHOSEN, "sort")
+_DECISIONS = (*DECISION_FILTERS, "allowed")
+_DAY = timedelta(days=1)
 
 
 def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
-    """`/`."""
-    routes = Blueprint("page", __name__)
-    here = files("webhook.api")
-    template = (here / "templates" / "report.html").read_text("utf-8")
-    style = (here / "templates" / "report.css").read_text("utf-8")
-    policy = _policy(style)
-
-    @routes.get("/")
-    def page() -> Response:
-        filters, limit = query(request.args, DRIFT_FILTERS)
-        report = drift_report(state, settings, filters, limit or REPORT_PAGE).as_json()
-        blind = list(blind_lines(report["summary"]["blind"]))
-        text = render_template_string(
-            template,
-            style=style,
-            report=report,
-            sources=state.sources(),
-            filters=filters,
-            blind=blind,
-            one_line=one_line,
-        )
-        return Response(text, headers={"Content-Security-Policy": policy}, content_type="text/html; charset=utf-8")
-
+    """`/` and the pages that it leads to."""
+    here = _Pages(state, settings)
+    routes = Blueprint(
+        "page", __name__, template_folder="pages/templates", static_folder="pages/static", static_url_path="/static"
+    )
+    for path, name in (
+        ("/", "overview"),
+        ("/objects/<identity>", "object"),
+        ("/sources", "sources"),
+        ("/denials", "denials"),
+        ("/grants", "grants"),
+        ("/coverage", "coverage"),
+        ("/rules", "rules"),
+    ):
+        routes.add_url_rule(path, name, getattr(here, name))
+    for name, make in {"ago": words.ago, "age": words.age}.items():
+        routes.add_app_template_filter(lambda text, make=make: make(text, settings.now()), name)
+    for name, plain in {"clock": words.clock, "count": words.count, "source_state": words.source_state}.items():
+        routes.add_app_template_filter(plain, name)
+    routes.register_error_handler(Problem, _problem)
+    routes.register_error_handler(StoreError, _store_failed)
     return routes
 
 
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """One method a page."""
+
+    state: ApiState
+    settings: ApiSettings
+
+    def overview(self) -> Answer:
+        """What differs, by state, owner and namespace, and a page of it."""
+        given, number = _given(_ASKED)
+        if given is None:
+            return redirect(_overview(**_filled()))
+        now, mine = self.settings.now(), scope()
+        query = _query({"sort": "severity", **given}, now)
+        everything = self.state.matching(Query(sort="severity", limit=None, scope=mine))
+        matching = self.state.matching(replace(query, scope=mine)) if given else everything
+        denials, labels = self.state.denials(stamp(now - _DAY), mine), self.state.namespaces()
+        owners, total = summarise(parse_asked("owner", ""), everything.texts, denials, labels, now)
+        places, _ = summarise(parse_asked("namespace", overview.LABELS), everything.texts, denials, labels, now)
+        grants = sum(one.holds(now.timestamp()) for one in self.state.grants()) if mine is None else 0
+        elsewhere = {"denials": url_for("page.denials"), "grants": url_for("page.grants")} if mine is None else {}
+        head = self._trust(now)
+        return _page(
+            "overview.html",
+            trust=head,
+            asked=given,
+            filtered=bool(given.keys() - {"sort"}),
+            kept=overview.kept(given, _FIELDS),
+            tiles=overview.tiles(total, head.managed, grants, _overview, elsewhere),
+            rows=overview.rows(matching.texts, number),
+            page=overview.page(len(matching.texts), number, partial(_overview, **given)),
+            tables=[
+                (by, overview.tallies(by, rows, _overview)) for by, rows in (("owner", owners), ("namespace", places))
+            ],
+            severities=SEVERITIES,
+            states=[one for one in STATES if one != "in-sync"],
+        )
+
+    def object(self, identity: str) -> Answer:
+        """One finding: who, what, where, and how to undo it."""
+        _given(())
+        item, now, mine = self.state.finding(identity), self.settings.now(), scope()
+        if item is not None and mine is not None and item["namespace"] not in mine:
+            item = None
+        history = self.state.history(identity) if item is not None or mine is None else []
+        if item is None:
+            events = trail.timeline({}, history, ())
+            title = "As Git says" if events else "There is no such finding"
+            detail = "The object is in sync, or not under guard any more."
+            return _page("gone.html", 404, trust=self._trust(now), title=title, detail=detail, events=events)
+        found = Shown(item)
+        names = {"kind": found.ref.kind, "namespace": found.ref.namespace, "name": found.ref.name}
+        decisions, _ = self.state.decisions(names, REPORT_PAGE)
+        about = [one for one in decisions if one.get("group", "") == found.ref.group]
+        events = trail.timeline(found.item, history, about)
+        return _page("object.html", trust=self._trust(now), found=found, events=events)
+
+    def sources(self) -> Answer:
+        """Each source, and how it stands."""
+        _given(())
+        return _page("sources.html", trust=self._trust(), found=self.state.sources())
+
+    def denials(self) -> Answer:
+        """Decisions, those that refused unless others are asked for."""
+        given, number = _given(_DECISIONS)
+        if given is None:
+            return redirect(_denials(**_filled()))
+        asked = {"allowed": "false", **given}
+        if asked["allowed"] not in {"true", "false", "all"}:
+            raise Problem(400, "parameter 'allowed' must be one of true, false, all")
+        filters = {name: value for name, value in asked.items() if (name, value) != ("allowed", "all")}
+        found, total = self.state.decisions(filters, number * overview.ROWS)
+        rows = [trail.decision(one, self.settings.cluster) for one in found[(number - 1) * overview.ROWS :]]
+        page = overview.page(total, number, partial(_denials, **given))
+        return _page("denials.html", trust=self._trust(), found=rows, page=page, asked=asked)
+
+    def grants(self) -> Answer:
+        """Who may leave Git, and who could."""
+        _given(())
+        now = self.settings.now()
+        found = [trail.grant(one, now.timestamp()) for one in self.state.grants()]
+        current = [one for one in found if not one["over"]]
+        past = [one for one in found if one["over"]]
+        return _page("grants.html", trust=self._trust(now), current=current, past=past[:REPORT_PAGE])
+
+    def coverage(self) -> Answer:
+        """What is guarded, and what is not."""
+        _given(())
+        observed, blindness = self.state.observed(), self.state.blindness(REPORT_PAGE)
+        report = self._report()
+        canary = blindness.watches.get("canary") or {}
+        unguarded = [one for one in self.state.matching(Query(limit=None)).items() if one.get("adopted") is False]
+        return _page(
+            "coverage.html",
+            trust=self._trust(),
+            kinds=coverage.kinds(observed.managed),
+            entries=coverage.entries(self.state.registration(), canary),
+            unwatched=unwatched(report),
+            watched=[one["name"] for one in self.state.sources() if one.get("mode") in {"new", "watched"}],
+            unguarded=[Shown(one) for one in unguarded[:REPORT_PAGE]],
+            blind=list(blind_lines(report["summary"].get("blind") or {})),
+        )
+
+    def rules(self) -> Answer:
+        """Rules that hide something."""
+        _given(())
+        observed = self.state.observed()
+        hidden = sorted(observed.hidden.items(), key=lambda one: (-one[1], one[0]))
+        return _page(
+            "rules.html",
+            trust=self._trust(),
+            hidden=hidden,
+            total=sum(observed.hidden.values()),
+            expired=observed.expired,
+            problems=observed.problems,
+        )
+
+    def _trust(self, now: datetime | None = None) -> Trust:
+        return trust(self._report(), self.settings.cluster, now or self.settings.now())
+
+    def _report(self) -> dict[str, Any]:
+        return envelope(self.state, self.settings, {}, scope()).as_json()
+
+
+# Fields of the form of findings; what else was asked for goes with them unseen.
+_FIELDS = frozenset({"search", "severity", "state", "namespace", "owner"})
+
+
+def _given(known: tuple[str, ...]) -> tuple[dict[str, str] | None, int]:
+    """Parameters and the number of the page; None in place of parameters where a form has sent empty ones."""
+    names = (*known, "page") if known else ()
+    for name in request.args:
+        if name not in names:
+            raise Problem(400, f"unknown parameter {name[:50]!r}; known: {', '.join(names) or 'none'}")
+        if len(request.args.getlist(name)) > 1:
+            raise Problem(400, f"parameter {name!r} is given more than once")
+    text = request.args.get("page", "1")
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text)):
+        raise Problem(400, "parameter 'page' must be a whole number from 1")
+    if not all(request.args.values()):
+        return None, 1
+    return {name: value for name, value in request.args.items() if name != "page"}, int(text)
+
+
+def _overview(**parameters: Any) -> str:
+    return url_for("page.overview", **parameters)
+
+
+def _denials(**parameters: Any) -> str:
+    return url_for("page.denials", **parameters)
+
+
+def _filled() -> dict[str, str]:
+    return {name: value for name, value in request.args.items() if value}
+
+
+def _query(given: Mapping[str, str], now: datetime) -> Query:
+    try:
+        return parse_query(given, now, limit=None)
+    except UsageError as error:
+        raise Problem(400, error.message) from None
+
+
+def _page(template: str, status: int = 200, **view: Any) -> Response:
+    here = f"page.{template.removesuffix('.html')}"
+    # A reader of some namespaces is shown those ways only that are open to him.
+    menu = _MENU if scope() is None else _MENU[:1]
+    # Nothing of the cluster or of Git may turn the direction of what is read.
+    text = visible(render_template(template, menu=menu, here=here, **view))
+    return Response(text, status, {"Content-Security-Policy": _POLICY}, content_type="text/html; charset=utf-8")
+
+
+def _problem(error: Problem) -> Response:
+    """In words for people. Whoever is not signed in is told so as by every other path."""
+    if error.status == 401:
+        return problems.problem(401, error.detail, error.headers)
+    return _page("error.html", error.status, title="That cannot be shown", detail=error.detail)
+
+
+def _store_failed(error: StoreError) -> Response:
+    problems.LOG.error("%s", error)
+    answer = _page("error.html", 503, title="Not now", detail="The state store cannot be read now.")
+    answer.headers["Retry-After"] = "5"
+    return answer

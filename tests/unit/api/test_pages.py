@@ -1,0 +1,298 @@
+"""Pages say who did what and how to undo it, to holders of the token; whatever a value holds, it stays a value."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from reconciler.report.drift import DriftChange, DriftItem, DriftSource, finding_id
+from reconciler.store.decisions import record
+from reconciler.store.findings import Pass, replace_findings
+from reconciler.store.sources import SourceStatus, save_source
+from reconciler.store.state import State
+from setscrew.serve_api import StoredState
+from tests.support import sample_report
+from tests.unit.api.conftest import NOW
+from webhook.api.app import create_api_app
+from webhook.api.pages import undo
+from webhook.api.pages.finding import Shown
+from webhook.api.ports import ApiSettings
+
+Get = Callable[..., TestResponse]
+PAGES = ("/", "/sources", "/denials", "/denials?allowed=all", "/grants", "/coverage", "/rules")
+OBJECT = f"/objects/{finding_id(sample_report.CLASS)}"
+EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)><a href=javascript:alert(3)>{{7*7}}\u202e"
+
+
+@pytest.fixture
+def morning(state: State) -> State:
+    sample_report.fill(state, NOW)
+    return state
+
+
+class Tags(HTMLParser):
+    """All elements of a page with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def links(page: TestResponse) -> Iterator[str]:
+    return (attributes["href"] or "" for tag, attributes in Tags(page.text).found if tag == "a")
+
+
+@pytest.mark.parametrize("path", [*PAGES, OBJECT, "/objects/none"])
+def test_every_page_is_html_that_runs_nothing_but_our_own_script(morning: State, get: Get, path: str) -> None:
+    page = get(path)
+    assert page.status_code == (404 if path == "/objects/none" else 200)
+    assert page.content_type == "text/html; charset=utf-8"
+    assert page.headers["Cache-Control"] == "no-store"
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; ")
+    assert "unsafe" not in policy
+    for tag, attributes in Tags(page.text).found:
+        assert tag != "style"
+        assert tag != "script" or attributes == {"src": "/static/page.js", "defer": None}
+        assert not any(name == "style" or name.startswith("on") for name in attributes)
+
+
+@pytest.mark.parametrize("path", [*PAGES, OBJECT])
+def test_pages_are_for_holders_of_the_token_their_style_for_anyone(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 401
+    assert "Basic" in client.get(path).headers["WWW-Authenticate"]
+    with client.get("/static/page.css") as style:
+        assert style.status_code == 200
+    assert client.get("/static/../page.py").status_code == 404
+
+
+def test_from_the_overview_one_click_leads_to_who_changed_the_class_and_how_to_undo_it(
+    morning: State, get: Get
+) -> None:
+    overview = get("/")
+    assert OBJECT in list(links(overview))
+    page = get(OBJECT).text
+    assert re.search(r'class="who">dana<', page)
+    assert "named by our own record of the write" in page
+    assert "kubectl patch deviceclass.resource.k8s.io/a100-mig" in page
+    assert "gpu/classes.yaml:12" in page
+    assert "14 Pods of 3 namespaces hold a claim of this class" in page
+    assert page.index("Drift seen") < page.index("UPDATE of /spec/selectors/0/cel/expression refused")
+
+
+def test_tiles_count_what_there_is_and_lead_to_it(morning: State, get: Get) -> None:
+    page = get("/")
+    found = re.findall(r'<b>([\d,]+)</b>\s*<span class="label">.*?<span>([a-z0-9 ]+)</span></span>', page.text)
+    words = {word: number for number, word in found}
+    assert words == {
+        "in sync": "880", "drifted": "5", "missing": "1", "extra": "0", "orphaned": "1", "unknown": "1",
+        "refused in 24 h": "2", "grant in force": "1",
+    }  # fmt: skip
+    assert "/?state=missing" in list(links(page))
+
+
+def test_the_worst_comes_first_and_filters_are_those_of_the_api(morning: State, get: Get) -> None:
+    def names(path: str) -> list[str]:
+        return re.findall(r'class="object"[^>]*>([^<]+)<', get(path).text)
+
+    assert names("/")[0] == "a100-mig"
+    assert names("/")[-1] == "ml/old-mig-layout"
+    assert names("/?namespace=payments&kind=secret") == ["payments/psp"]
+    assert names("/?owner=vision") == ["ml/old-mig-layout"]
+    assert names("/?search=CART") == ["shop/cart"]
+    assert names("/?severity=medium&sort=-firstSeen") == ["shop/search", "payments/limits"]
+    assert names("/?name=none") == []
+
+
+def test_what_a_form_leaves_empty_is_no_filter(morning: State, get: Get) -> None:
+    answer = get("/?search=&state=missing&severity=")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/?state=missing")
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/?nope=1", "nope"),
+        ("/?state=broken", "state"),
+        ("/?page=0", "page"),
+        ("/?page=x", "page"),
+        ("/?name=a&name=b", "name"),
+        ("/denials?allowed=maybe", "allowed"),
+        ("/sources?x=1", "x"),
+    ],
+)
+def test_a_wrong_parameter_is_named_in_words(morning: State, get: Get, path: str, named: str) -> None:
+    answer = get(path)
+    assert (answer.status_code, answer.content_type) == (400, "text/html; charset=utf-8")
+    assert f"&#39;{named}&#39;" in answer.text
+
+
+def test_ten_thousand_findings_come_in_pages_and_are_all_counted(state: State, get: Get) -> None:
+    replace_findings(state, sample_report.many(10_000, NOW), Pass("2030-01-02T03:04:00Z"))
+    page = get("/?page=3")
+    assert page.text.count('class="object"') == 50
+    assert "101 to 150 of 10,000" in page.text
+    assert {"/?page=2", "/?page=4"} <= set(links(page))
+    assert "2,000" in get("/?severity=critical").text
+    assert re.search(r"44 more", page.text)
+
+
+def test_a_stale_report_says_so_and_proves_nothing(state: State, get: Get) -> None:
+    page = get("/").text
+    assert 'role="alert"' in page
+    assert "Do not rely on this" in page
+    assert "Nothing found, but that proves nothing" in page
+    replace_findings(state, [], Pass("2030-01-02T03:04:00Z", "ab" * 32))
+    page = get("/").text
+    assert 'role="alert"' not in page
+    assert "Everything under guard is as Git says." in page
+
+
+def hostile(state: State) -> str:
+    change = DriftChange(
+        f"/data/{EVIL}", "replace", EVIL, {"name": EVIL}, "extra", EVIL, EVIL, EVIL, f"data.{EVIL}", embedded=EVIL
+    )
+    item = next(iter(sample_report.findings(NOW)))
+    item = replace(
+        item,
+        api_version=f"{EVIL}/v1", kind=EVIL, namespace=EVIL, name=EVIL, changes=(change,), reason=EVIL, grant=EVIL,
+        source=DriftSource(EVIL, EVIL, EVIL, EVIL, 1, EVIL, EVIL, signer=EVIL), severity_reason=EVIL,
+        attribution=replace(item.attribution, user=EVIL, manager=EVIL, groups=(EVIL,), verb=EVIL, time=EVIL),
+        owner=replace(item.owner, team=EVIL, cost_center=EVIL, contact=EVIL), gpu={"lines": [EVIL]}, hidden={EVIL: 1},
+        first_seen=EVIL, patch=({"op": "add", "path": "/data/x", "value": EVIL},),
+    )  # fmt: skip
+    observed = Pass("2030-01-02T03:04:00Z", EVIL, {f"{EVIL}|{EVIL}": 3}, {EVIL: 2}, (EVIL,), (EVIL,))
+    replace_findings(state, [item], observed)
+    save_source(state, SourceStatus(EVIL, "RenderFailed", EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, origin=EVIL), EVIL)
+    told = {"time": "2030-01-02T03:00:00Z", "code": EVIL, "allowed": False, "would": EVIL, "user": EVIL, "kind": EVIL}
+    told |= {"namespace": EVIL, "name": EVIL, "operation": EVIL, "grant": EVIL, "group": EVIL}
+    record(state, json.dumps(told | {"paths": [{"path": EVIL, "want": EVIL, "now": "x"}]}).encode())
+    return item.id
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/objects/"])
+def test_whatever_a_value_holds_it_stays_a_value(state: State, get: Get, path: str) -> None:
+    identity = hostile(state)
+    page = get(f"{path}{identity}" if path == "/objects/" else path)
+    assert page.status_code == 200
+    assert path == "/grants" or "alert(1)" in page.text
+    assert "\u202e" not in page.text
+    for tag, attributes in Tags(page.text).found:
+        assert tag != "img"
+        assert tag != "script" or attributes == {"src": "/static/page.js", "defer": None}
+        assert not any(name.startswith("on") for name in attributes)
+        assert not (attributes.get("href") or "").lower().startswith(("javascript", "data:text"))
+    assert "{{7*7}}" in page.text or "49" not in page.text
+
+
+def test_a_reader_of_some_namespaces_sees_these_and_no_other_page(state: State) -> None:
+    sample_report.fill(state, NOW)
+    settings = ApiSettings(token=b"swordfish", now=lambda: NOW, readers=lambda: {b"guest": frozenset({"shop"})})
+    client = create_api_app(StoredState(state), settings, lambda _: None).test_client()
+    guest = {"auth": ("anyone", "guest")}
+    overview = client.get("/", **guest)
+    assert re.findall(r'class="object"[^>]*>([^<]+)<', overview.text) == ["shop/cart", "shop/web", "shop/search"]
+    assert "a100-mig" not in overview.text
+    assert "payments" not in overview.text
+    assert client.get(OBJECT, **guest).status_code == 404
+    assert "dana" not in client.get(OBJECT, **guest).text
+    for path in PAGES[1:]:
+        assert client.get(path, **guest).status_code == 403
+
+
+def test_denials_are_those_that_refused_unless_others_are_asked_for(morning: State, get: Get) -> None:
+    refused = get("/denials").text
+    assert "ci-bot" in refused
+    assert "mallory" not in refused
+    everything = get("/denials?allowed=all").text
+    assert "mallory" in everything
+    assert "under grant pat-0102-0200-7c1d" in get("/denials?allowed=true").text
+    assert OBJECT in list(links(get("/denials?user=dana")))
+
+
+def test_coverage_names_what_happens_when_nobody_answers_and_what_is_only_watched(morning: State, get: Get) -> None:
+    page = get("/coverage").text
+    assert "failurePolicy: Ignore" in page
+    assert "failurePolicy: Fail" in page
+    assert re.search(r"Only watched.*payments", page)
+    assert "resource.k8s.io" in page
+
+
+def test_grants_rules_and_sources_say_why(morning: State, get: Get) -> None:
+    grants = get("/grants").text
+    assert grants.index("pat-0102-0200-7c1d") < grants.index("Over") < grants.index("oncall-0101-2210-aa04")
+    assert "approved by lena" in grants
+    assert "old-sidecar" in get("/rules").text
+    sources = get("/sources").text
+    assert "helm/templates/psp.yaml:14: nil pointer" in sources
+    assert "setscrew enforce payments" in sources
+
+
+# What to do about a finding
+
+
+def commands(item: DriftItem | dict[str, Any]) -> list[list[str]]:
+    given = item.as_json() if isinstance(item, DriftItem) else item
+    return [shlex.split(one) for step in Shown(given).steps for one in step.commands]
+
+
+def test_a_command_that_is_copied_says_what_it_says_whatever_the_names_are() -> None:
+    evil = '-x\'; rm -rf "$HOME"; `id`\n#'
+    item = DriftItem("1", "f", "apps/v1", "Deployment", evil, evil, "drifted", patch=({"op": "add", "path": evil},))
+    patch = commands(item)[0]
+    assert patch[:2] == ["kubectl", "patch"]
+    assert patch[2] == f"deployment.apps/{evil}"
+    assert patch[3:5] == ["-n", evil]
+    assert json.loads(patch[-1].removeprefix("--patch=")) == [{"op": "add", "path": evil}]
+
+
+def test_what_git_does_not_declare_is_removed_and_what_is_unknown_is_only_asked_about() -> None:
+    for state in ("extra", "orphaned"):
+        assert commands(DriftItem("1", "f", "v1", "ConfigMap", "a", "b", state)) == [
+            ["kubectl", "delete", "configmap/b", "-n", "a"]
+        ]
+    assert commands(DriftItem("1", "f", "v1", "ConfigMap", "a", "b", "unknown")) == [
+        ["setscrew", "explain", "configmap/b", "-n", "a"]
+    ]
+
+
+def test_where_a_value_is_not_shown_the_declaration_is_applied_and_no_mask_is_written() -> None:
+    item = next(one for one in sample_report.findings(NOW) if one.kind == "Secret")
+    first = commands(item)[0]
+    assert first[:3] == ["git", "show", f"{sample_report.COMMITS['shop']}:deploy/prod/payments.yaml"]
+    assert "***" not in json.dumps(commands(item))
+
+
+def test_a_step_names_its_object_as_our_own_words_do() -> None:
+    item = next(iter(sample_report.findings(NOW))).as_json()
+    assert str(undo.ref_of(item)) == "DeviceClass.resource.k8s.io a100-mig"
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "lines"),
+    [
+        (1, 2, ["-1", "+2"]),
+        ("1", 1, ['-"1"', "+1"]),
+        ("a\nb\nc", "a\nB\nc", [" a", "-b", "+B", " c"]),
+        ({"a": 1}, None, ["-{", '-  "a": 1', "-}"]),
+        ("***", "***", []),
+        ("", "x", ['-""', "+x"]),
+    ],
+)
+def test_a_diff_shows_what_changed_line_by_line(desired: Any, live: Any, lines: list[str]) -> None:
+    sides = {name: value for name, value in (("desired", desired), ("live", live)) if value is not None}
+    item = {"changes": [{"path": "/x", "op": "replace", **sides}]}
+    assert [line.text for line in Shown(item).panes[0].diff] == lines

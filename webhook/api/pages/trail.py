@@ -1,0 +1,124 @@
+"""Owns what pages say of decisions, grants and the past of one object. Pure; must not read a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from reconciler.model.instant import stamp_of
+from reconciler.model.ref import ObjectRef
+from reconciler.policy.grant import Grant
+from reconciler.policy.granting import state, username
+from reconciler.report.drift import finding_id
+from reconciler.report.printable import one_line
+from webhook.api.pages import words
+
+_REFUSED: Final = words.Sign("refused", "×", "loud")
+_WOULD: Final = words.Sign("admitted, would be refused", "!", "warm")
+_ADMITTED: Final = words.Sign("admitted", "✓", "well")
+_GRANT_SIGNS: Final = {
+    "InForce": words.Sign("in force", "!", "warm"),
+    "Waiting": words.Sign("waiting", "…", ""),
+    "Ended": words.Sign("ended", "=", ""),
+    "Revoked": words.Sign("revoked", "×", ""),
+}
+_GRANT_TEXTS: Final = ("id", "reason", "approver", "created_by", "revoked_by", "revoked_for")
+_OVER: Final = ("Ended", "Revoked")
+# How events of the history read, and how they look in the timeline.
+_EVENTS: Final = {
+    "detected": ("Drift seen", "loud"),
+    "changed": ("It differs otherwise now", "warm"),
+    "resolved": ("As Git says again", "well"),
+    "healed": ("Put back by Setscrew", "well"),
+    "heal-failed": ("Could not be put back", "loud"),
+    "fight": ("Somebody changes it again and again", "loud"),
+}
+_PATHS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One moment in the past of an object."""
+
+    time: str
+    title: str
+    text: str = ""
+    tone: str = ""
+
+
+def decision(one: Mapping[str, Any], cluster: str) -> dict[str, Any]:
+    """A decision as its page shows it, with the id of the finding that its object may have."""
+    names = ObjectRef(*(str(one.get(part) or "") for part in ("group", "kind", "namespace", "name")))
+    more = one.get("morePaths") or 0
+    paths = [path for path in one.get("paths") or () if isinstance(path, dict)]
+    return {
+        **one,
+        "sign": _answer(one),
+        "place": f"{names.namespace}/{names.name}" if names.namespace else names.name,
+        "finding": finding_id(names, cluster) if names.name else "",
+        "paths": paths,
+        "more": (more if isinstance(more, int) else 0) + max(0, len(paths) - _PATHS),
+    }
+
+
+def grant(one: Grant, now: float) -> dict[str, Any]:
+    """A grant as its page shows it."""
+    scope = (*one.scope.refs, *one.scope.kinds, *(f"-n {name}" for name in one.scope.namespaces), *one.scope.paths)
+    return {
+        **{name: getattr(one, name) for name in _GRANT_TEXTS},
+        "sign": _GRANT_SIGNS[state(one, now)],
+        "names": [username(subject) for subject in one.subjects],
+        "scope": scope,
+        "revoked": bool(one.revoked),
+        "over": state(one, now) in _OVER,
+        "until": stamp_of(one.revoked or one.not_after),
+    }
+
+
+def timeline(
+    item: Mapping[str, Any], history: Iterable[Mapping[str, Any]], decisions: Sequence[Mapping[str, Any]]
+) -> tuple[Event, ...]:
+    """What is known of the object's past, newest first."""
+    told = [_event(one) for one in history]
+    if not told and item.get("firstSeen"):
+        told.append(Event(str(item["firstSeen"]), "Drift seen", tone="loud"))
+    told += [_decided(one) for one in decisions if one.get("time") and "allowed" in one]
+    return tuple(sorted(told, key=lambda one: one.time, reverse=True))
+
+
+def _event(one: Mapping[str, Any]) -> Event:
+    title, tone = _EVENTS.get(str(one.get("event")), (str(one.get("event")), ""))
+    return Event(str(one.get("time", "")), title, _details(one), tone)
+
+
+def _details(one: Mapping[str, Any]) -> str:
+    """Who and what, as far as it was noted with the event."""
+    paths = [str(path) for path in one.get("paths") or ()]
+    more = len(paths) - _PATHS + int(one.get("morePaths") or 0)
+    listed = ", ".join(paths[:_PATHS]) + (f" and {more} more" if more > 0 else "")
+    who = one.get("who") or one.get("opponent")
+    told = (one.get("reason") or one.get("detail") or one.get("message"), f"by {who}" if who else "", listed)
+    return "; ".join(str(part) for part in told if part)
+
+
+def _decided(one: Mapping[str, Any]) -> Event:
+    answer = _answer(one)
+    fields = ", ".join(
+        str(path.get("path", "")) for path in (one.get("paths") or ())[:_PATHS] if isinstance(path, dict)
+    )
+    what = f"{one.get('operation', 'write')}{f' of {fields}' if fields else ''}"
+    under = f", under grant {one['grant']}" if one.get("grant") else ""
+    text = one_line(f"{what} {answer.word} ({one.get('would') or one.get('code')}){under}")
+    return Event(
+        str(one["time"]),
+        one_line(str(one.get("user") or "somebody")),
+        text,
+        answer.tone if answer.tone != "well" else "",
+    )
+
+
+def _answer(one: Mapping[str, Any]) -> words.Sign:
+    if not one.get("allowed"):
+        return _REFUSED
+    return _WOULD if one.get("would") else _ADMITTED
