@@ -261,11 +261,15 @@ PASS_UNWATCHED_SECONDS: Final = 30.0
 PASS_FAILED_SECONDS: Final = 5.0
 # What else decides forms and cannot be watched is looked at so often.
 REDISCOVER_SECONDS: Final = 30.0
-# Detection: an object that is gone may come back at once, as it does where it is replaced; so many changed objects of
-# one kind and namespace are read one by one; how often it is noted up to when the watch is current, and the shortest
-# time between two looks at who uses the classes of findings.
+# Detection: an object that is gone may come back at once, as it does where it is replaced; so many changed objects are
+# looked at together, and so many of one kind and namespace one by one; how long the first pass waits for lists; how
+# often it is noted up to when the watch is current; how soon what could not be read is read again, and how often who
+# uses the classes of findings. One connection a kind stays open; of more than so many kinds each is made anew.
+DETECT_CONNECTIONS: Final = 64
 DETECT_GONE_SECONDS: Final = 0.5
+DETECT_AT_ONCE: Final = 500
 DETECT_ONE_BY_ONE: Final = 100
+DETECT_LIST_SECONDS: Final = 10.0
 DETECT_NOTE_SECONDS: Final = 1.0
 DETECT_RETRY_SECONDS: Final = 5.0
 DETECT_USERS_SECONDS: Final = 10.0
@@ -375,3 +379,5 @@ HEAL_PATHS: Final = 5
 # How many are tried before Git is looked at anew, and how often it is looked what is due.
 HEALS_AT_ONCE: Final = 100
 HEAL_LOOK_SECONDS: Final = 0.5
+# How long the tool that applies a source has for a new revision before anything of it is put back.
+HEAL_DEPLOY_SECONDS: Final = 300.0

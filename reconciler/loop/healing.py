@@ -23,6 +23,7 @@ from reconciler.heal.order import turn
 from reconciler.heal.owned import MANAGER
 from reconciler.heal.plan import Correction
 from reconciler.limits import (
+    HEAL_DEPLOY_SECONDS,
     HEAL_FIGHT_SECONDS,
     HEAL_FIGHTS,
     HEAL_LOOK_SECONDS,
@@ -57,9 +58,13 @@ class Desired:
 
 @dataclass(slots=True)
 class _Patient:
-    """One object: its finding while there is one, what is remembered of tries, and what was last said of it."""
+    """One object: its finding while there is one, what is remembered of tries, and what was last said of it.
+
+    `since` is when it was first seen to differ from the revision of its back-off.
+    """
 
     item: DriftItem | None = None
+    since: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
     fight: Fight = field(default_factory=Fight)
     said: str = ""
@@ -82,6 +87,8 @@ class Healing:
     pace: Pace = field(default_factory=lambda: Pace(HEALS_PER_SECOND))
     counts: Counter[str] = field(default_factory=Counter)
     _patients: dict[str, _Patient] = field(default_factory=dict)
+    # By id, the revision that an object was last as Git says in.
+    _landed: dict[str, str] = field(default_factory=dict)
     _seen: MemorySnapshot | None = None
     _entries: Mapping[str, Entry] = field(default_factory=dict)
     _said: bool = False
@@ -141,12 +148,17 @@ class Healing:
         if snapshot is not self._seen:
             auto = (one for one in snapshot.entries if one.policy.heal == "Auto")
             self._seen, self._entries = snapshot, {finding_id(one.ref): one for one in auto}
+            self._landed = {one: revision for one, revision in self._landed.items() if one in self._entries}
         return self._entries
 
     def _note(self, item: DriftItem, entry: Entry | None, at: float) -> None:
         patient = self._patients.get(item.id)
+        if entry is not None and item.state == "in-sync":
+            self._landed[item.id] = item.source.revision
         if entry is not None and wants(item, entry):
             patient = self._patients.setdefault(item.id, patient or _Patient())
+            if item.source.revision != patient.backoff.revision:
+                patient.since = at
             patient.item, patient.backoff = item, patient.backoff.drifted(at, item.source.revision)
         elif patient is not None:
             patient.item = None
@@ -161,9 +173,15 @@ class Healing:
             found = [
                 (one.item, self._entries[one.item.id])
                 for one in self._patients.values()
-                if one.item is not None and one.item.id in self._entries and one.backoff.due <= at
+                if one.item is not None and one.item.id in self._entries and self._is_due(one, one.item, at)
             ]
         return sorted(found, key=lambda pair: turn(pair[1].ref, takes_away=_takes_away(pair[0])))
+
+    def _is_due(self, patient: _Patient, item: DriftItem, at: float) -> bool:
+        """A tool that deploys the source is the first to: it has hooks, waves and people who say when."""
+        source = self._seen.sources.get(item.source.name) if self._seen is not None else None
+        deploys = source is not None and source.adopter.kind and self._landed.get(item.id) != item.source.revision
+        return patient.backoff.due <= at and (not deploys or at - patient.since >= HEAL_DEPLOY_SECONDS)
 
     def _tried(self, healer: Healer, entry: Entry, snapshot: MemorySnapshot) -> Outcome:
         source = snapshot.sources.get(entry.source)

@@ -20,7 +20,7 @@ from reconciler.render.embedded_loader import load_embedded
 from reconciler.report.drift import Attribution, DriftItem, finding_id
 from reconciler.report.item import drift_item
 from reconciler.report.scope import drift_of
-from reconciler.snapshot.model import MemorySnapshot
+from reconciler.snapshot.model import Adopter, MemorySnapshot
 from reconciler.store.grants import add_grant
 from reconciler.store.history import read_history
 from reconciler.store.state import State, open_state, sqlite_url
@@ -181,6 +181,16 @@ def test_a_new_revision_is_put_back_at_once(ward: Ward) -> None:
     ward.tell(revision="main@sha1:" + "b" * 40)
     ward.healing.turn()
     assert len(ward.cluster.real) == 2
+
+
+def test_the_tool_that_deploys_a_source_has_five_minutes_for_a_new_revision(ward: Ward) -> None:
+    """It has hooks and waves, and people who say when: nobody deploys ahead of it."""
+    source = replace(ward.one.snapshot.sources["shop"], adopter=Adopter("Application", "shop", "argocd"))
+    ward.current = ward.one.snapshot = replace(ward.one.snapshot, sources={"shop": source})
+    ward.drift()
+    assert [ward.turn(), ward.turn(299), ward.turn(1)] == [0, 0, 1]
+    ward.drift()
+    assert ward.turn(2) == 1, "what was once as this revision says is put back at once"
 
 
 def test_a_failure_is_told_once_for_each_reason_and_tried_again(ward: Ward) -> None:
