@@ -101,6 +101,7 @@ def _instance(command: F) -> F:
 
 @click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @_filters
+@click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, as without -n.")
 @click.option("--limit", metavar="N|all", help=f"How many; {REPORT_PAGE} on a screen, all in a file.")
 @click.option("--by", help="Count by namespace, owner, source, kind or label:KEY in place of listing.")
 @click.option("--labels", help="With --by namespace: labels of namespaces as columns, such as team,cost_center.")
@@ -120,6 +121,7 @@ def drift(
     watch: bool,
     exit_zero: bool,
     fail_on: str | None,
+    all_namespaces: bool,
     **filters: str | None,
 ) -> None:
     """Show where the cluster is not as Git says, since when, and who did it.
@@ -128,6 +130,8 @@ def drift(
     """
     chosen = {name: value for name, value in filters.items() if value}
     try:
+        if all_namespaces and "namespace" in chosen:
+            raise UsageError("-A and -n are two questions", hint="ask one after the other")
         instance = _known(server, token_file, state_dir)
         if by or labels:
             status = _summed(
