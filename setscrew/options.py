@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.cluster.pace import DEFAULT, Rate
-from reconciler.limits import CANARY_SECONDS
+from reconciler.limits import CANARY_SECONDS, PASS_SECONDS
 from reconciler.render.spec import RenderTools
 from webhook.tls.given import GivenFiles
 
@@ -31,7 +31,7 @@ class Options:
     api_audit_log: Path | None = None
     webhook_url: str = ""
     allow_local: bool = False
-    scan_seconds: float = 30.0
+    scan_seconds: float = PASS_SECONDS
     dry_runs: Rate = DEFAULT
     enforce: bool = False
     adopt: bool = False

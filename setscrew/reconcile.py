@@ -18,6 +18,7 @@ from reconciler.cluster.discovery import Discovery
 from reconciler.cluster.events import EventSink
 from reconciler.gpu.users import published
 from reconciler.gpu.users.shrink import WATCHED
+from reconciler.limits import DETECT_CONNECTIONS
 from reconciler.loop.correcting import Healer
 from reconciler.loop.forms import Forms
 from reconciler.loop.healing import Desired, Healing
@@ -110,6 +111,7 @@ def make(options: Options) -> Clockwork:
         inventory = _inventory(options, discovery, reconciler, state_dir / published.FILE)
         ruling.live, ruling.prepare = inventory.live, inventory.prepare
         clockwork.companions.append(inventory.run)
+        clockwork.detect(ApiClient.load(options.kubeconfig, connections=DETECT_CONNECTIONS), discovery)
     if options.adopt:
         definitions = adopting(clockwork, config, state_dir, say, allow_local=options.allow_local)
         definitions.begin(kept_definitions(state_dir))

@@ -40,7 +40,7 @@ class Changed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """One object is gone."""
+    """One object is gone, or nothing is kept of it."""
 
     ref: ObjectRef
 
@@ -55,17 +55,23 @@ class Unread:
 Change = Listed[T] | Changed[T] | Deleted | Unread
 
 
+def _unheard() -> None:
+    """Nobody asks."""
+
+
 @dataclass(slots=True)
 class Collection(Generic[T]):
-    """All objects of `kind` in the cluster; `keep` makes what is kept of a tree. For one thread.
+    """All objects of `kind` in the cluster; `keep` makes what is kept of a tree, None of one that is none of ours.
 
-    `pause` waits so many seconds; True ends the following.
+    `pause` waits so many seconds; True ends the following. `alive` is called at each sign that nothing was missed so
+    far: a list, an event, a bookmark, the end of a watch. For one thread.
     """
 
     client: ApiClient
     kind: KindInfo
-    keep: Callable[[Tree], T]
+    keep: Callable[[Tree], T | None]
     pause: Callable[[float], bool | None] = time.sleep
+    alive: Callable[[], None] = _unheard
     _path: str = field(init=False)
     _version: str = ""
     _unread: str = ""
@@ -80,6 +86,7 @@ class Collection(Generic[T]):
             try:
                 if not self._version:
                     yield self._list()
+                    self.alive()
                 yield from self._watch()
             except Exception as error:  # noqa: BLE001 - credentials that cannot be read now must not end the watch
                 if isinstance(error, ApiError) and error.status == 404:
@@ -94,7 +101,8 @@ class Collection(Generic[T]):
         while True:
             query: dict[str, str | int | bool] = {"limit": LIST_PAGE_OBJECTS} | ({"continue": token} if token else {})
             page = self.client.request("GET", self._path, query=query)
-            objects.update((self._ref(tree), self._kept(tree)) for tree in page.get("items") or ())
+            kept = ((self._ref(tree), self._kept(tree)) for tree in page.get("items") or ())
+            objects.update((ref, one) for ref, one in kept if one is not None)
             metadata = page.get("metadata") or {}
             token = str(metadata.get("continue") or "")
             if not token:
@@ -119,13 +127,17 @@ class Collection(Generic[T]):
         self._wait = WATCH_RETRY_SECONDS
         if self._unread:
             self._version = ""
+        else:
+            self.alive()
 
     def _event(self, event: str, tree: dict[str, Any]) -> Iterator[Change[T]]:
         if event == "DELETED":
             yield Deleted(self._ref(tree))
         elif event != "BOOKMARK":
-            yield Changed(self._ref(tree), self._kept(tree))
+            kept = self._kept(tree)
+            yield Deleted(self._ref(tree)) if kept is None else Changed(self._ref(tree), kept)
         self._version, self._wait = str(tree["metadata"]["resourceVersion"]), WATCH_RETRY_SECONDS
+        self.alive()
 
     def _failed(self, error: Exception) -> Iterator[Unread]:
         """Told at once where the API server refuses, else where it has lasted."""
@@ -144,6 +156,6 @@ class Collection(Generic[T]):
         metadata = tree["metadata"]
         return ObjectRef(self.kind.group, self.kind.kind, str(metadata.get("namespace") or ""), str(metadata["name"]))
 
-    def _kept(self, tree: dict[str, Any]) -> T:
+    def _kept(self, tree: dict[str, Any]) -> T | None:
         """Items of lists name neither apiVersion nor kind, so both are set."""
         return self.keep({**tree, "apiVersion": self.kind.api_version, "kind": self.kind.kind})

@@ -7,6 +7,7 @@ read is named, never taken for empty.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,7 +57,19 @@ class _Known(Generic[T]):
     unread: str = ""
     listed: bool = False
     ended: bool = False
+    heard: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
+
+    def hear(self) -> None:
+        """Nothing was missed so far."""
+        self.heard = time.monotonic()
+
+    def moved(self, change: Change[T]) -> Collection[ObjectRef]:
+        """What the change is about: of a list, where it differs from what is known."""
+        if isinstance(change, Listed):
+            both = self.objects.keys() | change.objects.keys()
+            return {ref for ref in both if self.objects.get(ref) != change.objects.get(ref)}
+        return () if isinstance(change, Unread) else (change.ref,)
 
     def take(self, change: Change[T]) -> bool:
         """False for what leaves all as it was."""
@@ -77,14 +90,37 @@ class _Known(Generic[T]):
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How the watches stand, by kind: why one cannot be read, when each was last seen to be well (monotonic seconds).
+
+    `pending` kinds are being listed for the first time. One that is not served is in none of them.
+    """
+
+    unread: Mapping[GroupKind, str] = field(default_factory=dict)
+    heard: Mapping[GroupKind, float] = field(default_factory=dict)
+    pending: frozenset[GroupKind] = frozenset()
+
+
+Told = Callable[[KindInfo, Change[T], Collection[ObjectRef]], None]
+"""Takes a change and the refs of which something else is kept now; every deletion, every list. In the kind's thread."""
+
+
 class Informer(Generic[T]):
     """Keeps of each object what `keep` makes of it, which nobody may write to. Safe to share between threads.
 
-    `keep` is given the kind and the tree.
+    `keep` is given the kind and the tree; what it gives None of is not kept. A kind that is served no longer is `told`
+    as an empty list.
     """
 
-    def __init__(self, client: ApiClient, discovery: Discovery, keep: Callable[[KindInfo, Tree], T]) -> None:
-        self._client, self._discovery, self._keep = client, discovery, keep
+    def __init__(
+        self,
+        client: ApiClient,
+        discovery: Discovery,
+        keep: Callable[[KindInfo, Tree], T | None],
+        told: Told[T] | None = None,
+    ) -> None:
+        self._client, self._discovery, self._keep, self._told = client, discovery, keep, told
         self._lock = threading.Lock()
         self._kinds: frozenset[GroupKind] = frozenset()
         self._known: dict[GroupKind, _Known[T]] = {}
@@ -118,6 +154,17 @@ class Informer(Generic[T]):
                 self._seen = self._look()
             return self._seen
 
+    def watched(self) -> Watched:
+        """How the watches stand now."""
+        with self._lock:
+            known = {name: one for name, one in self._known.items() if not one.ended}
+            unread = {
+                (group, kind): why for name, why in self._refused.items() for group, _, kind in [name.partition("/")]
+            }
+            unread |= {name: one.unread for name, one in known.items() if one.unread}
+            pending = frozenset(name for name, one in known.items() if not (one.listed or one.unread))
+            return Watched(unread, {name: one.heard for name, one in known.items() if one.listed}, pending)
+
     def _is_due(self, info: KindInfo, served: object) -> bool:
         known = self._known.get((info.group, info.kind))
         if known is None or known.stop.is_set():
@@ -148,16 +195,25 @@ class Informer(Generic[T]):
             self._take_all(known)
 
     def _take_all(self, known: _Known[T]) -> None:
-        of_kind = collection.Collection(self._client, known.info, partial(self._keep, known.info), known.stop.wait)
+        keep = partial(self._keep, known.info)
+        of_kind = collection.Collection(self._client, known.info, keep, known.stop.wait, known.hear)
         for change in of_kind.changes():
-            with self._lock:
-                if known.stop.is_set():
-                    return
-                if known.take(change):
-                    self._seen = None
+            if not self._take(known, change):
+                return
+        self._take(known, Listed({}), ended=True)
+
+    def _take(self, known: _Known[T], change: Change[T], *, ended: bool = False) -> bool:
+        """False where nobody follows the kind any more."""
         with self._lock:
-            known.objects, known.shown, known.unread = {}, None, ""
-            known.ended, self._seen = True, None
+            if known.stop.is_set():
+                return False
+            moved, news = known.moved(change), known.take(change)
+            known.ended = ended
+            if news or ended:
+                self._seen = None
+        if self._told is not None and (news or isinstance(change, Listed | Deleted)):
+            self._told(known.info, change, moved)
+        return True
 
     def _look(self) -> Seen[T]:
         unread, pending, objects = dict(self._refused), set[GroupKind](), {}
@@ -170,6 +226,11 @@ class Informer(Generic[T]):
             elif not (known.listed or known.ended):
                 pending.add(name)
         return Seen(self._kinds, MappingProxyType(objects), MappingProxyType(unread), frozenset(pending))
+
+
+def _group_kind(name: str) -> GroupKind:
+    group, _, kind = name.partition("/")
+    return group, kind
 
 
 def _preferred(served: Mapping[GroupVersionKind, KindInfo]) -> dict[GroupKind, KindInfo]:

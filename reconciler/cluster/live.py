@@ -44,14 +44,16 @@ def list_live(client: ApiClient, kinds: Iterable[KindInfo], namespace: str = "")
     return live
 
 
-def read_live(client: ApiClient, wanted: Iterable[tuple[ObjectRef, KindInfo]]) -> Live:
-    """The named objects that exist, with the fewest requests. Raises `UnreachableError`."""
+def read_live(
+    client: ApiClient, wanted: Iterable[tuple[ObjectRef, KindInfo]], one_by_one: int = LIST_FROM_OBJECTS
+) -> Live:
+    """The named objects that exist; more than `one_by_one` of a kind and namespace by a list. `UnreachableError`."""
     groups: defaultdict[tuple[KindInfo, str], set[ObjectRef]] = defaultdict(set)
     for ref, kind in wanted:
         groups[kind, ref.namespace].add(ref)
     live = Live()
     for (kind, namespace), refs in groups.items():
-        listed = len(refs) > LIST_FROM_OBJECTS and _list_into(live, client, kind, namespace, refs)
+        listed = len(refs) > one_by_one and _list_into(live, client, kind, namespace, refs)
         for ref in () if listed else sorted(refs):
             _get_into(live, client, kind, ref)
     return live

@@ -47,6 +47,10 @@ class Deletes:
                 deleted = _Deleted(record["group"], record["resource"], place, record["name"])
                 self._due[deleted] = clock + DELETE_SETTLE_SECONDS
 
+    def waits(self, entry: Entry) -> bool:
+        """Whether its writer has deleted it, or what takes it along, and may still put it back."""
+        return bool(self._due) and any(taker in self._due for taker in _takers(entry))
+
     def settle(
         self,
         client: ApiClient | None,

@@ -20,7 +20,7 @@ from reconciler.loop.orphans import Orphans
 from reconciler.loop.sources import Sources
 from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
-from reconciler.report.drift import DriftItem, DriftState
+from reconciler.report.drift import DriftItem, DriftState, sha256
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.findings import Pass, drop_findings, managed_key, put_findings, put_pass, replace_findings
 from reconciler.store.state import State
@@ -40,11 +40,15 @@ class Open:
 
 @dataclass(slots=True)
 class Ledger:
-    """`say` takes one line. Safe to share between threads. Raises StoreError."""
+    """`say` takes one line. Safe to share between threads. Raises StoreError.
+
+    `doubts` says of kinds, by group and name, why nobody knows what becomes of their objects: none of them is in sync.
+    """
 
     state: State
     say: Callable[[str], None]
     sources: Sources | None = None
+    doubts: Mapping[tuple[str, str], str] = field(default_factory=dict)
     enricher: Enricher = field(init=False)
     orphans: Orphans = field(init=False)
     _listeners: list[Told] = field(default_factory=list)
@@ -100,7 +104,7 @@ class Ledger:
         """Store what one look says of some objects, by id; None: there is nothing to say of it any more."""
         with self._lock:
             news = {one: item for one, item in found.items() if self._later.get(one, (0, None))[0] < look}
-            items = self.enricher.enriched((item for item in news.values() if item is not None), snapshot)
+            items = self.enricher.enriched((self._sure(one) for one in news.values() if one is not None), snapshot)
             put_findings(self.state, items)
             if gone := [one for one, item in news.items() if item is None]:
                 drop_findings(self.state, gone, stamp(now))
@@ -118,7 +122,7 @@ class Ledger:
         """Store what a full pass has found: what it did not find is gone, unless a later look has."""
         with self._lock:
             later = {one: item for one, (number, item) in self._later.items() if number > look}
-            own = self.enricher.enriched((item for item in items if item.id not in later), snapshot)
+            own = self.enricher.enriched((self._sure(item) for item in items if item.id not in later), snapshot)
             known = {item.id: item for item in own} | {one: item for one, item in later.items() if item is not None}
             observed = about.observed(snapshot, stamp(now), _sums(item.hidden for item in known.values()))
             replace_findings(self.state, known.values(), observed)
@@ -135,6 +139,13 @@ class Ledger:
         """Name whom these records of decisions tell of, where they come after what they explain."""
         with self._lock:
             self.enricher.recorded(lines, snapshot)
+
+    def _sure(self, item: DriftItem) -> DriftItem:
+        """In doubt is not in sync."""
+        doubt = self.doubts.get((item.group, item.kind)) if item.state == "in-sync" else None
+        if doubt is None:
+            return item
+        return replace(item, state="unknown", reason=doubt, fingerprint=sha256([item.id, "unknown", []]))
 
     def _remember(self, found: Mapping[str, DriftItem | None]) -> None:
         for one, item in found.items():

@@ -35,19 +35,27 @@ def full_pass(found: Reconciler, now: datetime, census: Census | None = None) ->
     return sum(item.state != "in-sync" for item in items)
 
 
+def note(found: Reconciler) -> None:
+    """Store what is to be said of the desired state now, where the report is about the current snapshot."""
+    snapshot = found.current
+    if snapshot is not None and found.ledger.digest == snapshot.digest:
+        found.ledger.note(snapshot, found.about(snapshot))
+
+
 @dataclass(slots=True)
 class Passes:
     """When the next pass is due, in monotonic seconds; the first at once. `every`: while all is watched."""
 
     every: float = PASS_SECONDS
     _next: float = 0.0
+    _not_before: float = 0.0
 
     def is_due(self, now: float) -> bool:
         """Whether a pass is to begin."""
-        return now >= self._next
+        return now >= max(self._next, self._not_before)
 
     def soon(self) -> None:
-        """One is due at once: something has happened that no watch tells."""
+        """One is due at once, or soon after one that failed: something has happened that no watch tells."""
         self._next = 0.0
 
     def unwatched(self, now: float) -> None:
@@ -60,4 +68,6 @@ class Passes:
 
     def ended(self, now: float, *, well: bool) -> None:
         """One has ended, and all could be read, or not."""
-        self._next = min(self._next, now + (self.every if well else min(self.every, PASS_FAILED_SECONDS)))
+        wait = self.every if well else min(self.every, PASS_FAILED_SECONDS)
+        self._not_before = 0.0 if well else now + wait
+        self._next = min(self._next, now + wait)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.canonical.volatile import live_form
@@ -11,12 +11,15 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
 from reconciler.compare.patch import repair
 from reconciler.gpu.users.model import Census
+from reconciler.limits import DETECT_ONE_BY_ONE
 from reconciler.loop.trust import Accused
 from reconciler.loop.users import with_users
-from reconciler.model.tree import ABSENT
+from reconciler.model.ref import KindInfo, ObjectRef
+from reconciler.model.tree import ABSENT, Tree
 from reconciler.policy.exclusive import concerns, is_operators_own
+from reconciler.policy.model import Policy
 from reconciler.render.embedded_loader import load_embedded
-from reconciler.report.drift import DriftItem, sha256
+from reconciler.report.drift import DriftItem, finding_id, sha256
 from reconciler.report.item import drift_item, stray_item
 from reconciler.report.printable import printable
 from reconciler.report.scope import drift_of
@@ -46,6 +49,68 @@ def scan_entries(
     return [_item(entry, live, snapshot, now, census) for entry in snapshot.entries]
 
 
+@dataclass(frozen=True, slots=True)
+class Some:
+    """What a look at some objects has found, by id, None where there is nothing to say. `unseen` could not be read."""
+
+    found: Mapping[str, DriftItem | None]
+    unseen: frozenset[ObjectRef]
+
+
+def scan_some(
+    client: ApiClient,
+    scope: Scope,
+    refs: Collection[ObjectRef],
+    now: datetime,
+    suspects: Iterable[Accused] = (),
+    census: Census | None = None,
+) -> Some:
+    """As `scan`, of `refs` alone, guarded or not. Raises ClusterError where nothing answers."""
+    kinds = {ref: kind for ref in refs if (kind := scope.kind_of(ref)) is not None}
+    live = read_live(client, kinds.items(), DETECT_ONE_BY_ONE)
+    snapshot = scope.snapshot
+    items = [_item(scope.entries[ref], live, snapshot, now, census) for ref in refs if ref in scope.entries]
+    for ref in kinds.keys() - scope.entries.keys():
+        tree, (_, policy) = live.objects.get(ref), scope.exclusive[ref.group, ref.kind]
+        if tree is not None and _is_stray(ref, tree, policy, snapshot):
+            items.append(_stray(ref, tree, policy, snapshot, now, census))
+    items = _with_suspects(items, (one for one in suspects if one.ref in refs), now)
+    # A stray that could not be read stays as it was.
+    silent = (ref for ref in refs if ref in scope.entries or ref not in live.unseen)
+    return Some(dict.fromkeys(map(finding_id, silent)) | {item.id: item for item in items}, frozenset(live.unseen))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What of the cluster a snapshot is about: its entries by ref, and its exclusive kinds with their policies."""
+
+    snapshot: MemorySnapshot
+    entries: Mapping[ObjectRef, Entry]
+    exclusive: Mapping[tuple[str, str], tuple[KindInfo, Policy]]
+
+    @classmethod
+    def of(cls, snapshot: MemorySnapshot) -> Scope:
+        """The scope of a snapshot."""
+        exclusive = {
+            (one.ref.group, one.ref.kind): (one.object.kind, one.policy)
+            for one in snapshot.entries
+            if one.policy.exclusive
+        }
+        return cls(snapshot, {one.ref: one for one in snapshot.entries}, exclusive)
+
+    def kind_of(self, ref: ObjectRef) -> KindInfo | None:
+        """How an object is read: as Git declares it, or others of its exclusive kind; None where it is no concern."""
+        entry = self.entries.get(ref)
+        if entry is not None:
+            return entry.object.kind
+        return self.exclusive[ref.group, ref.kind][0] if (ref.group, ref.kind) in self.exclusive else None
+
+    @property
+    def kinds(self) -> frozenset[tuple[str, str]]:
+        """Group and kind of all of it."""
+        return frozenset((ref.group, ref.kind) for ref in self.entries)
+
+
 def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: datetime) -> list[DriftItem]:
     """An untrusted mutator is an object that Git does not declare, or not so; its finding says what it does."""
     by_id = {item.id: item for item in items}
@@ -59,13 +124,21 @@ def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: dat
 
 def _strays(client: ApiClient, snapshot: MemorySnapshot, now: datetime, census: Census | None) -> Iterator[DriftItem]:
     """Objects of exclusive kinds that Git does not declare: one of them changes what the declared ones mean."""
-    declared = {entry.object.ref for entry in snapshot.entries}
-    exclusive = {entry.object.kind: entry.policy for entry in snapshot.entries if entry.policy.exclusive}
-    for kind, policy in exclusive.items():
+    scope = Scope.of(snapshot)
+    for kind, policy in scope.exclusive.values():
         for ref, tree in list_live(client, [kind]).objects.items():
-            mine = ref not in declared and concerns(policy, ref, tree)
-            if mine and not is_operators_own(snapshot.rules, ref):
-                yield with_users(stray_item(ref, tree, policy.name, now=now), ABSENT, tree, snapshot.rules, census)
+            if ref not in scope.entries and _is_stray(ref, tree, policy, snapshot):
+                yield _stray(ref, tree, policy, snapshot, now, census)
+
+
+def _is_stray(ref: ObjectRef, tree: Tree, policy: Policy, snapshot: MemorySnapshot) -> bool:
+    return concerns(policy, ref, tree) and not is_operators_own(snapshot.rules, ref)
+
+
+def _stray(
+    ref: ObjectRef, tree: Tree, policy: Policy, snapshot: MemorySnapshot, now: datetime, census: Census | None
+) -> DriftItem:
+    return with_users(stray_item(ref, tree, policy.name, now=now), ABSENT, tree, snapshot.rules, census)
 
 
 def _item(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime, census: Census | None) -> DriftItem:

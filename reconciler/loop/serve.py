@@ -19,12 +19,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from reconciler.cluster.api import ApiClient
+from reconciler.cluster.discovery import Discovery
 from reconciler.errors import SetscrewError, place
 from reconciler.gpu.users.model import Census
-from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS
+from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS, PASS_SECONDS, REDISCOVER_SECONDS
 from reconciler.loop.deletes import Deletes
+from reconciler.loop.detecting import Detecting
 from reconciler.loop.looks import Look, Looks
-from reconciler.loop.passes import full_pass
+from reconciler.loop.passes import Passes, full_pass, note
 from reconciler.loop.receipt import receive
 from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.schedule import Schedule
@@ -48,7 +51,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 @dataclass(slots=True)
 class Clockwork:
-    """Runs one reconciler until `stop`. Intervals are in seconds.
+    """Runs one reconciler until `stop`. Intervals are in seconds: `scan_seconds` lie between two full passes.
 
     `companions` run beside it, each in a thread of its own, until the event that they are given is set. `census` tells
     who uses which GPU class, None where nobody knows.
@@ -56,10 +59,12 @@ class Clockwork:
 
     reconciler: Reconciler
     directory: Path
-    scan_seconds: float = 30.0
+    scan_seconds: float = PASS_SECONDS
     upkeep_seconds: float = 600.0
     companions: list[Callable[[threading.Event], None]] = field(default_factory=list)
     census: Callable[[], Census | None] = lambda: None
+    detecting: Detecting | None = None
+    _full: Passes = field(init=False)
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _schedule: Schedule = field(default_factory=Schedule)
@@ -68,7 +73,13 @@ class Clockwork:
     _deletes: Deletes = field(default_factory=Deletes)
 
     def __post_init__(self) -> None:
-        self._looks = Looks(self._look)
+        self._looks, self._full = Looks(self._look), Passes(self.scan_seconds)
+
+    def detect(self, client: ApiClient, discovery: Discovery) -> None:
+        """See drift as it happens, too; `client` watches."""
+        found = Detecting(client, discovery, self.reconciler, self.census, self._deletes.waits, self.scan_soon)
+        self.detecting = found
+        self.companions.append(found.run)
 
     def stop(self) -> None:
         """End `run` soon; safe in a signal handler."""
@@ -76,7 +87,8 @@ class Clockwork:
         self._wake.set()
 
     def scan_soon(self) -> None:
-        """Compare with the cluster at the next turn; safe in any thread."""
+        """Compare all with the cluster at the next turn; safe in any thread."""
+        self._full.soon()
         self._wake.set()
 
     def refresh(self, names: Collection[str] = ()) -> Iterator[dict[str, Any]]:
@@ -134,7 +146,7 @@ class Clockwork:
             )
         except SetscrewError as error:
             return _refused(error)
-        self._wake.set()
+        self.scan_soon()
         return {"modes": modes, "digest": self.reconciler.digest}
 
     def confirm(self, question: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,21 +206,40 @@ class Clockwork:
                 self._schedule.looked(source, well=well, now=time.monotonic())
 
     def _passes(self) -> None:
-        scanned, kept = 0.0, time.monotonic()
+        looked, kept = 0.0, time.monotonic()
         while not self._stop.is_set():
             now = time.monotonic()
             self._step(lambda: self.reconciler.confirm(datetime.now(UTC)))
-            if now - scanned >= self.scan_seconds or self._wake.is_set():
+            if now - looked >= min(self.scan_seconds, REDISCOVER_SECONDS) or self._wake.is_set():
                 self._wake.clear()
                 self._step(lambda: self.reconciler.rediscover(datetime.now(UTC)))
-                self._step(lambda: full_pass(self.reconciler, datetime.now(UTC), self.census()))
-                scanned = now
+                self._step(lambda: note(self.reconciler))
+                looked = now
+            self._pass()
             self._step(lambda: self.reconciler.age(datetime.now(UTC)))
             self._step(self._settle)
             if now - kept >= self.upkeep_seconds:
                 self._step(self.reconciler.upkeep)
                 kept = now
             self._wake.wait(min(1.0, self.scan_seconds))
+
+    def _pass(self) -> None:
+        """A full pass, if one is due: what is watched needs it rarely."""
+        found, detecting, now = self.reconciler, self.detecting, time.monotonic()
+        if detecting is not None and detecting.unwatched:
+            self._full.unwatched(now)
+        if found.undecided:
+            self._full.soon()
+        if found.current is None or not self._full.is_due(now):
+            return
+        if detecting is not None:
+            detecting.prepare()
+        self._full.began()
+        began, snapshot = time.monotonic(), found.current
+        well = self._step(lambda: full_pass(found, datetime.now(UTC), self.census()))
+        self._full.ended(time.monotonic(), well=well)
+        if well and detecting is not None:
+            detecting.covered(began, snapshot)
 
     def _settle(self) -> None:
         found = self.reconciler
@@ -220,13 +251,16 @@ class Clockwork:
                 orphans = found.ledger.orphans.look(found.client, found.current, at[0])
                 found.ledger.put(look, orphans, found.current, at[0])
 
-    def _step(self, work: Callable[[], object]) -> None:
+    def _step(self, work: Callable[[], object]) -> bool:
+        """False where it failed."""
         try:
             work()
+            return True
         except SetscrewError as error:
             self.reconciler.say(str(error))
         except Exception as error:  # noqa: BLE001 - one bad pass must not end the guard
             self.reconciler.say(f"a pass failed: {place(error)}")
+        return False
 
     def _serve_refreshes(self, stack: ExitStack, path: Path) -> None:
         clockwork = self

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import select
-import socket
-import socketserver
-import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.collection import Changed, Collection, Listed
@@ -25,6 +20,7 @@ from reconciler.model.ref import KindInfo
 from reconciler.model.tree import Tree
 from setscrew.controlplane import ControlPlane
 from tests.support.waiting import eventually
+from tests.support.wiring import wired
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -73,64 +69,19 @@ def client_of(kubeconfig: Path) -> ApiClient:
     return ApiClient.load(str(kubeconfig))
 
 
-class Wire(socketserver.ThreadingTCPServer):
-    """Stands between a client and the API server; where it is cut, all connections break, and new ones are taken."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Passing)
-        self.to, self.opened = port, set[socket.socket]()
-        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
-
-    def cut(self) -> int:
-        """Break what is open; how many connections that were."""
-        broken = list(self.opened)
-        for one in broken:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        return len(broken)
-
-
-class _Passing(socketserver.BaseRequestHandler):
-    """Passes on what either side sends until one of them has ended."""
-
-    server: Wire
-    request: socket.socket
-
-    def handle(self) -> None:
-        self.server.opened.add(self.request)
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.to)) as there:
-            other = {self.request: there, there: self.request}
-            while True:
-                for ready in select.select(list(other), [], [])[0]:
-                    if not (data := ready.recv(65536)):
-                        return
-                    other[ready].sendall(data)
-
-    def finish(self) -> None:
-        self.server.opened.discard(self.request)
-
-
 def test_after_a_cut_wire_it_goes_on_where_it_was(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    wire = Wire(control_plane.site.ports.api_server)
-    config = yaml.safe_load(control_plane.admin_kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{wire.server_address[1]}"
-    (tmp_path / "config").write_text(yaml.safe_dump(config))
     path = f"/api/v1/namespaces/{namespace}/configmaps"
-    try:
-        with following(client_of(tmp_path / "config"), MAPS) as (informer, _):
-            for round_ in range(3):
-                control_plane.request("POST", path, {"metadata": {"name": f"m{round_}"}})
-                wanted = {f"m{one}" for one in range(round_ + 1)}
-                eventually(lambda wanted=wanted: wanted <= names(informer, MAPS, namespace), "the map", PATIENCE)  # type: ignore[misc]
-                assert wire.cut()
-            control_plane.request("DELETE", f"{path}/m0")
-            eventually(lambda: "m0" not in names(informer, MAPS, namespace), "the deletion", PATIENCE)
-    finally:
-        wire.shutdown()
-        wire.cut()
-        wire.server_close()
+    with (
+        wired(control_plane, control_plane.admin_kubeconfig, tmp_path) as (wire, kubeconfig),
+        following(client_of(kubeconfig), MAPS) as (informer, _),
+    ):
+        for round_ in range(3):
+            control_plane.request("POST", path, {"metadata": {"name": f"m{round_}"}})
+            wanted = {f"m{one}" for one in range(round_ + 1)}
+            eventually(lambda wanted=wanted: wanted <= names(informer, MAPS, namespace), "the map", PATIENCE)  # type: ignore[misc]
+            assert wire.cut()
+        control_plane.request("DELETE", f"{path}/m0")
+        eventually(lambda: "m0" not in names(informer, MAPS, namespace), "the deletion", PATIENCE)
 
 
 def test_a_definition_may_come_and_go_and_come_back(control_plane: ControlPlane) -> None:

@@ -19,6 +19,7 @@ from reconciler.report.drift import DriftItem, DriftState
 from reconciler.report.item import drift_item
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.store.sources import read_sources
+from tests.support.fake_api import FakeApi
 from tests.unit.loop.conftest import CONFIG, Site
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ def started(
 ) -> Reconciler:
     """A reconciler with a cluster, after its first look at Git."""
     found = site.reconciler(last=last)
-    found.client = object()  # type: ignore[assignment]  # what it answers is the fixture's
+    found.client = FakeApi(lambda _: {})  # type: ignore[assignment]  # what is compared is the fixture's
     found._standing.by_word = enforce
     policies = tuple(replace(one, adopt=adopt) for one in found.rules.policies)
     found.rules = replace(found.rules, policies=policies)
