@@ -81,11 +81,21 @@ def _departure(records: Sequence[Record], path: str) -> Record | None:
 
 
 def _says(record: Record, change: DriftChange) -> bool | None:
-    """Whether the write asked for the value that is there now; None where the record does not tell."""
-    told = next((one for one in record.get("paths") or () if one.get("path") == change.path), None)
-    if told is None or change.embedded or change.klass == "order":
+    """Whether the write asked for the value that is there now; None where the record does not tell.
+
+    Of an item of a list it may tell twice: what went, and what came in its place.
+    """
+    told = [
+        _agrees(str(one.get("now", "")), change) for one in record.get("paths") or () if one.get("path") == change.path
+    ]
+    if True in told:
+        return True
+    return None if None in told or not told else False
+
+
+def _agrees(now: str, change: DriftChange) -> bool | None:
+    if change.embedded or change.klass == "order":
         return None
-    now = str(told.get("now", ""))
     if MASK in now or "\\" in now or len(now) >= DENIAL_VALUE_CHARS:
         return None
     if now == "nothing" or change.live is ABSENT or change.live is None:

@@ -54,7 +54,7 @@ def envelope(kind: str, of: Schema, metadata: Schema, /, **more: Schema) -> Sche
 
 
 _CHANGE: Final = record(
-    {"desired": ANY, "live": ANY, "embedded": TEXT},
+    {"desired": ANY, "live": ANY, "embedded": TEXT, "user": TEXT},
     path=TEXT,
     field=TEXT,
     op=one_of(["add", "remove", "replace"]),
@@ -105,7 +105,13 @@ _FINDING: Final[Mapping[str, Schema]] = {
     "hidden": mapped(WHOLE),
     "adopted": FLAG,
 }
-_MORE: Final[Mapping[str, Schema]] = {"gpu": OPEN, "liveResourceVersion": TEXT, "liveGeneration": WHOLE}
+_MORE: Final[Mapping[str, Schema]] = {
+    "gpu": OPEN,
+    "liveResourceVersion": TEXT,
+    "liveGeneration": WHOLE,
+    "desiredRevision": TEXT,
+    "severityReason": TEXT,
+}
 _LIST_METADATA: Final = record(generatedAt=TIME, remainingItemCount=WHOLE)
 _TRUST: Final[Mapping[str, Schema]] = {"generatedAt": TIME, "observedAt": TIME, "stale": FLAG, "staleReason": TEXT}
 _COUNTS: Final[Mapping[str, Schema]] = dict.fromkeys(_STATES, WHOLE)

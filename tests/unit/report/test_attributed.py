@@ -20,9 +20,9 @@ def change(path: str, live: Any, manager: str = "", time: str = "") -> DriftChan
 
 
 def record(user: str, time: str, what: Any, code: str = "audited") -> dict[str, Any]:
-    """A decision; `what` is what was written by path, or the operation alone."""
-    paths = [{"path": path, "now": now} for path, now in what.items()] if isinstance(what, dict) else []
-    operation = "UPDATE" if isinstance(what, dict) else what
+    """A decision; `what` is what was written by path (as pairs: a path twice), or the operation."""
+    operation, pairs = (what, []) if isinstance(what, str) else ("UPDATE", list(getattr(what, "items", what.copy)()))
+    paths = [{"path": path, "now": now} for path, now in pairs]
     said = {"user": user, "time": time, "operation": operation, "code": code, "uid": f"of-{user}", "groups": ["g"]}
     return said | {"allowed": True, "paths": paths}
 

@@ -1,0 +1,230 @@
+"""Several people and tools drift on one cluster in Audit: each finding names the right one, its owner, its severity."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler.store.history import read_history, read_resolved
+from reconciler.store.state import State, open_state, sqlite_url
+from setscrew.demo.stage import Stage, document, dump
+from setscrew.store import STATE_FILE
+from tests.support import small_shop
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+PLANTED = "planted-7c2e-by-hand"
+NAMESPACES = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: pay, labels: {team: payments, cost_center: "42", stage: prod}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: web}
+"""
+PAY = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: limits, namespace: pay}
+data: {most: "10", least: "1"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: db, namespace: pay}
+stringData: {password: as-git-says}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api, namespace: pay}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec:
+      containers: [{name: api, image: "registry.example.com/api:1"}]
+"""
+ROLE = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: pay-reader, annotations: {acme.example/team: platform}}
+rules:
+- {apiGroups: [""], resources: [configmaps], verbs: [get]}
+"""
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: web}\ndata: {text: declared}\n"
+FILES = {
+    "all/namespaces.yaml": NAMESPACES,
+    "all/pay.yaml": PAY,
+    "all/role.yaml": ROLE,
+    "all/page.yaml": CONFIG % "page",
+    "all/old.yaml": CONFIG % "old",
+    "CODEOWNERS": "* @acme/everybody\n/all/page.yaml @acme/web @dana\n",
+}
+
+
+def fill(work: Path) -> None:
+    (work / "all").mkdir()
+    for name, text in FILES.items():
+        (work / name).write_text(text)
+
+
+def sync(stage: Stage) -> None:
+    """What the GitOps controller does with what it declares."""
+    trees = [one for name, text in FILES.items() if name != "CODEOWNERS" for one in yaml.safe_load_all(text)]
+    options = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--validate=false")
+    trees = sorted(trees, key=lambda tree: tree["kind"] != "Namespace")
+    stage.plane.kubectl("apply", *options, "-f", "-", kubeconfig=stage.gitops, input=dump(trees))
+
+
+@pytest.fixture(scope="module")
+def stage(alone: None) -> Iterator[Stage]:
+    with Stage({"all": {"path": "all", "render": {"kind": "YAML"}}}, fill, scan_seconds=1) as one:
+        audit = {"priority": 5, "match": [{"sources": ["*"]}], "action": "Audit", "adopt": "Always"}
+        config = one.directory / "config"
+        config.mkdir()
+        (config / "policy.yaml").write_text(yaml.safe_dump(document("DriftPolicy", "watch-only", audit)))
+        sync(one)
+        one.start_setscrew()
+        one.wait("server forms", lambda: not one.unconfirmed())
+        one.wait("nothing to report", lambda: (one.drift() or {})["metadata"]["observedAt"] and not items(one))
+        one.wait("the records", lambda: recorded(one))
+        yield one
+
+
+def items(stage: Stage) -> dict[str, dict[str, Any]]:
+    """The findings by name."""
+    return {one["name"]: one for one in (stage.drift() or {})["items"]}
+
+
+def recorded(stage: Stage) -> bool:
+    """Whether what people do is recorded yet: a write that changes nothing would be, too."""
+    act(stage, "probe", "annotate", "cm", "old", "-n", "web", "--overwrite", "note=probe")
+    return any(one["user"] == "probe" for one in small_shop.ask(stage, "/api/v1/decisions")["items"])
+
+
+def act(stage: Stage, user: str, *words: str) -> None:
+    """What a person does with kubectl."""
+    stage.plane.kubectl(*words, "--as", user, "--as-group", "system:masters", "--as-group", f"{user}-team")
+
+
+def patch(stage: Stage, user: str, *what: str, manager: str = "kubectl-patch", **data: Any) -> None:
+    words = ("patch", *what, "--type=merge", "--field-manager", manager, "-p", json.dumps(data))
+    act(stage, user, *words)
+
+
+def named(stage: Stage, name: str) -> tuple[str, str]:
+    by = items(stage).get(name, {}).get("attribution", {})
+    return by.get("user", ""), by.get("confidence", "")
+
+
+@pytest.fixture(scope="module")
+def drifted(stage: Stage) -> dict[str, dict[str, Any]]:
+    """Five people write; a manager without a share in it writes last to each of what two of them wrote."""
+    patch(stage, "alice", "cm", "limits", "-n", "pay", data={"most": "11", "least": "0"})
+    patch(stage, "bob", "cm", "limits", "-n", "pay", data={"most": "99"}, manager="bobs-tool")
+    patch(stage, "carol", "deploy", "api", "-n", "pay", "--subresource=status", status={"observedGeneration": 1})
+    act(stage, "alice", "set", "image", "deploy/api", "-n", "pay", "api=registry.example.com/evil:1")
+    patch(stage, "carol", "deploy", "api", "-n", "pay", metadata={"annotations": {"seen": "yes"}})
+    patch(stage, "carol", "cm", "limits", "-n", "pay", metadata={"annotations": {"seen": "yes"}})
+    secret = base64.b64encode(PLANTED.encode()).decode()
+    patch(stage, "erin", "secret", "db", "-n", "pay", data={"password": secret})
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    patch(stage, "dave", "clusterrole", "pay-reader", rules=rules)
+    act(stage, "bob", "delete", "cm", "page", "-n", "web")
+    who = {"limits": "bob", "api": "alice", "db": "erin", "pay-reader": "dave", "page": "bob"}
+    for name, user in who.items():
+        stage.wait(f"{user}, who wrote {name}", lambda: named(stage, name) == (user, "admission"))  # noqa: B023
+    return items(stage)
+
+
+def test_each_finding_names_the_person_whose_write_made_it(drifted: dict[str, dict[str, Any]]) -> None:
+    assert set(drifted) == {"limits", "api", "db", "pay-reader", "page"}
+    users = {change["path"]: change["user"] for change in drifted["limits"]["changes"]}
+    assert users == {"/data/most": "bob", "/data/least": "alice"}
+    by = drifted["limits"]["attribution"]
+    assert ("bob-team" in by["groups"], by["verb"], by["manager"]) == (True, "update", "bobs-tool")
+    assert by["requestUID"]
+    assert drifted["page"]["reason"].startswith("bob deleted it at ")
+
+
+def test_each_finding_says_how_bad_it_is_and_why(drifted: dict[str, dict[str, Any]]) -> None:
+    assert {name: (one["state"], one["severity"], one["severityReason"]) for name, one in drifted.items()} == {
+        "limits": ("drifted", "medium", "content that Git declares"),
+        "api": ("drifted", "high", "which code runs"),
+        "db": ("drifted", "high", "credentials"),
+        "pay-reader": ("drifted", "critical", "who may do what in the whole cluster"),
+        "page": ("missing", "high", "Git declares it, and it is not there"),
+    }
+
+
+def test_each_finding_says_whose_it_is(drifted: dict[str, dict[str, Any]]) -> None:
+    owners = {
+        name: (one["owner"]["team"], one["owner"]["costCenter"], one["owner"]["from"]) for name, one in drifted.items()
+    }
+    assert owners == {
+        "limits": ("payments", "42", "namespace"),
+        "api": ("payments", "42", "namespace"),
+        "db": ("payments", "42", "namespace"),
+        "pay-reader": ("platform", "", "annotation"),
+        "page": ("@acme/web", "", "CODEOWNERS"),
+    }
+    assert drifted["api"]["owner"]["labels"] == {"team": "payments", "cost_center": "42", "stage": "prod"}
+    assert drifted["page"]["owner"]["contact"] == "@acme/web @dana"
+
+
+def test_a_finding_says_which_states_were_compared(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
+    live = json.loads(stage.plane.kubectl("get", "deploy", "api", "-n", "pay", "-o", "json").stdout)["metadata"]
+    found = items(stage)["api"]
+    assert (found["liveResourceVersion"], found["liveGeneration"]) == (live["resourceVersion"], live["generation"])
+    assert found["desiredRevision"] == drifted["api"]["source"]["revision"]
+
+
+def test_no_value_of_a_secret_is_kept_anywhere(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
+    forms = [PLANTED, base64.b64encode(PLANTED.encode()).decode()]
+    with closing(sqlite3.connect(f"file:{stage.state_dir / STATE_FILE}?mode=ro", uri=True)) as database:
+        kept = "\n".join(database.iterdump())
+    assert drifted["db"]["id"] in kept
+    assert [form for form in forms if form in kept or form in stage.log or form in json.dumps(drifted)] == []
+
+
+def state_of(stage: Stage) -> State:
+    return open_state(sqlite_url(stage.state_dir / STATE_FILE))
+
+
+def test_what_is_put_back_is_resolved_and_its_past_stays(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
+    sync(stage)
+    stage.wait("the end of all drift", lambda: not items(stage))
+    identity = drifted["limits"]["id"]
+    with closing(state_of(stage)) as state:
+        over = {one["name"]: one for one in read_resolved(state, "", 100)}
+        past = read_history(state, identity)
+    assert set(over) == set(drifted)
+    assert (over["limits"]["attribution"]["user"], bool(over["limits"]["resolvedAt"])) == ("bob", True)
+    assert [past[0]["event"], past[-1]["event"]] == ["detected", "resolved"]
+    assert "bob" in {event.get("who") for event in past}
+    patch(stage, "alice", "cm", "limits", "-n", "pay", data={"most": "98"})
+    stage.wait("alice again", lambda: named(stage, "limits") == ("alice", "admission"))
+    assert items(stage)["limits"]["occurrences"] == over["limits"]["occurrences"] + 1
+
+
+def test_what_git_drops_is_an_orphan_until_the_cluster_has_lost_it(stage: Stage) -> None:
+    (stage.repository.work / "all" / "old.yaml").unlink()
+    commit = stage.repository.commit("Drop the old page")
+    stage.repository.push()
+    stage.wait("the pushed revision", lambda: stage.enforced(commit))
+    stage.wait("the orphan", lambda: "old" in items(stage))
+    found = items(stage)["old"]
+    assert (found["state"], found["severity"], found["source"]["file"]) == ("orphaned", "medium", "all/old.yaml")
+    assert (commit in found["desiredRevision"], commit in found["source"]["revision"]) == (True, False)
+    assert found["owner"]["team"] == "@acme/everybody"
+    act(stage, "alice", "delete", "cm", "old", "-n", "web")
+    stage.wait("the end of it", lambda: "old" not in items(stage))
