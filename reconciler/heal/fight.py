@@ -20,11 +20,18 @@ class Fight:
 
     def corrected(self, now: float, opponent: str) -> Fight:
         """After a correction at `now` of what `opponent` had written."""
-        return Fight((*(one for one in self.times if now - one < HEAL_FIGHT_SECONDS), now), opponent)
+        return Fight((*self._late(now), now), opponent)
 
     def on(self, now: float) -> bool:
         """Whether it is one at `now`."""
-        return sum(now - one < HEAL_FIGHT_SECONDS for one in self.times) >= HEAL_FIGHTS
+        return len(self._late(now)) >= HEAL_FIGHTS
+
+    def forgotten(self, now: float) -> bool:
+        """Whether nothing of it counts any more."""
+        return not self._late(now)
+
+    def _late(self, now: float) -> tuple[float, ...]:
+        return tuple(one for one in self.times if now - one < HEAL_FIGHT_SECONDS)
 
 
 def opponent_of(attribution: Attribution, manager: str) -> str:

@@ -164,7 +164,7 @@ class Healing:
             patient.item = None
             if item.state == "in-sync":
                 patient.backoff, patient.said = patient.backoff.in_sync(at), ""
-            if patient.backoff.rested(at) and not patient.fight.on(at):
+            if patient.backoff.rested(at) and patient.fight.forgotten(at):
                 del self._patients[item.id]
 
     def _due(self) -> list[tuple[DriftItem, Entry]]:
