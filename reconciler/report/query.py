@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ SORTS: Final = ("firstSeen", "lastSeen", "severity", "state", "kind", "namespace
 ALL: Final = "all"
 # What a finding can be cut down to.
 FIELDS: Final = (*DriftItem("", "", "", "", "", "", "unknown").as_json(), "gpu")
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS: Final = re.compile(r"([0-9]{1,4})d")
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,250}[A-Za-z0-9])?")
 # What moves on though nothing happened, as it stands in a finding's text; what users of a GPU class add to that.
@@ -134,7 +135,8 @@ def parse_since(text: str, now: datetime, name: str = "since") -> datetime:
         found = None
     if found is None or found.tzinfo is None:
         raise _wrong(name, "must be a time such as 2030-01-02T03:04:05Z, or how long ago, such as 90m, 24h or 7d")
-    return found
+    # Nothing here is older, and years of three digits would not sort as text.
+    return max(found, _FIRST)
 
 
 def parse_names(text: str) -> tuple[str, ...]:
@@ -159,12 +161,7 @@ def _steady(text: str) -> str:
 
 
 def _instant(given: Mapping[str, str], name: str, now: datetime) -> str:
-    if name not in given:
-        return ""
-    try:
-        return stamp(parse_since(given[name], now, name))
-    except OverflowError:
-        raise _wrong(name, "is no time that can be") from None
+    return stamp(parse_since(given[name], now, name)) if name in given else ""
 
 
 def _older(given: Mapping[str, str], now: datetime) -> str:

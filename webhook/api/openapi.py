@@ -77,7 +77,8 @@ _PAGED: Final = [_parameter("limit", "how many at once", _LIMIT)]
 
 
 def _told(about: str, schema: str, media: Iterable[str] = ("application/json",)) -> Schema:
-    kinds = {name: {"schema": ref(schema) if name == "application/json" else TEXT} for name in media}
+    # What is no JSON of ours has the shape that its own standard gives it.
+    kinds = {name: {"schema": ref(schema) if name == "application/json" else {}} for name in media}
     return {"description": about, "content": kinds}
 
 
@@ -141,9 +142,9 @@ def _push() -> Schema:
 
 
 PATHS: Final[Mapping[str, Schema]] = {
-    "/api/v1/drift": _get("The drift report.", "DriftList", _DRIFT, "304", "406", "410", media=_MEDIA),
+    "/api/v1/drift": _get("The drift report.", "DriftReport", _DRIFT, "304", "406", "410", media=_MEDIA),
     "/api/v1/drift/summary": _get("Rows whose sums tie.", "DriftSummary", _SUMMARY, "406", media=_SUMMED),
-    "/api/v1/drift/{identity}": _get("One finding.", "Drift", [_ID, _FORMAT], "404", "406", media=_MEDIA),
+    "/api/v1/drift/{identity}": _get("One finding.", "DriftFound", [_ID, _FORMAT], "404", "406", media=_MEDIA),
     "/api/v1/sources": _get("Each source, and how it stands.", "SourceList", []),
     "/api/v1/guarded": _get(
         "What enforced sources declare.", "GuardedList", [*_exact("namespace", "kind", "name", "source"), *_PAGED]

@@ -113,7 +113,8 @@ _MORE: Final[Mapping[str, Schema]] = {
     "severityReason": TEXT,
 }
 _LIST_METADATA: Final = record(generatedAt=TIME, remainingItemCount=WHOLE)
-_TRUST: Final[Mapping[str, Schema]] = {"generatedAt": TIME, "observedAt": TIME, "stale": FLAG, "staleReason": TEXT}
+_TIMES: Final = ("generatedAt", "observedAt", "currentAt")
+_TRUST: Final[Mapping[str, Schema]] = {**dict.fromkeys(_TIMES, TIME), "stale": FLAG, "staleReason": TEXT}
 _COUNTS: Final[Mapping[str, Schema]] = dict.fromkeys(_STATES, WHOLE)
 _ROW: Final[Mapping[str, Schema]] = {
     "drift": record(total=WHOLE, **_COUNTS),
@@ -135,6 +136,9 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     # A finding that `fields` has cut down has fewer keys.
     "Finding": {"type": "object", "properties": {**_FINDING, **_MORE}},
     "Drift": record(_MORE, **_FINDING, history=listed(record(event=TEXT, time=TIME))),
+    "DriftReport": {"anyOf": [ref("DriftList"), ref("OpenReports")]},
+    "DriftFound": {"anyOf": [ref("Drift"), ref("OpenReports")]},
+    "OpenReports": record(apiVersion=TEXT, kind={"type": "string", "const": "List"}, items=listed(OPEN)),
     "DriftList": envelope(
         "DriftList",
         ref("Finding"),
@@ -145,6 +149,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             hidden=mapped(WHOLE),
             expiredRules=listed(TEXT),
             problems=listed(TEXT),
+            unwatched=mapped(TEXT),
             blind=OPEN,
             **_COUNTS,
         ),
