@@ -134,9 +134,10 @@ def key_of(item: DriftItem) -> str:
 
 def resolved(finding: Mapping[str, Any], uid: str = "") -> ClusterEvent:
     """The Event of a finding that is over, as JSON."""
-    where = (str(finding[name]) for name in ("apiVersion", "kind", "namespace", "name"))
+    api_version, kind, namespace, name = (str(finding[key]) for key in ("apiVersion", "kind", "namespace", "name"))
     note = f"over since {finding['resolvedAt']}: it was {finding['state']} since {finding['firstSeen']}"
-    return _event("DriftResolved", Regarding(*where, uid), note, [finding["id"], finding["fingerprint"]])
+    about = Regarding(api_version, kind, namespace, name, uid)
+    return _event("DriftResolved", about, note, [finding["id"], finding["fingerprint"]])
 
 
 def of_decision(record: Mapping[str, Any]) -> ClusterEvent | None:

@@ -34,8 +34,14 @@ class Counted(NamedTuple):
     source: str
     state: str
     severity: str
-    count: int
+    objects: int
     oldest: str
+
+    def joined(self, other: Counted | None) -> Counted:
+        """Both as one, with the labels of this one."""
+        if other is None:
+            return self
+        return self._replace(objects=self.objects + other.objects, oldest=min(self.oldest, other.oldest))
 
 
 @dataclass(slots=True)

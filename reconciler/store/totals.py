@@ -6,7 +6,6 @@ Counted once, whatever ends in between: how far it has come stands beside the to
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import Any, Final
 
 import msgspec
@@ -68,14 +67,13 @@ def count_on(state: State, now: str) -> list[dict[str, Any]]:
 def count_by_labels(state: State) -> list[Counted]:
     """How many findings there are with the same labels. Raises StoreError."""
     names = (DRIFT.c.namespace, DRIFT.c.api_group, DRIFT.c.kind, DRIFT.c.source, DRIFT.c.state)
-    counts, oldest = Counter[tuple[str, ...]](), dict[tuple[str, ...], str]()
+    found: dict[tuple[str, ...], Counted] = {}
     with state.read() as connection:
         query = select(*names, DRIFT.c.first_seen, DRIFT.c.body).where(DRIFT.c.cluster == state.cluster)
-        for *labels, first_seen, body in connection.execute(query):
-            key = (*labels, _severity(body).severity)
-            counts[key] += 1
-            oldest[key] = min(first_seen, oldest.get(key, first_seen))
-    return [Counted(*key, counts[key], oldest[key]) for key in sorted(counts)]
+        for row in connection.execute(query):
+            one = Counted(*row[:5], _severity(row.body).severity, 1, row.first_seen)
+            found[one[:6]] = one.joined(found.get(one[:6]))
+    return [found[key] for key in sorted(found)]
 
 
 def departures_after(state: State, seq: int | None) -> tuple[list[dict[str, Any]], int]:

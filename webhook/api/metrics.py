@@ -48,7 +48,7 @@ class StateCollector(Collector):
         now = self._settings.now()
         for one in _folded(findings, namespaces=self._settings.metric_namespaces):
             where = [self._settings.cluster, *one[:6]]
-            family.add_metric(where, one.count)
+            family.add_metric(where, one.objects)
             oldest.add_metric(where, max(0.0, (now - datetime.fromisoformat(one.oldest)).total_seconds()))
         yield from (family, oldest)
 
@@ -163,9 +163,7 @@ def _folded(findings: Sequence[Counted], *, namespaces: bool) -> Sequence[Counte
         return findings
     sums: dict[tuple[str, ...], Counted] = {}
     for one in findings:
-        known = sums.get(one[1:6])
-        count, oldest = (known.count, known.oldest) if known else (0, one.oldest)
-        sums[one[1:6]] = one._replace(namespace="", count=count + one.count, oldest=min(oldest, one.oldest))
+        sums[one[1:6]] = one._replace(namespace="").joined(sums.get(one[1:6]))
     return list(sums.values())
 
 
