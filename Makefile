@@ -10,8 +10,9 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two at a time: each integration worker runs a control plane of its own (about 400 MB and one core while it starts).
-WORKERS ?= 2
+# Two of them may run a control plane (about 400 MB and one core while it starts) and wait for it often; the third takes
+# tests that need none.
+WORKERS ?= 3
 PYTEST_ARGS ?=
 INPUTS ?= 1000000
 
@@ -48,8 +49,8 @@ $(VENV)/.stamp-python: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 demo: setup ## play the guided demo against a real Kubernetes API server
 	$(BIN)/setscrew demo
 
-# One call, so that the closing line counts all tests. loadfile: the tests of one file share one control plane, and the
-# files come in the order of tests/order.txt.
+# One call, so that the closing line counts all tests. loadfile: the tests of one file share one control plane; which file
+# comes when, and to whom, says tests/support/order.py.
 # A worker that dies ends the run: one in its place would leave the others waiting for ever.
 test: setup ## run unit, property and integration tests
 	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)

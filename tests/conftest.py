@@ -10,7 +10,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.order import ORDER, OTHERS, ranks
+from tests.support.order import ORDER, OTHERS, InOrder, ranks
 
 pytest_plugins = ["tests.support.controlplane"]
 
@@ -21,6 +21,12 @@ settings.register_profile(
 )
 settings.register_profile("long", max_examples=3000, deadline=None, suppress_health_check=_SLOW)
 settings.load_profile("long" if os.environ.get("LAWS") == "long" else "setscrew")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> InOrder | None:
+    """Files go to workers in order, and only to two that may need a control plane."""
+    return InOrder(config) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,7 +23,7 @@ from reconciler.errors import ApiError
 from reconciler.limits import DRY_RUNS_PER_SECOND
 from setscrew.controlplane import ControlPlane
 from tests.support.controlplane import Shared
-from tests.support.corpus import SEEDS, Entry, Held, Landed, clear, entries, land
+from tests.support.corpus import SEEDS, Entry, Held, Landed, clear, entries, landed_here
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
@@ -53,11 +53,11 @@ class Ways:
 
 
 @pytest.fixture(scope="module", params=[pytest.param(SEEDS, id="seeds"), *entries()])
-def ways(request: pytest.FixtureRequest, shared: Shared) -> Iterator[Ways]:
+def ways(request: pytest.FixtureRequest, shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     """PUT and copy while an entry is in the cluster, POST when all of it but namespaces and definitions is gone."""
     plane, entry = shared.get(), request.param
     assert isinstance(entry, Entry)
-    landed, found = land(plane, entry), Ways()
+    landed, found = landed_here(plane, entry, tmp_path_factory.getbasetemp()), Ways()
     client = ApiClient.load(str(plane.admin_kubeconfig))
     runner = DryRunner(client, Pace(DRY_RUNS_PER_SECOND))
     try:

@@ -10,7 +10,8 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ KEY = b"k" * 32
 QUIET_SECONDS = 5.0
 _SETTLE_SECONDS = 90.0
 _GONE_SECONDS = 180.0
+# Each look reads every object: ten a second kept a core busy, and with it whom they waited for.
+_LOOK_SECONDS = 0.5
 Pair = tuple[RenderedObject, KindInfo]
 _SERVER_SIDE = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--validate=false")
 _FIRST = (("", "Namespace"), CRD)
@@ -163,18 +166,33 @@ def context_of(objects: Iterable[RenderedObject], namespace: str) -> Context:
 
 def landed_once(plane: Callable[[], ControlPlane], entry: Entry, temporary: Path) -> Landed:
     """What `land` gives, once for all workers of a run; `temporary` is the worker's base directory."""
-    shared = temporary.parent if os.environ.get("PYTEST_XDIST_WORKER") else temporary
-    directory = Path(os.environ.get("SETSCREW_CORPUS_DUMPS") or shared / "corpora")
-    directory.mkdir(parents=True, exist_ok=True)
-    file = directory / f"{entry.name}.json"
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _kept(entry, temporary) as file:
         if not file.exists():
             running = plane()
             landed = land(running, entry)
             clear(running, landed)
             landed.dump(file)
     return read(entry, file)
+
+
+def landed_here(plane: ControlPlane, entry: Entry, temporary: Path) -> Landed:
+    """What `land` gives, still in the cluster; kept for those who ask `landed_once`."""
+    with _kept(entry, temporary) as file:
+        landed = land(plane, entry)
+        landed.dump(file)
+    return landed
+
+
+@contextmanager
+def _kept(entry: Entry, temporary: Path) -> Iterator[Path]:
+    """The file of an entry, for one worker at a time."""
+    shared = temporary.parent if os.environ.get("PYTEST_XDIST_WORKER") else temporary
+    directory = Path(os.environ.get("SETSCREW_CORPUS_DUMPS") or shared / "corpora")
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / f"{entry.name}.json"
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield file
 
 
 def land(plane: ControlPlane, entry: Entry) -> Landed:
@@ -186,7 +204,8 @@ def land(plane: ControlPlane, entry: Entry) -> Landed:
     client = ApiClient.load(str(plane.admin_kubeconfig))
     try:
         places = [*pairs, *(_namespace(name) for name in _undeclared(entry, pairs))]
-        eventually(lambda: not _there(client, places), "what an earlier entry had in common is gone", _GONE_SECONDS)
+        gone = "what an earlier entry had in common is gone"
+        eventually(lambda: not _there(client, places), gone, _GONE_SECONDS, _LOOK_SECONDS)
         _namespaces(plane, entry, pairs)
         put(plane, first)
         eventually(lambda: established(plane, first), "every CRD is served", 60)
@@ -286,4 +305,4 @@ def _settle(client: ApiClient, pairs: Sequence[Pair]) -> None:
             seen, since = now, time.monotonic()
         return time.monotonic() - since > QUIET_SECONDS
 
-    eventually(quiet, "no object changes any more", _SETTLE_SECONDS)
+    eventually(quiet, "no object changes any more", _SETTLE_SECONDS, _LOOK_SECONDS)

@@ -9,12 +9,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T | None], what: str, seconds: float = 20) -> T:
-    """The first true answer of `probe`, asked ten times a second; fails the test with `what` after `seconds`."""
+def eventually(probe: Callable[[], T | None], what: str, seconds: float = 20, pause: float = 0.1) -> T:
+    """The first true answer of `probe`, with a `pause` before each next; fails the test with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         if answer := probe():
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.1)
+        time.sleep(pause)
