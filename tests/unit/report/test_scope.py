@@ -11,7 +11,7 @@ from reconciler.compare.comparison import Change
 from reconciler.model.tree import ABSENT
 from reconciler.policy.model import Delegation, OptOut, Policy, Subject
 from reconciler.report.scope import guarded_changes
-from tests.support.decisions import snapshot
+from tests.support.decisions import builtin_rules, snapshot
 
 Klass = Literal["changed", "extra", "default-overridden"]
 
@@ -68,6 +68,17 @@ def test_a_shipped_delegation_hides_additions_at_its_paths_and_nothing_else() ->
     rules = replace(held.rules, delegations=(named, replace(named, paths=("/**",))))
     found = guarded_changes(ALL, held.entries[0], rules)
     assert [one.klass for one in found] == ["changed", "default-overridden"]
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("role", ("rules", "1")), ("binding", ("subjects", "1")), ("config", ("data", "ca.crt"))],
+    ids=["a right", "one who gets it", "a key that another ConfigMap has by the cluster"],
+)
+def test_what_the_cluster_repairs_of_its_own_is_drift_where_somebody_adds_it(name: str, place: tuple[str, ...]) -> None:
+    held = snapshot([name])
+    added = change("extra", *place)
+    assert guarded_changes([added], held.entries[0], builtin_rules()) == (added,)
 
 
 def test_an_opt_out_of_git_leaves_all_but_its_own_key() -> None:
