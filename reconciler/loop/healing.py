@@ -124,19 +124,35 @@ class Healing:
     def turn(self) -> None:
         """Try what is due now, what others need first. Git is asked before: what it says no more is not put back."""
         due = self._due() if self.healer is not None else []
-        if not due:
-            return
-        self.desired.look({entry.source for _, entry in due})
-        for item, entry in due[:HEALS_AT_ONCE]:
-            with self._lock:
-                snapshot = self.desired.current()
-                now = self._auto(snapshot).get(item.id) if snapshot is not None else None
-            if snapshot is None or now is None or self.healer is None:
-                continue
-            self.pace.wait()
-            self._take(item, entry, self._tried(self.healer, now, snapshot))
+        ready = [pair for pair in due[:HEALS_AT_ONCE] if self._may(*pair)]
+        if ready:
+            self.desired.look({entry.source for _, entry in ready})
+        for item, entry in ready:
+            self._heal(item, entry)
         if due[HEALS_AT_ONCE:]:
             self._wake.set()
+
+    def _heal(self, item: DriftItem, entry: Entry) -> None:
+        with self._lock:
+            snapshot = self.desired.current()
+            now = self._auto(snapshot).get(item.id) if snapshot is not None else None
+        if self.healer is None or snapshot is None or now is None or not self._may(item, now):
+            return
+        self.pace.wait()
+        try:
+            outcome = self.healer.correct(now, rendered_of(now, self.desired.goods()), snapshot)
+        except ClusterError as error:
+            outcome = Outcome(failed=error.message)
+        self._take(item, entry, outcome)
+
+    def _may(self, item: DriftItem, entry: Entry) -> bool:
+        """Whether nothing is in the way, as far as that is known without asking anybody; told where something is."""
+        source = self._seen.sources.get(entry.source) if self._seen is not None else None
+        trouble, grants = self.desired.trouble(entry.source), read_grants(self.state)
+        why = barred(entry, Known(source, trouble, grants, self.now().timestamp()))
+        if why:
+            self._take(item, entry, Outcome(barred=why))
+        return not why
 
     def _troubled(self, why: str) -> None:
         if why != self._failed:
@@ -182,16 +198,6 @@ class Healing:
         source = self._seen.sources.get(item.source.name) if self._seen is not None else None
         deploys = source is not None and source.adopter.kind and self._landed.get(item.id) != item.source.revision
         return patient.backoff.due <= at and (not deploys or at - patient.since >= HEAL_DEPLOY_SECONDS)
-
-    def _tried(self, healer: Healer, entry: Entry, snapshot: MemorySnapshot) -> Outcome:
-        source = snapshot.sources.get(entry.source)
-        trouble, grants = self.desired.trouble(entry.source), read_grants(self.state)
-        if why := barred(entry, Known(source, trouble, grants, self.now().timestamp())):
-            return Outcome(barred=why)
-        try:
-            return healer.correct(entry, rendered_of(entry, self.desired.goods()), snapshot)
-        except ClusterError as error:
-            return Outcome(failed=error.message)
 
     def _take(self, item: DriftItem, entry: Entry, outcome: Outcome) -> None:
         """Remember and tell what came of a try."""

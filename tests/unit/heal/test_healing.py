@@ -224,6 +224,7 @@ def test_nothing_is_put_back_while_the_newest_revision_does_not_count(ward: Ward
     ward.trouble = "MIG-04: held"
     ward.drift()
     assert ward.turn() == 0
+    assert ward.looked == [], "Git is asked for what may be put back, not at each pass"
     ward.trouble = ""
     assert ward.turn() == 1
 
