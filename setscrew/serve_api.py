@@ -39,6 +39,7 @@ from reconciler.store import (
 from reconciler.store import query as queries
 from reconciler.store.blind import REGISTERED
 from reconciler.store.state import State, hurried
+from reconciler.store.watched import read_watch
 from setscrew.api_files import ensure_token, write_address
 from setscrew.readers import load_readers, reader_tokens
 from setscrew.receivers import ReceiverFiles, load_receivers
@@ -89,8 +90,9 @@ class StoredState:
 
     def observed(self) -> Observed:
         """See ApiState."""
-        last = findings.last_pass(self.state)
-        return Observed(last.observed_at, last.snapshot, last.managed, last.hidden, last.expired, last.problems)
+        last, watch = findings.last_pass(self.state), read_watch(self.state)
+        about = (last.hidden, last.expired, last.problems, watch.current_at, watch.unwatched)
+        return Observed(last.observed_at, last.snapshot, last.managed, *about)
 
     def sources(self) -> list[dict[str, Any]]:
         """See ApiState."""

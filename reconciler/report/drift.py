@@ -8,13 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from reconciler.limits import REPORT_STALE_SECONDS
-from reconciler.model.instant import stamp
 from reconciler.model.own import API_VERSION
 from reconciler.model.ref import ObjectRef, split_api_version
 from reconciler.model.tree import ABSENT, Tree
@@ -210,8 +207,9 @@ class DriftItem:
 class DriftReport:
     """One page of findings as JSON objects, and what is needed to know how far to trust it.
 
-    `observed_at` is when the cluster was last compared in full, "" if never. `counts` is over all that matches, not
-    only the page; `managed` is the number of guarded objects, `stale` non-empty when the report must not be trusted.
+    `observed_at` is when the cluster was last compared in full, "" if never; `current_at` up to when all changes since
+    are known, `unwatched` why those of some kinds are not. `counts` is over all that matches, not only the page;
+    `managed` is the number of guarded objects, `stale` non-empty when the report must not be trusted.
     `hidden`: fields that each rule hid in the last pass, over all objects; `expired`: rules whose day has passed;
     `problems`: what of the desired state is left out or ambiguous; `blind`: when the guard did not see writes.
     """
@@ -219,6 +217,7 @@ class DriftReport:
     items: tuple[Mapping[str, Any], ...]
     generated_at: str
     observed_at: str = ""
+    current_at: str = ""
     stale: str = ""
     snapshot: str = ""
     managed: int = 0
@@ -227,13 +226,14 @@ class DriftReport:
     hidden: Mapping[str, int] = field(default_factory=dict)
     expired: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    unwatched: Mapping[str, str] = field(default_factory=dict)
     blind: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """SHA-256 of everything but the times that move with each pass."""
         items = [_steady(item) for item in self.items]
-        rules = [dict(self.hidden), list(self.expired), list(self.problems)]
+        rules = [dict(self.hidden), list(self.expired), list(self.problems), dict(self.unwatched)]
         return sha256([items, self.stale, self.snapshot, self.managed, self.total, rules, steady(self.blind)])
 
     def as_json(self) -> dict[str, Any]:
@@ -241,6 +241,7 @@ class DriftReport:
         metadata = {
             "generatedAt": self.generated_at,
             "observedAt": self.observed_at,
+            "currentAt": self.current_at,
             "stale": bool(self.stale),
             "staleReason": self.stale,
             "snapshot": self.snapshot,
@@ -250,7 +251,7 @@ class DriftReport:
         counts = Counter(str(item["state"]) for item in self.items) if self.counts is None else self.counts
         summary: dict[str, Any] = {"managed": self.managed, "total": self.total}
         summary |= {"hidden": dict(self.hidden), "expiredRules": list(self.expired), "problems": list(self.problems)}
-        summary |= {"blind": dict(self.blind)}
+        summary |= {"unwatched": dict(self.unwatched), "blind": dict(self.blind)}
         summary |= {state: counts.get(state, 0) for state in STATES if state != "in-sync"}
         return {
             "apiVersion": API_VERSION,
@@ -265,17 +266,6 @@ def finding_id(ref: ObjectRef, cluster: str = DEFAULT_CLUSTER) -> str:
     """SHA-256, hex, of cluster/group/kind/namespace/name: stable for an object whatever its version."""
     text = f"{cluster}/{ref.group}/{ref.kind}/{ref.namespace}/{ref.name}"
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
-
-
-def stale_reason(observed_at: str, now: datetime, broken_sources: Sequence[str] = ()) -> str:
-    """Why a report must not be read as the present state; "" when it may."""
-    if not observed_at:
-        return "the cluster has not been compared yet"
-    if observed_at < stamp(now - timedelta(seconds=REPORT_STALE_SECONDS)):
-        return f"last compared {observed_at}"
-    if broken_sources:
-        return "sources not ready: " + ", ".join(sorted(broken_sources)[:10])
-    return ""
 
 
 def sha256(value: Tree) -> str:

@@ -80,6 +80,8 @@ class Stored(NamedTuple):
     watches: Mapping[str, Mapping[str, Any]] = {}
     blind: tuple[Mapping[str, Any], ...] = ()
     observed_at: str = ""
+    current_at: str = ""
+    unwatched: Mapping[str, str] = {}
 
 
 class Running(NamedTuple):

@@ -21,6 +21,7 @@ from reconciler.store.blind import read_blind, read_watches
 from reconciler.store.findings import last_pass
 from reconciler.store.schema import SCHEMA_VERSION
 from reconciler.store.sources import read_sources
+from reconciler.store.watched import read_watch
 from setscrew.certificates import DIRECTORY
 from setscrew.doctor.facts import Disk, FileProblem, Running, Stored
 from setscrew.doctor.finding import RUN
@@ -101,7 +102,9 @@ def look_stored(state_dir: Path, schema: str) -> Stored:
     with existing_store(state_dir) as state:
         spans, _ = read_blind(state, BLIND_SHOWN)
         now = tuple(span for span in spans if not span["until"])
-        return Stored(tuple(read_sources(state)), read_watches(state), now, last_pass(state).observed_at)
+        watch = read_watch(state)
+        seen = (last_pass(state).observed_at, watch.current_at, watch.unwatched)
+        return Stored(tuple(read_sources(state)), read_watches(state), now, *seen)
 
 
 def look_running(state_dir: Path) -> Running:

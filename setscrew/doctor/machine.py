@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reconciler.limits import REPORT_STALE_SECONDS
 from reconciler.report.blind import blind_line
-from reconciler.report.drift import stale_reason
+from reconciler.report.stale import stale_reason
 from reconciler.snapshot.rows import FORMAT
 from reconciler.store.schema import ADDED_TO, SCHEMA_VERSION
 from setscrew.doctor.facts import Facts
@@ -37,7 +37,9 @@ def reconciler(facts: Facts) -> Iterator[Finding]:
         yield Finding("reconciler", "problem", what, "look at its log; `setscrew run` starts it again where it ended")
     else:
         yield Finding("reconciler", "ok", "a reconciler works on this state directory")
-    if stale := stale_reason(need(facts.stored).observed_at, facts.now):
+    seen = need(facts.stored)
+    stale = stale_reason(seen.observed_at, facts.now, current_at=seen.current_at, unwatched=seen.unwatched)
+    if stale:
         fix = "is the API server reachable from there? its log says why"
         yield Finding("reconciler", "warning", f"the drift report is stale: {stale}", fix)
 

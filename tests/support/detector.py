@@ -50,6 +50,8 @@ class Detector:
         (self.repository.work / SOURCE / "all.yaml").write_text(yaml.safe_dump_all(objects))
         self.repository.commit("A change")
         self.repository.push()
+        if self._clockwork is not None:
+            list(self._clockwork.refresh())
 
     def start(self) -> Clockwork:
         """Begin as a new process does."""

@@ -94,7 +94,7 @@ class _Drift:
         denials = self.state.denials(stamp_milliseconds(since), mine)
         rows, total = summarise(asked, texts, denials, self.state.namespaces(), now)
         trust = envelope(self.state, self.settings, {}, mine).as_json()["metadata"]
-        kept = {key: trust[key] for key in ("generatedAt", "observedAt", "stale", "staleReason")}
+        kept = {key: trust[key] for key in ("generatedAt", "observedAt", "currentAt", "stale", "staleReason")}
         metadata = {**kept, "by": asked.by, "labels": asked.labels, "since": stamp(since)}
         body = {"apiVersion": API_VERSION, "kind": "DriftSummary", "metadata": metadata, "items": rows, "total": total}
         return streamed(summed.FORMATS[name](body), FORMATS[name].media_type)

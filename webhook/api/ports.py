@@ -22,6 +22,8 @@ Refresh = Callable[[str], None]
 class Observed:
     """The last full pass: when, which snapshot, and how many objects are guarded, by `Kind.group|source`.
 
+    `current_at`: up to when changes since are known; `unwatched`: why those of some kinds are not.
+
     `hidden`: how many fields each named rule hid; `expired`: what is to be said of rules whose day has passed;
     `problems`: what of the desired state is left out or ambiguous.
     """
@@ -32,6 +34,8 @@ class Observed:
     hidden: Mapping[str, int] = field(default_factory=dict)
     expired: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    current_at: str = ""
+    unwatched: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from reconciler.limits import BLIND_SHOWN, REPORT_PAGE
 from reconciler.model.instant import stamp
 from reconciler.model.own import API_VERSION
 from reconciler.report.blind import blind_summary
-from reconciler.report.drift import DriftReport, stale_reason
+from reconciler.report.drift import DriftReport
 from reconciler.report.query import parse_limit
+from reconciler.report.stale import stale_reason
 from webhook.api.access import Scope, scope
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
@@ -73,12 +74,16 @@ def envelope(state: ApiState, settings: ApiSettings, counts: Mapping[str, int], 
         items=(),
         generated_at=stamp(now),
         observed_at=observed.observed_at,
-        stale=stale_reason(observed.observed_at, now, broken),
+        current_at=observed.current_at,
+        stale=stale_reason(
+            observed.observed_at, now, broken, current_at=observed.current_at, unwatched=observed.unwatched
+        ),
         total=sum(counts.values()),
         counts=counts,
     )
     if mine is not None:
-        stale = stale_reason(observed.observed_at, now) or ("not all sources are ready" if broken else "")
+        stale = stale_reason(observed.observed_at, now, current_at=observed.current_at, unwatched=observed.unwatched)
+        stale = stale or ("not all sources are ready" if broken else "")
         managed = sum(state.guarded({"namespace": name}, 1)[1] for name in sorted(mine))
         return replace(report, stale=stale, managed=managed)
     blindness = state.blindness(2 * BLIND_SHOWN)
@@ -89,6 +94,7 @@ def envelope(state: ApiState, settings: ApiSettings, counts: Mapping[str, int], 
         hidden=observed.hidden,
         expired=tuple(observed.expired),
         problems=observed.problems,
+        unwatched=observed.unwatched,
         blind=blind_summary(blindness.spans, blindness.watches),
     )
 

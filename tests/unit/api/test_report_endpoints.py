@@ -57,6 +57,7 @@ def test_the_report_is_a_list_with_its_trust(filled: State, get: Get) -> None:
     counts = {"managed": 4, "total": 2, "drifted": 1, "missing": 1, "extra": 0, "orphaned": 0, "unknown": 0}
     assert report["summary"] == counts | {
         "hidden": {},
+        "unwatched": {},
         "expiredRules": [],
         "problems": [],
         "blind": {"open": [], "last": []},

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from reconciler.limits import REPORT_CURRENT_SECONDS
 from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
-from reconciler.report.drift import DriftReport, stale_reason
+from reconciler.report.drift import DriftReport
 from reconciler.report.item import stray_item
+from reconciler.report.stale import stale_reason
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 REPORT = DriftReport(
@@ -27,15 +29,16 @@ REPORT = DriftReport(
 def test_the_envelope_counts_all_and_says_what_remains() -> None:
     shown = REPORT.as_json()
     assert (shown["apiVersion"], shown["kind"]) == ("setscrew.dev/v1alpha1", "DriftList")
-    counts = {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "extra": 0, "unknown": 0}
+    counts = {"managed": 7, "total": 3, "drifted": 2, "missing": 1, "extra": 0, "orphaned": 0, "unknown": 0}
     rules = {"hidden": {"hpa-range": 2}, "expiredRules": ["rule x expired"], "problems": []}
-    assert shown["summary"] == counts | rules | {"blind": {}}
+    assert shown["summary"] == counts | rules | {"unwatched": {}, "blind": {}}
     assert shown["metadata"]["remainingItemCount"] == 2
     assert shown["metadata"]["stale"] is False
 
 
 def test_the_digest_stays_while_only_time_passes() -> None:
-    later = replace(REPORT, generated_at="x", observed_at="y", items=({**REPORT.items[0], "lastSeen": "z"},))
+    times = {"generated_at": "x", "observed_at": "y", "current_at": "z"}
+    later = replace(REPORT, **times, items=({**REPORT.items[0], "lastSeen": "z"},))
     assert later.digest == REPORT.digest
     assert replace(REPORT, stale="old").digest != REPORT.digest
 
@@ -55,6 +58,14 @@ def test_a_report_is_stale_without_a_pass_with_an_old_one_or_with_a_broken_sourc
     assert "not been compared" in stale_reason("", NOW)
     assert "last compared" in stale_reason(fresh, NOW + timedelta(hours=1))
     assert "payments" in stale_reason(fresh, NOW, ["payments"])
+
+
+def test_a_report_is_stale_where_changes_are_not_known_but_not_by_the_age_of_the_last_pass_alone() -> None:
+    passed, later = stamp(NOW), NOW + timedelta(seconds=REPORT_CURRENT_SECONDS + 1)
+    assert stale_reason(passed, later, current_at=stamp(later)) == ""
+    assert stale_reason(passed, later, current_at=passed) == f"changes are known up to {passed}"
+    why = stale_reason(passed, NOW, current_at=passed, unwatched={"apps/Deployment": "forbidden"})
+    assert why == "changes are not known of: apps/Deployment"
 
 
 def test_a_stray_of_an_exclusive_kind_names_who_made_it_and_which_policy_minds() -> None:
