@@ -29,6 +29,21 @@ def test_the_pace_of_dry_runs_reaches_the_reconciler(
     assert seen == [told]
 
 
+def test_whether_events_are_told_and_metrics_name_namespaces_reaches_those_who_do_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Options] = []
+    monkeypatch.setattr(module, "run", seen.append)
+    told = Options(tmp_path, tmp_path, RenderTools(tmp_path / "helm", tmp_path / "kubectl"), events=True)
+    commands = {child.name: list(child.command) for child in _children(told, Listen(metric_namespaces=False), tmp_path)}
+    reconciler = commands["reconciler"]
+    assert CliRunner().invoke(main, reconciler[reconciler.index("reconcile") :]).exit_code == 0
+    assert seen == [told]
+    assert "--no-metric-namespaces" in commands["API server"]
+    quiet = _children(told, Listen(), tmp_path)
+    assert [child for child in quiet if "--no-metric-namespaces" in child.command] == []
+
+
 @pytest.mark.parametrize("metrics", [("127.0.0.1", 9444), None])
 def test_the_worker_and_the_port_of_the_metrics_reach_the_admission_server(
     tmp_path: Path, metrics: tuple[str, int] | None
