@@ -44,6 +44,8 @@ MANAGERS = ("kubectl-edit", "kubectl-patch", "k9s", "helm")
 _HOOKS = ("apiregistration.k8s.io", "admissionregistration.k8s.io")
 _PROJECTS = ("argo-cd", "sveltos", "kueue", "gpu-operator", "nvidia-device-plugin", "dra-driver-nvidia-gpu")
 _COPIED = ("ConfigMap", "Deployment", "Service", "ServiceAccount", "Role", "RoleBinding", "DaemonSet")
+# Whoever puts back a role must be able to give what is in it.
+RIGHTS = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["create", "patch", "escalate", "bind"]}]
 COSTS = {"cost_center": "4711"}
 CODEOWNERS = "* @platform\n/kueue/ @queues\n/sveltos/ @fleet\n"
 
@@ -139,7 +141,7 @@ def scene(alone: None, tools: Tools) -> Iterator[Scene]:
             (work / name / "all.yaml").write_text(yaml.safe_dump_all(trees))
 
     specs = {name: {"path": name, "render": {"kind": "YAML"}} for name in sources}
-    with Stage(specs, fill, tools=tools) as stage:
+    with Stage(specs, fill, tools=tools, heals=RIGHTS) as stage:
         rendered = [RenderedObject(tree, Provenance()) for trees in sources.values() for tree in trees]
         context = context_of(rendered, "default")
         pairs = [located(one, context) for one in rendered]
