@@ -53,11 +53,14 @@ class Enricher:
     _files: dict[str, tuple[str, CodeOwners]] = field(default_factory=dict)
     _entries: tuple[MemorySnapshot | None, Mapping[str, Entry]] = (None, {})
     _unjudged: Unjudged | None = None
+    # By finding, while all that names owners is the same.
+    _owners: dict[str, Owner] = field(default_factory=dict)
 
     def look(self, client: ApiClient | None, clock: float) -> None:
         """Read what names owners, where it may be another one by now. Raises StoreError."""
         if client is not None and clock >= self._due:
             self._due = clock + NAMESPACES_SECONDS
+            self._owners = {}
             with suppress(ClusterError):  # what was known is still the best guess
                 found = list_live(client, [_NAMESPACE])
                 if not found.unread:
@@ -66,6 +69,7 @@ class Enricher:
         for name, good in self.goods().items():
             if self._files.get(name, ("",))[0] != good.revision.commit:
                 self._files[name] = good.revision.commit, self._read(good)
+                self._owners = {}
 
     def enriched(self, items: Iterable[DriftItem], snapshot: MemorySnapshot) -> list[DriftItem]:
         """`items`, those that are not in sync with all that is known. Raises StoreError."""
@@ -94,6 +98,11 @@ class Enricher:
         return replace(item, severity=severity, severity_reason=reason)
 
     def _owner(self, item: DriftItem, entry: Entry | None) -> Owner:
+        if item.id not in self._owners:
+            self._owners[item.id] = self._found(item, entry)
+        return self._owners[item.id]
+
+    def _found(self, item: DriftItem, entry: Entry | None) -> Owner:
         if self._labels is None:
             self._labels = read_namespaces(self.state)
         place = item.name if (item.group, item.kind) == ("", "Namespace") else item.namespace
@@ -105,7 +114,7 @@ class Enricher:
         known, entries = self._entries
         if known is not snapshot:
             entries = {finding_id(one.ref, self.state.cluster): one for one in snapshot.entries}
-            self._entries = snapshot, entries
+            self._entries, self._owners = (snapshot, entries), {}
         return entries
 
     def _read(self, good: Good) -> CodeOwners:

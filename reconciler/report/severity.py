@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from reconciler.model.path import unescaped
@@ -70,6 +71,7 @@ FIELDS: Final = (
 )
 # What an object of these holds is data under names of its owner's own.
 _DATA_KINDS: Final = ("ConfigMap", "Secret")
+_KINDS_KEPT: Final = 1_024
 _LIFE: Final = frozenset({"finalizers", "ownerReferences"})
 _GPU: Final[dict[str, Told]] = {
     "live": ("critical", "a GPU class is another one at once"),
@@ -93,42 +95,46 @@ def severity_of(item: DriftItem, rules: Rules) -> Told:
         return _UNKNOWN
     if item.state == "orphaned" and item.severity_reason:
         return item.severity, item.severity_reason  # Git itself says that it stays
+    kind = item.group, item.kind
     whole = {"missing": _NOT_THERE, "extra": _STRAY, "orphaned": _ORPHANED}.get(item.state)
     found = (
-        [whole, _of_kind(item)] if whole else [told for one in item.changes for told in _of_change(item, one, rules)]
+        {whole, _of_kind(*kind)} if whole else {told for one in item.changes for told in _of_change(kind, one, rules)}
     )
     if item.gpu:
-        found.append(_GPU.get(str(item.gpu.get("effect")), _GPU["live"]))
-    worst = min((told for told in found if told), key=lambda told: SEVERITIES.index(told[0]), default=_CONTENT)
+        found.add(_GPU.get(str(item.gpu.get("effect")), _GPU["live"]))
+    worst = min(filter(None, found), key=lambda told: (SEVERITIES.index(told[0]), told[1]), default=_CONTENT)
     # What an orphan does, it did while Git declared it.
     return ("high", worst[1]) if item.state == "orphaned" and worst[0] == "critical" else worst
 
 
-def _of_kind(item: DriftItem) -> Told | None:
-    row = next((row for row in KINDS if any_kind(row.kinds, item.group, item.kind)), None)
-    return (row.severity, row.reason) if row else None
+@lru_cache(_KINDS_KEPT)
+def _of_kind(group: str, kind: str) -> Told | None:
+    row = next((row for row in KINDS if any_kind(row.kinds, group, kind)), None)
+    if row is not None:
+        return row.severity, row.reason
+    return _CONTENT if any_kind(_DATA_KINDS, group, kind) else None
 
 
-def _of_change(item: DriftItem, change: DriftChange, rules: Rules) -> Iterator[Told]:
+def _of_change(kind: tuple[str, str], change: DriftChange, rules: Rules) -> Iterator[Told]:
     place = tuple(unescaped(token) for token in change.path.split("/")[1:])
-    for side in (change.desired, change.live):
-        for leaf, value in _leaves(place, side):
-            live = value if side is change.live else ABSENT
-            yield _of_metadata(item, leaf, rules) if leaf[:1] == ("metadata",) else _of_content(item, leaf, live)
+    if place[:1] == ("metadata",):
+        leaves = {leaf for side in (change.desired, change.live) for leaf, _ in _leaves(place, side)}
+        return (_of_metadata(kind, leaf, rules) for leaf in leaves)
+    if (told := _of_kind(*kind)) is not None:
+        return iter((told,))
+    gone = ((leaf, ABSENT) for leaf, _ in _leaves(place, change.desired))
+    return (_of_content(leaf, live) for leaf, live in (*gone, *_leaves(place, change.live)))
 
 
-def _of_metadata(item: DriftItem, leaf: tuple[str, ...], rules: Rules) -> Told:
+def _of_metadata(kind: tuple[str, str], leaf: tuple[str, ...], rules: Rules) -> Told:
     field, key = leaf[1:2], leaf[2] if len(leaf) > 2 else ""
     if field and field[0] in _LIFE:
         return "high", "when and by whom it is deleted"
-    rule = steering_rule(rules.steering, item.group, item.kind, key)
+    rule = steering_rule(rules.steering, *kind, key)
     return ("high", rule.reason) if rule else _METADATA
 
 
-def _of_content(item: DriftItem, leaf: tuple[str, ...], live: Tree) -> Told:
-    of_kind = _of_kind(item)
-    if of_kind or any_kind(_DATA_KINDS, item.group, item.kind):
-        return of_kind or _CONTENT
+def _of_content(leaf: tuple[str, ...], live: Tree) -> Told:
     for row in FIELDS:
         if not row.names.isdisjoint(leaf) and not (row.on and (live is ABSENT or not live)):
             return row.severity, row.reason
