@@ -260,6 +260,8 @@ class Detecting:
     def _told(self, found: Mapping[str, DriftItem | None]) -> dict[str, DriftItem | None]:
         """Less what others look after: what its writer may put back, what Git has dropped."""
         orphans = {finding_id(one.ref) for one in self.reconciler.ledger.open if one.state == "orphaned"}
+        if not orphans.isdisjoint(found):
+            self.reconciler.ledger.orphans.soon()
         entries = self._scope.entries
         return {
             one: item

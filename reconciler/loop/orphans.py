@@ -37,6 +37,10 @@ class Orphans:
             keep_dropped(self.state, found, stamp(now))
             self._any, self._due = True, 0.0
 
+    def soon(self) -> None:
+        """Look at the next turn: something has become of one of them."""
+        self._due = 0.0
+
     def is_due(self, clock: float) -> bool:
         """Whether to look: at once after something was dropped, and now and then while anything is remembered."""
         if not self._any or clock < self._due:

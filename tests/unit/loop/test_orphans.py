@@ -95,3 +95,5 @@ def test_it_is_looked_at_once_and_then_now_and_then_while_there_is_any(site: Sit
     assert orphans.is_due(100.0)
     look(found)
     assert [orphans.is_due(clock) for clock in (100.0, 105.0, 200.0)] == [False, False, True]
+    orphans.soon()
+    assert [orphans.is_due(201.0), orphans.is_due(202.0)] == [True, False]
