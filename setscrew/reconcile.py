@@ -148,8 +148,8 @@ def _telling(options: Options, client: ApiClient | None, reconciler: Reconciler)
 def _healing(options: Options, client: ApiClient, reconciler: Reconciler) -> Healing:
     """Who puts back what drifts where a policy says so, as it is found: as an identity of its own, if there is one."""
     writer = ApiClient.load(options.healer_kubeconfig) if options.healer_kubeconfig else None
-    desired = Desired(lambda: reconciler.current, reconciler.sync, reconciler.trouble, reconciler.sources.goods)
-    healing = Healing(Healer(writer, client) if writer is not None else None, desired, reconciler.state, say, _now)
+    healer = Healer(writer, client) if writer is not None else None
+    healing = Healing(healer, Desired.of(reconciler), reconciler.state, say, _now)
     reconciler.ledger.listen(healing.told)
     return healing
 

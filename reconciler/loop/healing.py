@@ -34,6 +34,7 @@ from reconciler.limits import (
 )
 from reconciler.loop.correcting import Healer, Outcome
 from reconciler.loop.reading import Good
+from reconciler.loop.reconciler import Reconciler
 from reconciler.model.instant import stamp
 from reconciler.model.objects import RenderedObject
 from reconciler.report.drift import DriftItem, finding_id
@@ -54,6 +55,16 @@ class Desired:
     look: Callable[[Iterable[str]], object]
     trouble: Callable[[str], str]
     goods: Callable[[], Mapping[str, Good]]
+
+    @classmethod
+    def of(cls, found: Reconciler) -> Desired:
+        """As a reconciler knows it. Who suspends what applies a source wants to change by hand."""
+
+        def trouble(name: str) -> str:
+            suspended = any(one.suspend and one.name == name for one in found.sources.configured)
+            return "it is suspended" if suspended else found.trouble(name)
+
+        return cls(lambda: found.current, found.sync, trouble, found.sources.goods)
 
 
 @dataclass(slots=True)

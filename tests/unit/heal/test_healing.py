@@ -13,19 +13,23 @@ import pytest
 from reconciler.cluster.pace import Pace
 from reconciler.loop.correcting import Healer
 from reconciler.loop.healing import Desired, Healing
+from reconciler.loop.reading import Reader
 from reconciler.model.tree import ABSENT
 from reconciler.policy.grant import Grant, Scope
 from reconciler.policy.model import Subject
 from reconciler.render.embedded_loader import load_embedded
+from reconciler.render.spec import RenderTools
 from reconciler.report.drift import Attribution, DriftItem, finding_id
 from reconciler.report.item import drift_item
 from reconciler.report.scope import drift_of
 from reconciler.snapshot.model import Adopter, MemorySnapshot
+from reconciler.source.spec import GitRef, GitSource
 from reconciler.store.grants import add_grant
 from reconciler.store.history import read_history
 from reconciler.store.state import State, open_state, sqlite_url
 from tests.support.fake_api import refused
 from tests.support.fake_objects import FakeObjects
+from tests.support.offline import offline
 from tests.unit.heal.conftest import Declare, Declared
 
 SOMEBODY = Attribution("kubectl-edit")
@@ -245,3 +249,10 @@ def test_what_is_at_rest_is_forgotten(ward: Ward) -> None:
         ward.now += 700
         ward.tell()
     assert ward.healing._patients == {}
+
+
+@pytest.mark.parametrize(("suspend", "why"), [(True, "it is suspended"), (False, "")])
+def test_nothing_of_a_suspended_source_is_put_back(tmp_path: Path, suspend: bool, why: str) -> None:
+    source = GitSource("shop", "file:///nowhere", GitRef("branch", "main"), suspend=suspend)
+    reader = Reader(RenderTools(Path("/nonexistent/helm"), Path("/nonexistent/kubectl")), tmp_path / "mirrors")
+    assert Desired.of(offline(tmp_path, (source,), reader, [], [])).trouble("shop") == why
