@@ -54,6 +54,7 @@ class Ledger:
     _listeners: list[Told] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _looks: int = 0
+    _passed: int = 0
     _under_way: set[int] = field(default_factory=set)
     # By id: the look, and what it said (None: nothing), as long as an older look may still speak.
     _later: dict[str, tuple[int, DriftItem | None]] = field(default_factory=dict)
@@ -103,7 +104,8 @@ class Ledger:
     def put(self, look: int, found: Mapping[str, DriftItem | None], snapshot: MemorySnapshot, now: datetime) -> None:
         """Store what one look says of some objects, by id; None: there is nothing to say of it any more."""
         with self._lock:
-            news = {one: item for one, item in found.items() if self._later.get(one, (0, None))[0] < look}
+            last = {one: self._later.get(one, (0, None))[0] for one in found}
+            news = {one: item for one, item in found.items() if max(last[one], self._passed) < look}
             items = self.enricher.enriched((self._sure(one) for one in news.values() if one is not None), snapshot)
             put_findings(self.state, items)
             if gone := [one for one, item in news.items() if item is None]:
@@ -126,7 +128,7 @@ class Ledger:
             known = {item.id: item for item in own} | {one: item for one, item in later.items() if item is not None}
             observed = about.observed(snapshot, stamp(now), _sums(item.hidden for item in known.values()))
             replace_findings(self.state, known.values(), observed)
-            self._open, self._hidden, self._pass = {}, {}, observed
+            self._open, self._hidden, self._pass, self._passed = {}, {}, observed, look
             self._remember(known)
             self._tell(own, snapshot, now)
 

@@ -1,0 +1,252 @@
+"""Which objects a watch has looked at: those that differ in what a comparison reads, and those whose want does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reconciler.errors import ApiError, UnreachableError
+from reconciler.limits import DETECT_AT_ONCE, DETECT_GONE_SECONDS
+from reconciler.loop.detecting import Detecting
+from reconciler.loop.digests import differing, digest
+from reconciler.loop.marks import Marks
+from reconciler.loop.passes import full_pass
+from reconciler.model.ref import KindInfo, ObjectRef
+from reconciler.snapshot.model import MemorySnapshot
+from reconciler.store.findings import last_pass, read_findings
+from reconciler.store.watched import read_watch
+from tests.support.fake_cluster import FakeCluster
+from tests.support.waiting import eventually
+from tests.unit.loop.conftest import CONFIG, Site
+
+MAPS = KindInfo("", "v1", "ConfigMap", "configmaps", namespaced=True)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = b"k" * 32
+
+
+def live(name: str, value: str = "old", **metadata: Any) -> dict[str, Any]:
+    found = {"name": name, "namespace": "shop", "resourceVersion": "2", "uid": f"u-{name}"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": found | metadata, "data": {"a": value}}
+
+
+def ref(name: str) -> ObjectRef:
+    return ObjectRef("", "ConfigMap", "shop", name)
+
+
+class Cluster(FakeCluster):
+    """Also answers a GET of one object by what a list holds."""
+
+    down = False
+    asked: list[str]
+
+    def request(self, method: str, path: str, _: Any = None, query: Any = None) -> Any:
+        if self.down:
+            raise UnreachableError("nobody answers")
+        name = path.rpartition("/")[2]
+        if name in ("configmaps", "namespaces", "customresourcedefinitions"):
+            return super().request(method, path, query=query) if name == "configmaps" else {"items": []}
+        self.asked.append(name)
+        for tree in self.objects["configmaps"]:
+            if tree["metadata"]["name"] == name:
+                return tree
+        raise ApiError("not found", status=404)
+
+    def set(self, *trees: dict[str, Any]) -> None:
+        self.objects["configmaps"] = list(trees)
+        self.asked = []
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster([MAPS])
+
+
+@pytest.fixture
+def detecting(site: Site, cluster: Cluster) -> Detecting:
+    """Two objects, both as Git says, compared once and watched."""
+    site.push("shop", CONFIG % ("one", "old") + "---\n" + CONFIG % ("two", "old"))
+    found = site.reconciler()
+    found.sync()
+    found.client = cluster  # type: ignore[assignment]
+    cluster.set(live("one"), live("two"), live("other"))
+    one = Detecting(cluster, cluster, found)  # type: ignore[arg-type]
+    compared(one)
+    one.step()
+    cluster.asked = []
+    return one
+
+
+def compared(detecting: Detecting) -> None:
+    detecting.prepare()
+    began = time.monotonic()
+    full_pass(detecting.reconciler, NOW)
+    detecting.covered(began, detecting.reconciler.current)
+
+
+def states(detecting: Detecting) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in read_findings(detecting.reconciler.state)[0]}
+
+
+def turned(detecting: Detecting, wanted: dict[str, str]) -> None:
+    """Step until just these findings stand."""
+
+    def turn() -> bool:
+        detecting.step()
+        return states(detecting) == wanted
+
+    eventually(turn, f"{wanted}", pause=0.02)
+
+
+def test_nothing_is_looked_at_again_that_the_first_pass_has_seen(detecting: Detecting, cluster: Cluster) -> None:
+    detecting.step()
+    assert (states(detecting), cluster.asked) == ({}, [])
+
+
+def test_an_event_has_just_its_object_read_and_what_is_stored_is_what_was_read(
+    detecting: Detecting, cluster: Cluster
+) -> None:
+    cluster.set(live("one", "newest"), live("two"))
+    cluster.tell("configmaps", "MODIFIED", live("one", "an older value"))
+    turned(detecting, {"one": "drifted"})
+    assert cluster.asked == ["one"]
+    (item,) = read_findings(detecting.reconciler.state)[0]
+    assert item["changes"][0]["live"] == "newest"
+
+
+@pytest.mark.parametrize("tree", [live("other", "new"), live("one") | {"status": {"ready": True}}])
+def test_an_event_of_others_or_of_a_status_costs_nothing(
+    detecting: Detecting, cluster: Cluster, tree: dict[str, Any]
+) -> None:
+    cluster.tell("configmaps", "MODIFIED", tree)
+    cluster.tell("configmaps", "MODIFIED", live("two", "new"))
+    cluster.set(live("one"), live("two", "new"))
+    turned(detecting, {"two": "drifted"})
+    assert cluster.asked == ["two"]
+
+
+def test_what_is_replaced_is_never_missing(detecting: Detecting, cluster: Cluster) -> None:
+    seen: list[str] = []
+    detecting.reconciler.ledger.listen(lambda items, *_: seen.extend(item.state for item in items))
+    cluster.tell("configmaps", "DELETED", live("one"))
+    cluster.tell("configmaps", "ADDED", live("one", "new"))
+    cluster.set(live("one", "new"), live("two"))
+    turned(detecting, {"one": "drifted"})
+    assert "missing" not in seen
+
+
+def test_what_is_gone_is_missing_unless_its_writer_may_put_it_back(detecting: Detecting, cluster: Cluster) -> None:
+    detecting.settling = lambda entry: entry.ref.name == "one"
+    cluster.set()
+    for name in ("one", "two"):
+        cluster.tell("configmaps", "DELETED", live(name))
+    turned(detecting, {"two": "missing"})
+    assert states(detecting) == {"two": "missing"}
+
+
+def test_another_revision_has_only_what_it_wants_otherwise_looked_at(
+    detecting: Detecting, cluster: Cluster, site: Site
+) -> None:
+    site.push("shop", CONFIG % ("one", "old") + "---\n" + CONFIG % ("two", "new") + "---\n" + CONFIG % ("three", "x"))
+    detecting.reconciler.sync()
+    turned(detecting, {"two": "drifted", "three": "missing"})
+    assert set(cluster.asked) == {"two", "three"}
+    turned(detecting, {"two": "drifted", "three": "missing"})
+    report = last_pass(detecting.reconciler.state)
+    assert (report.snapshot, report.managed) == (detecting.reconciler.digest, {"ConfigMap|shop": 3})
+    site.push("shop", CONFIG % ("one", "old"))
+    detecting.reconciler.sync()
+    turned(detecting, {})
+
+
+def test_while_nobody_answers_what_is_to_be_looked_at_is_kept(detecting: Detecting, cluster: Cluster) -> None:
+    cluster.set(live("one", "new"), live("two"))
+    cluster.down = True
+    detecting.look_soon([ref("one")])
+    with pytest.raises(UnreachableError):
+        detecting.step()
+    assert (states(detecting), detecting._marks.wait > 0) == ({}, True)
+    assert detecting._marks.oldest <= time.monotonic()
+    cluster.down = False
+    detecting.look_soon([ref("one")])
+    turned(detecting, {"one": "drifted"})
+
+
+def test_a_kind_that_cannot_be_watched_has_nothing_in_sync_until_it_can(site: Site, cluster: Cluster) -> None:
+    site.push("shop", CONFIG % ("one", "old") + "---\n" + CONFIG % ("two", "old"))
+    found = site.reconciler()
+    found.sync()
+    found.client = cluster  # type: ignore[assignment]
+    cluster.set(live("one"), live("two", "new"))
+    cluster.broken["configmaps"] = ApiError("configmaps is forbidden", status=403)
+    one = Detecting(cluster, cluster, found)  # type: ignore[arg-type]
+    one.prepare()
+    one.step()
+    compared(one)
+    turned(one, {"one": "unknown", "two": "drifted"})
+    assert read_watch(found.state).unwatched == {"ConfigMap": "configmaps is forbidden"}
+    cluster.broken.clear()
+    turned(one, {"two": "drifted"})
+
+
+# Digests, marks
+
+
+def test_a_digest_changes_with_what_a_comparison_reads_and_with_nothing_else() -> None:
+    def of(**changes: Any) -> bytes:
+        return digest(live("one") | changes, KEY)
+
+    writer = {"manager": "kubectl", "operation": "Update", "time": "1", "fieldsV1": {"f:data": {}}}
+    kubelet = {"manager": "kubelet", "operation": "Update", "time": "1", "subresource": "status", "fieldsV1": {}}
+    same = [of(), of(status={"x": 1}), digest(live("one", resourceVersion="9", generation=3), KEY)]
+    same += [digest(live("one", managedFields=[kubelet]), KEY)]
+    assert {len(one) for one in same} == {16}
+    assert len(set(same)) == 1
+    held = digest(live("one", managedFields=[writer]), KEY)
+    assert held == digest(live("one", managedFields=[writer | {"time": "2"}, kubelet]), KEY)
+    others = [of(data={}), digest(live("one", uid="other"), KEY), digest(live("one"), b"another key"), held]
+    assert len({*others, of()}) == len(others) + 1
+
+
+def test_where_something_is_declared_and_by_whom_it_is_enforced_is_no_difference(site: Site) -> None:
+    site.push("shop", CONFIG % ("one", "old"))
+    found = site.reconciler()
+    found.sync()
+    assert found.current is not None
+    before = found.current
+    (entry,) = before.entries
+
+    def after(**changes: Any) -> MemorySnapshot:
+        return replace(before, entries=(replace(entry, **changes),))
+
+    moved = replace(entry.object, provenance=replace(entry.object.provenance, line=99))
+    assert (
+        list(differing(before, after(object=moved, adopted=False, policy=replace(entry.policy, action="Warn")))) == []
+    )
+    assert list(differing(before, after(policy=replace(entry.policy, fragment=True)))) == [entry.ref]
+    assert list(differing(before, replace(before, entries=()))) == [entry.ref]
+
+
+def test_marks_are_taken_when_they_are_due_and_not_too_many_at_a_time() -> None:
+    now = [100.0]
+    marks = Marks(lambda: now[0])
+    marks.mark([ref("gone")], DETECT_GONE_SECONDS)
+    marks.mark(ref(f"n{number}") for number in range(DETECT_AT_ONCE + 1))
+    assert (marks.wait, marks.oldest, len(marks.take()), len(marks.take())) == (0.0, 100.0, DETECT_AT_ONCE, 1)
+    assert (set(marks.take()), marks.wait) == (set(), DETECT_GONE_SECONDS)
+    now[0] += DETECT_GONE_SECONDS
+    assert marks.take() == {ref("gone")}
+    assert marks.oldest == now[0]
+
+
+def test_a_pass_covers_what_was_marked_before_it_began() -> None:
+    now = [100.0]
+    marks = Marks(lambda: now[0])
+    marks.mark([ref("before"), ref("again")])
+    now[0] = 101.0
+    marks.mark([ref("again"), ref("after")])
+    marks.forget(101.0)
+    assert marks.take() == {ref("again"), ref("after")}
