@@ -30,8 +30,20 @@ help: ## print the targets
 
 # The control plane is asked for each time: its binaries live in a cache outside the tree that may have been emptied,
 # and the answer takes a moment when they are there.
-setup: $(VENV)/.stamp-python ## install all that the other targets need (first time 10-15 minutes, later seconds)
+setup: control-plane browser ## install all that the other targets need (first time 10-15 minutes, later seconds)
+
+.PHONY: control-plane browser
+control-plane: $(VENV)/.stamp-python
 	@$(BIN)/python -m setscrew.controlplane build
+
+# Only the tests of pages need it, and fail without it; whoever may install packages gets it, all others a line.
+browser:
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then :; \
+	elif command -v apt-get && [ "$$(id -u)" = 0 ]; then \
+		echo "setup: installing Chromium for the tests of pages" >&2; export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get -qq update && apt-get -qq --yes --no-install-recommends install chromium fonts-liberation; } </dev/null \
+			|| echo "setup: Chromium could not be installed: the tests of pages will fail" >&2; \
+	else echo "setup: no Chromium: the tests of pages will fail; install the package chromium" >&2; fi >/dev/null
 
 # Checked apart from the stamps, so that a missing tool ends in one line instead of a traceback minutes later.
 $(VENV)/bin/python:
@@ -46,7 +58,7 @@ $(VENV)/.stamp-python: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## play the guided demo against a real Kubernetes API server
+demo: control-plane ## play the guided demo against a real Kubernetes API server
 	$(BIN)/setscrew demo
 
 # One call, so that the closing line counts all tests. loadfile: the tests of one file share one control plane; which file
