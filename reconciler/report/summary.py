@@ -5,7 +5,7 @@ Each finding and each refused change is counted in exactly one row, so that the 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,6 +75,16 @@ class _Row:
         if not self.oldest or one.first_seen < self.oldest:
             self.oldest, self.oldest_seconds = one.first_seen, seconds
 
+    def take_in(self, other: _Row) -> None:
+        """Count all that another row has counted."""
+        self.states.update(other.states)
+        self.severities.update(other.severities)
+        self.writers.update(other.writers)
+        self.denials += other.denials
+        self.open_seconds += other.open_seconds
+        if other.oldest and (not self.oldest or other.oldest < self.oldest):
+            self.oldest, self.oldest_seconds = other.oldest, other.oldest_seconds
+
     def as_json(self) -> dict[str, Any]:
         """The row without its name."""
         named = sorted(
@@ -112,16 +122,16 @@ def summarise(
     asked: Asked, texts: Iterable[str], denials: Iterable[Denial], labels: Labels, now: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows, the most drift first, and their total. `texts` are findings as stored, `denials` refused changes."""
-    rows: dict[str, _Row] = {}
-    total = _Row()
+    rows: defaultdict[str, _Row] = defaultdict(_Row)
     name_finding, name_denial = _names(asked.by, labels)
     decode = msgspec.json.Decoder(_Finding).decode
     for one in map(decode, texts):
-        for row in (rows.setdefault(name_finding(one), _Row()), total):
-            row.add(one, now)
+        rows[name_finding(one)].add(one, now)
     for denial in denials:
-        for row in (rows.setdefault(name_denial(denial), _Row()), total):
-            row.denials += denial[3]
+        rows[name_denial(denial)].denials += denial[3]
+    total = _Row()
+    for row in rows.values():
+        total.take_in(row)
     ordered = sorted(rows.items(), key=lambda one: (-one[1].states.total(), -one[1].denials, one[0]))
     shown = [
         {"name": name or _nothing(asked.by), **_beside(asked, name, labels), **row.as_json()} for name, row in ordered
