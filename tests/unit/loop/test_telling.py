@@ -195,3 +195,11 @@ def test_a_look_that_fails_is_said_once_and_ends_nothing(
     world.telling.clock = count(0, 10).__next__
     world.telling.run(stop)
     assert (len(looks), len(world.said)) == (3, 1)
+
+
+def test_what_comes_and_goes_is_told_once_an_hour_each(world: World) -> None:
+    for _ in range(3):
+        world.store(ITEM)
+        world.store(replace(ITEM, state="in-sync"))
+        world.told()
+    assert [event.reason for event, _ in world.sink.sent] == ["DriftDetected", "DriftResolved"]
