@@ -177,7 +177,7 @@ def test_who_is_known_later_is_named_in_the_finding_and_its_last_event(state: St
 
 
 def test_who_is_known_too_late_is_not_named_for_another_difference(state: State) -> None:
-    put_findings(state, [at(1, fingerprint="two")])
+    put_findings(state, [replace(WEB, fingerprint="two")])
     rename_findings(state, [replace(WEB, attribution=Attribution(user="alice", confidence="admission"))])
     assert (one(state)["attribution"]["user"], read_history(state, "web")[0]["who"]) == ("", "kubectl")
 
