@@ -70,6 +70,7 @@ class Detecting:
     _compared: MemorySnapshot | None = None
     _marks: Marks = field(default_factory=Marks)
     _wake: threading.Event = field(default_factory=threading.Event)
+    _followed: float = 0.0
     _differed: float = 0.0
     _accused: list[Accused] = field(default_factory=list)
     _users: Census | None = None
@@ -175,9 +176,12 @@ class Detecting:
     def _follow(self) -> MemorySnapshot | None:
         snapshot = self.reconciler.current
         if snapshot is not None:
-            if snapshot is not self._scope.snapshot:
+            now, new = time.monotonic(), snapshot is not self._scope.snapshot
+            if new:
                 self._scope = Scope.of(snapshot)
-            self._informer.follow(self._scope.kinds)
+            if new or now >= self._followed + _LOOK_SECONDS:
+                self._followed = now
+                self._informer.follow(self._scope.kinds)
         return snapshot
 
     def _doubt(self, watches: Watched) -> None:

@@ -82,11 +82,12 @@ def scan_some(
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What of the cluster a snapshot is about: its entries by ref, and its exclusive kinds with their policies."""
+    """What of the cluster a snapshot is about: its entries, its exclusive kinds with their policies, all its kinds."""
 
     snapshot: MemorySnapshot
     entries: Mapping[ObjectRef, Entry]
     exclusive: Mapping[tuple[str, str], tuple[KindInfo, Policy]]
+    kinds: frozenset[tuple[str, str]]
 
     @classmethod
     def of(cls, snapshot: MemorySnapshot) -> Scope:
@@ -96,7 +97,8 @@ class Scope:
             for one in snapshot.entries
             if one.policy.exclusive
         }
-        return cls(snapshot, {one.ref: one for one in snapshot.entries}, exclusive)
+        entries = {one.ref: one for one in snapshot.entries}
+        return cls(snapshot, entries, exclusive, frozenset((ref.group, ref.kind) for ref in entries))
 
     def kind_of(self, ref: ObjectRef) -> KindInfo | None:
         """How an object is read: as Git declares it, or others of its exclusive kind; None where it is no concern."""
@@ -104,11 +106,6 @@ class Scope:
         if entry is not None:
             return entry.object.kind
         return self.exclusive[ref.group, ref.kind][0] if (ref.group, ref.kind) in self.exclusive else None
-
-    @property
-    def kinds(self) -> frozenset[tuple[str, str]]:
-        """Group and kind of all of it."""
-        return frozenset((ref.group, ref.kind) for ref in self.entries)
 
 
 def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: datetime) -> list[DriftItem]:
