@@ -25,6 +25,7 @@ from tests.unit.api.conftest import NOW
 from webhook.api.app import create_api_app
 from webhook.api.pages import undo
 from webhook.api.pages.finding import Shown
+from webhook.api.pages.trust import trust
 from webhook.api.ports import ApiSettings
 
 Get = Callable[..., TestResponse]
@@ -239,6 +240,13 @@ def test_grants_rules_and_sources_say_why(morning: State, get: Get) -> None:
     sources = get("/sources").text
     assert "helm/templates/psp.yaml:14: nil pointer" in sources
     assert "setscrew enforce payments" in sources
+
+
+def test_what_is_not_watched_is_said_at_the_head_and_what_watches_know_counts() -> None:
+    metadata = {"observedAt": "2030-01-02T03:00:00Z", "currentAt": "2030-01-02T03:04:00Z", "stale": False}
+    found = trust({"metadata": metadata, "summary": {"unwatched": {"apps/Deployment": "forbidden"}}}, "default", NOW)
+    assert (found.observed, found.seconds) == ("2030-01-02T03:04:00Z", 5)
+    assert [(one.loud, one.lines) for one in found.warnings] == [(True, ("apps/Deployment: forbidden",))]
 
 
 # What to do about a finding

@@ -36,7 +36,8 @@ class Trust:
 def trust(report: Mapping[str, Any], cluster: str, now: datetime) -> Trust:
     """Out of the envelope of a DriftList."""
     metadata, summary = report["metadata"], report["summary"]
-    observed = str(metadata.get("observedAt") or "")
+    # Watches keep the report true between two full comparisons.
+    observed = max(str(metadata.get(name) or "") for name in ("observedAt", "currentAt"))
     return Trust(
         cluster=cluster,
         observed=observed,
