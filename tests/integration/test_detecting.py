@@ -229,3 +229,5 @@ def test_a_reconciler_that_died_knows_afterwards_what_happened_meanwhile(story: 
     story.found(two="missing")
     story.made(MAPS, config("two"))
     story.found()
+    eventually(lambda: story.detector.watch.current_at > story.passed_at, "the watch goes on", PATIENCE)
+    assert story.detector.watch.unwatched == {}
