@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -25,13 +26,15 @@ import yaml
 from reconciler.cluster.paths import object_path
 from reconciler.errors import ClusterError, UsageError
 from reconciler.model.own import API_VERSION
+from reconciler.model.sockets import RECONCILER_SOCKET
 from setscrew.api_files import read_address, read_token
 from setscrew.controlplane import CONTROL_PLANE, ControlPlane, Tools, ensure
 from setscrew.controlplane.ports import free_ports
 from setscrew.demo import repository
 from setscrew.demo.repository import Repository
+from setscrew.readiness import listens
 from webhook.parent import ends_with_parent
-from webhook.server.feed import Feed
+from webhook.server.feed import Feed, SnapshotFile
 
 RECEIVER: Final = "deploy"
 GITOPS: Final = ("argocd", "argocd-application-controller")
@@ -74,6 +77,7 @@ class Stage:
     metrics_port: int = field(init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
     _process: subprocess.Popen[bytes] | None = None
+    _feed: Feed | None = None
     _log: Path = field(init=False)
 
     def __enter__(self) -> Self:
@@ -167,6 +171,8 @@ class Stage:
                 preexec_fn=ends_with_parent(signal.SIGTERM),  # noqa: PLW1509 - started from the main thread
             )
         self._stack.callback(self.stop_setscrew)
+        # After a restart there is a snapshot already.
+        self.wait("the reconciler", lambda: listens(self.state_dir / RECONCILER_SOCKET))
         self.wait("the first snapshot", lambda: self.snapshot() is not None)
         self.wait(
             "the API server of Setscrew", lambda: (self.state_dir / "api.json").exists() and self.drift() is not None
@@ -186,8 +192,11 @@ class Stage:
         return status
 
     def snapshot(self) -> Any:
-        """The current snapshot (webhook.server.feed.SnapshotFile), or None."""
-        return Feed.of(self.state_dir).current()
+        """The current snapshot (webhook.server.feed.SnapshotFile), the same as long as it is current; or None."""
+        pointer = self.state_dir / "snapshots" / "current.json"
+        self._feed = self._feed or Feed(pointer)
+        self._feed.poll()
+        return self._feed.current() if pointer.exists() and not self._feed.problem else None
 
     def enforced(self, commit: str) -> bool:
         """True once the snapshot of that commit is current."""
@@ -195,13 +204,9 @@ class Stage:
         return snapshot is not None and all(source.commit == commit for source in snapshot.sources.values())
 
     def unconfirmed(self) -> list[str]:
-        """Objects that still have their offline form, with the reason."""
+        """Objects that still have their offline form."""
         snapshot = self.snapshot()
-        return (
-            []
-            if snapshot is None
-            else [str(entry.object.ref) for entry in snapshot.entries() if entry.object.confidence == "offline"]
-        )
+        return [] if snapshot is None else list(_offline(snapshot))
 
     def drift(self) -> dict[str, Any] | None:
         """The drift report, or None while the server does not answer."""
@@ -270,6 +275,12 @@ class Stage:
             if not link.exists():
                 link.symlink_to(tools.path(name))
         return path
+
+
+@lru_cache(maxsize=1)
+def _offline(snapshot: SnapshotFile) -> tuple[str, ...]:
+    """Asked twenty times a second, and a snapshot never changes."""
+    return tuple(str(entry.object.ref) for entry in snapshot.entries() if entry.object.confidence == "offline")
 
 
 def document(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:

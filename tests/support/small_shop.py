@@ -8,6 +8,7 @@ import json
 import ssl
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +126,22 @@ def synced_stage(stage: Stage) -> Stage:
 
 def sync(stage: Stage) -> None:
     """What the GitOps controller does with the working copy."""
-    objects = [one for name in SOURCES for one in rendered(stage.repository.work / name, "shop").objects]
-    trees = sorted((one.tree for one in objects), key=lambda tree: tree["kind"] != "Namespace")
+    directories = [stage.repository.work / name for name in SOURCES]
+    found = [tree for directory in directories for tree in _trees(directory, _content(directory))]
+    trees = sorted(found, key=lambda tree: tree["kind"] != "Namespace")
     # kubectl's own check of fields reads all schemas of the API server first, each time.
     options = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--validate=false")
     stage.plane.kubectl("apply", *options, "-f", "-", kubeconfig=stage.gitops, input=dump(trees))
+
+
+def _content(directory: Path) -> tuple[tuple[str, bytes], ...]:
+    return tuple((str(path), path.read_bytes()) for path in sorted(directory.rglob("*")) if path.is_file())
+
+
+@lru_cache(maxsize=8)
+def _trees(directory: Path, _: tuple[tuple[str, bytes], ...]) -> list[dict[str, Any]]:
+    """What a directory with that content renders to: modules sync after each of their tests."""
+    return [one.tree for one in rendered(directory, "shop").objects]
 
 
 def edit(stage: Stage, name: str, text: str, subject: str) -> tuple[str, str]:
