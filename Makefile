@@ -97,6 +97,7 @@ bench: setup ## measure the admission server beside a minimal one in Go, receive
 	$(BIN)/python bench/receivers.py
 	$(BIN)/python bench/push.py
 	$(BIN)/python bench/detect.py
+	$(BIN)/python bench/report.py
 
 bench-full: setup ## the same in its long form, half an hour on a quiet machine, and record it in docs/performance.md
 	$(BIN)/python bench/serving.py --full --record
