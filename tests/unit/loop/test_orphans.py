@@ -40,7 +40,7 @@ def look(found: Reconciler, uid: str | None = "u-1", status: int = 404) -> dict[
 
 
 def states(items: dict[str, DriftItem | None]) -> list[tuple[str, str] | None]:
-    return [one and (one.name, one.state) for one in items.values()]
+    return [(one.name, one.state) if one is not None else None for one in items.values()]
 
 
 def test_a_dropped_object_is_an_orphan_until_it_is_gone(site: Site, found: Reconciler) -> None:
