@@ -125,7 +125,7 @@ def default_overridden(one: Object) -> Drift | None:
 
 def port_changed(one: Object) -> Drift | None:
     """The port of a Service with one port."""
-    ports = _at(one.declared, "spec", "ports") or ()
+    ports = list(_at(one.declared, "spec", "ports") or [])
     if one.kind.kind != "Service" or len(ports) != 1:
         return None
     return _one("port", one, _step("replace", "spec", "ports", 0, "port", value=ports[0]["port"] + 1))
