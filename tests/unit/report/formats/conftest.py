@@ -33,7 +33,7 @@ def finding(kind: str = "Deployment", name: str = "web", state: str = "drifted",
 
 def reported(*items: DriftItem, stale: str = "", **more: Any) -> Report:
     shown = tuple(item.as_json() for item in items)
-    report = DriftReport(shown, "2030-01-02T03:04:05Z", "2030-01-02T03:00:00Z", stale, total=len(items), **more)
+    report = DriftReport(shown, "2030-01-02T03:04:05Z", "2030-01-02T03:00:00Z", stale=stale, total=len(items), **more)
     return Report.of(report.as_json(), "1.2.3")
 
 
