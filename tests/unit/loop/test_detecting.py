@@ -131,9 +131,14 @@ def test_an_event_of_others_or_of_a_status_costs_nothing(
 def test_what_is_replaced_is_never_missing(detecting: Detecting, cluster: Cluster) -> None:
     seen: list[str] = []
     detecting.reconciler.ledger.listen(lambda items, *_: seen.extend(item.state for item in items))
+    stands = time.monotonic()
+    detecting._marks.clock = lambda: stands
+    cluster.set(live("two"))
     cluster.tell("configmaps", "DELETED", live("one"))
-    cluster.tell("configmaps", "ADDED", live("one", "new"))
+    eventually(lambda: detecting._marks.wait <= DETECT_GONE_SECONDS, "it is heard", pause=0.001)
+    detecting.step()
     cluster.set(live("one", "new"), live("two"))
+    cluster.tell("configmaps", "ADDED", live("one", "new"))
     turned(detecting, {"one": "drifted"})
     assert "missing" not in seen
 
