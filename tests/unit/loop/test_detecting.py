@@ -43,7 +43,7 @@ class Cluster(FakeCluster):
     down = False
     asked: list[str]
 
-    def request(self, method: str, path: str, _: Any = None, query: Any = None) -> Any:
+    def request(self, method: str, path: str, _: Any = None, query: Any = None) -> Any:  # type: ignore[override]
         if self.down:
             raise UnreachableError("nobody answers")
         name = path.rpartition("/")[2]

@@ -37,8 +37,8 @@ def test_the_envelope_counts_all_and_says_what_remains() -> None:
 
 
 def test_the_digest_stays_while_only_time_passes() -> None:
-    times = {"generated_at": "x", "observed_at": "y", "current_at": "z"}
-    later = replace(REPORT, **times, items=({**REPORT.items[0], "lastSeen": "z"},))
+    aged = replace(REPORT, generated_at="x", observed_at="y", current_at="z")
+    later = replace(aged, items=({**REPORT.items[0], "lastSeen": "z"},))
     assert later.digest == REPORT.digest
     assert replace(REPORT, stale="old").digest != REPORT.digest
 
