@@ -56,8 +56,9 @@ class Enricher:
     # By finding, while all that names owners is the same.
     _owners: dict[str, Owner] = field(default_factory=dict)
 
-    def look(self, client: ApiClient | None, clock: float) -> None:
-        """Read what names owners, where it may be another one by now. Raises StoreError."""
+    def look(self, client: ApiClient | None, clock: float) -> bool:
+        """Read what names owners, where it may be another one by now; whether it is. Raises StoreError."""
+        before = self._labels, {name: file for name, (_, file) in self._files.items()}
         if client is not None and clock >= self._due:
             self._due = clock + NAMESPACES_SECONDS
             self._owners = {}
@@ -70,6 +71,7 @@ class Enricher:
             if self._files.get(name, ("",))[0] != good.revision.commit:
                 self._files[name] = good.revision.commit, self._read(good)
                 self._owners = {}
+        return before != (self._labels, {name: file for name, (_, file) in self._files.items()})
 
     def enriched(self, items: Iterable[DriftItem], snapshot: MemorySnapshot) -> list[DriftItem]:
         """`items`, those that are not in sync with all that is known. Raises StoreError."""

@@ -245,7 +245,8 @@ class Clockwork:
         found = self.reconciler
         at = datetime.now(UTC), time.monotonic()
         self._deletes.settle(found.client, found.current, found.ledger, *at, self.census)
-        found.ledger.enricher.look(found.client, at[1])
+        if found.ledger.enricher.look(found.client, at[1]):
+            self._full.soon()  # findings of before name others, or nobody
         if found.client and found.current and found.ledger.orphans.is_due(at[1]):
             with found.ledger.look() as look:
                 orphans = found.ledger.orphans.look(found.client, found.current, at[0])

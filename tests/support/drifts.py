@@ -124,11 +124,10 @@ def default_overridden(one: Object) -> Drift | None:
 
 
 def port_changed(one: Object) -> Drift | None:
-    """The port of a Service with one port."""
-    ports = list(_at(one.declared, "spec", "ports") or [])
-    if one.kind.kind != "Service" or len(ports) != 1:
+    """Where the first port of a Service leads."""
+    if one.kind.kind != "Service" or not _at(one.live, "spec", "ports"):
         return None
-    return _one("port", one, _step("replace", "spec", "ports", 0, "port", value=ports[0]["port"] + 1))
+    return _one("port", one, _step("replace", "spec", "ports", 0, "targetPort", value=4711))
 
 
 def selector_widened(one: Object) -> Drift | None:
@@ -157,8 +156,12 @@ def subject_added(one: Object) -> Drift | None:
 
 
 def token_not_mounted(one: Object) -> Drift | None:
-    """What Git leaves to the default, set on a ServiceAccount."""
-    if one.kind.kind != "ServiceAccount" or "automountServiceAccountToken" in one.declared:
+    """What Git leaves to the default, set on a ServiceAccount.
+
+    Where whoever applies it owns no field, the API server keeps no managers at all.
+    """
+    managed = _at(one.live, "metadata", "managedFields")
+    if one.kind.kind != "ServiceAccount" or not managed or "automountServiceAccountToken" in one.declared:
         return None
     return _one("field-added", one, _step("add", "automountServiceAccountToken", value=False))
 

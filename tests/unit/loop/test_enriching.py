@@ -80,6 +80,17 @@ def test_a_record_that_comes_later_names_the_person_in_what_is_stored(found: Rec
     assert (event["who"], item["occurrences"]) == ("alice", 1)
 
 
+def test_a_look_says_whether_owners_may_be_others_now(site: Site) -> None:
+    site.push("shop", CONFIG % ("one", "x"))
+    found = site.reconciler()
+    look: Any = found.ledger.enricher.look
+    api = namespaces(shop={"team": "a"})
+    assert [look(api, at) for at in (0.0, 1000.0)] == [True, False]
+    assert look(namespaces(shop={"team": "b"}), 2000.0)
+    found.sync()
+    assert [look(None, at) for at in (2001.0, 2002.0)] == [True, False]
+
+
 @pytest.mark.parametrize("changes", [{"allowed": False}, {"code": "conforms"}, {"name": "other"}])
 def test_records_of_other_writes_change_nothing(found: Reconciler, changes: dict[str, Any]) -> None:
     put_findings(found.state, [told(found)])
