@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,15 @@ def build(
     done = process.run(command, home=home, name="kustomize", secrets=secrets)
     if done.status:
         reason = done.stderr.removeprefix("error: ").replace(f"{copy}/", "").replace(str(copy), ".")
-        raise RenderError(f"kustomize failed: {reason}", where=where, code="SS3010")
+        raise RenderError(f"kustomize failed: {_unquoted(reason)}", where=where, code="SS3010")
     return done.output
+
+
+def _unquoted(reason: str) -> str:
+    """Less what kustomize quotes of a patch that it cannot read: there may be a value of a Secret in it."""
+    for quoted in (r"(with config: )`.*?`", r"(from \[)(?:patch|path): .*\]"):
+        reason = re.sub(quoted, r"\1…" + ("]" if "from" in quoted else ""), reason, flags=re.DOTALL)
+    return reason
 
 
 def _ignore_files(path: Path, root: Path) -> Iterator[str]:

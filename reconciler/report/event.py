@@ -172,7 +172,9 @@ def of_source(source: Mapping[str, Any]) -> ClusterEvent | None:
     if reason is None:
         return None
     name, revision = str(source["name"]), str(source["attempted"])
-    told = f"enforced at {source['enforced']}" if reason == "SourceReady" else f"{revision}: {source['message']}"
+    # Messages of renderers quote what they could not read.
+    why = f"{revision}: {source['state']}; `setscrew source list` says why"
+    told = f"enforced at {source['enforced']}" if reason == "SourceReady" else why
     about = Regarding(API_VERSION, LEVERS["gitsources"], "", name)
     return _event(reason, about, told, [name, revision])
 

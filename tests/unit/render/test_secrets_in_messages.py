@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import RenderError
 from reconciler.render.flux import Flux
+from reconciler.render.kustomize import build
 from reconciler.render.renderer import render
 from reconciler.render.spec import RenderSpec, RenderTools
 
@@ -31,3 +32,17 @@ def test_nor_does_a_note(tmp_path: Path) -> None:
     result = render(tmp_path, SPEC, TOOLS)
     assert result.notes
     assert PASSWORD not in " ".join(result.notes)
+
+
+def test_what_kustomize_quotes_of_a_patch_is_left_out(tmp_path: Path) -> None:
+    patch = f"stringData:\\n  password: {PASSWORD}\\n  list: [a]"
+    said = (
+        f'trouble with config: `\npatch: |-\n  password: {PASSWORD}\n`: unable to parse patch from [patch: "{patch}"]'
+    )
+    tool = tmp_path / "kubectl"
+    tool.write_text(f"#!/bin/sh\n/bin/cat >&2 <<'END'\nerror: {said}\nEND\nexit 1\n")
+    tool.chmod(0o755)
+    with pytest.raises(RenderError) as failed:
+        build(tool, tmp_path, "", tmp_path, where="shop")
+    assert PASSWORD not in str(failed.value)
+    assert "unable to parse patch from […]" in str(failed.value)

@@ -171,6 +171,14 @@ def test_a_source_is_told_where_it_is_followed_and_where_it_is_not(state: str, r
         assert event.namespace == "default"
 
 
+def test_what_a_renderer_says_of_a_source_is_not_told_for_it_may_quote_a_secret() -> None:
+    row = {"name": "shop", "state": "RenderFailed", "attempted": "main@sha1:a", "enforced": "", "message": PLAIN}
+    event = of_source(row)
+    assert event is not None
+    assert PLAIN not in event.note
+    assert event.note.startswith("main@sha1:a: RenderFailed")
+
+
 def test_no_value_is_told_and_hostile_texts_are_one_printable_kilobyte() -> None:
     evil = "é\x1b[31m\n\u202e" * 400
     told = [
