@@ -20,8 +20,9 @@ from reconciler.gpu.users import published
 from reconciler.gpu.users.shrink import WATCHED
 from reconciler.limits import DETECT_CONNECTIONS
 from reconciler.loop.correcting import Healer
+from reconciler.loop.desired import Desired
 from reconciler.loop.forms import Forms
-from reconciler.loop.healing import Desired, Healing
+from reconciler.loop.healing import Healing
 from reconciler.loop.inventory import Declared, Inventory
 from reconciler.loop.reading import Reader
 from reconciler.loop.reconciler import Reconciler

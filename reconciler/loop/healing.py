@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -33,10 +33,8 @@ from reconciler.limits import (
     HEALS_PER_SECOND,
 )
 from reconciler.loop.correcting import Healer, Outcome
-from reconciler.loop.reading import Good
-from reconciler.loop.reconciler import Reconciler
+from reconciler.loop.desired import Desired, rendered_of
 from reconciler.model.instant import stamp
-from reconciler.model.objects import RenderedObject
 from reconciler.report.drift import DriftItem, finding_id
 from reconciler.report.printable import one_line
 from reconciler.snapshot.model import Entry, MemorySnapshot
@@ -45,26 +43,6 @@ from reconciler.store.history import Event, note_history
 from reconciler.store.state import State
 
 _VERBS: Final = {"create": "made anew", "apply": "applied", "patch": "patched"}
-
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """What Git says now. `look` looks at sources anew, `trouble` says why the newest revision of one does not count."""
-
-    current: Callable[[], MemorySnapshot | None]
-    look: Callable[[Iterable[str]], object]
-    trouble: Callable[[str], str]
-    goods: Callable[[], Mapping[str, Good]]
-
-    @classmethod
-    def of(cls, found: Reconciler) -> Desired:
-        """As a reconciler knows it. Who suspends what applies a source wants to change by hand."""
-
-        def trouble(name: str) -> str:
-            suspended = any(one.suspend and one.name == name for one in found.sources.configured)
-            return "it is suspended" if suspended else found.trouble(name)
-
-        return cls(lambda: found.current, found.sync, trouble, found.sources.goods)
 
 
 @dataclass(slots=True)
@@ -261,18 +239,6 @@ class Healing:
     def _audit(self, item: DriftItem, event: Event, body: Mapping[str, Any]) -> None:
         self.counts[event] += 1
         note_history(self.state, item.id, event, stamp(self.now()), body)
-
-
-def rendered_of(entry: Entry, goods: Mapping[str, Good]) -> RenderedObject | None:
-    """What Git says of the object in the revision that is in force, Secrets in clear; None where nobody has read it."""
-    good, ref = goods.get(entry.source), entry.ref
-    if good is None or good.state.revision != entry.object.provenance.revision:
-        return None
-    places = {ref.namespace, ""} if ref.namespace == (good.spec.namespace or "default") else {ref.namespace}
-    same = (
-        one for one in good.objects if (one.ref.group, one.ref.kind, one.ref.name) == (ref.group, ref.kind, ref.name)
-    )
-    return next((one for one in same if not entry.object.kind.namespaced or one.ref.namespace in places), None)
 
 
 def _takes_away(item: DriftItem) -> bool:

@@ -12,7 +12,8 @@ import pytest
 
 from reconciler.cluster.pace import Pace
 from reconciler.loop.correcting import Healer
-from reconciler.loop.healing import Desired, Healing
+from reconciler.loop.desired import Desired
+from reconciler.loop.healing import Healing
 from reconciler.loop.reading import Reader
 from reconciler.model.tree import ABSENT
 from reconciler.policy.grant import Grant, Scope
