@@ -58,7 +58,8 @@ def _part(tree: Tree, fields: Mapping[str, Any]) -> Tree:
     below = {name: inner for name, inner in fields.items() if name != _ITSELF}
     if isinstance(tree, dict):
         named = {name[2:]: inner for name, inner in below.items() if name.startswith("f:")}
-        return {name: _part(tree[name], inner) for name, inner in named.items() if name in tree}
+        parts = {name: _part(tree[name], inner) for name, inner in named.items() if name in tree}
+        return {name: part for name, part in parts.items() if part is not ABSENT}
     if isinstance(tree, list):
         return [part for item in tree if (part := _item(item, below)) is not ABSENT]
     return ABSENT

@@ -105,7 +105,7 @@ class Healing:
             try:
                 self.turn()
                 self._failed = ""
-            except Exception as error:  # noqa: BLE001 - one object that nobody foresaw must not end all healing
+            except Exception as error:  # noqa: BLE001 - what nobody foresaw must not end all healing
                 self._troubled(str(error) if isinstance(error, SetscrewError) else place(error))
             self._wake.wait(HEAL_LOOK_SECONDS)
             self._wake.clear()
@@ -132,6 +132,8 @@ class Healing:
             outcome = self.healer.correct(now, rendered_of(now, self.desired.goods()), snapshot)
         except ClusterError as error:
             outcome = Outcome(failed=error.message)
+        except Exception as error:  # noqa: BLE001 - one object that nobody foresaw must not stand in the way of others
+            outcome = Outcome(failed=place(error))
         self._take(item, entry, outcome)
 
     def _may(self, item: DriftItem, entry: Entry) -> bool:

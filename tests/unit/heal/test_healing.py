@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reconciler.cluster.pace import Pace
-from reconciler.loop.correcting import Healer
+from reconciler.loop.correcting import Healer, Outcome
 from reconciler.loop.desired import Desired
 from reconciler.loop.healing import Healing
 from reconciler.loop.reading import Reader
@@ -211,6 +211,32 @@ def test_a_failure_is_told_once_for_each_reason_and_tried_again(ward: Ward) -> N
     assert ward.healing.counts["heal-failed"] == 10
     ward.cluster.judge = lambda _was, _now: None
     assert ward.turn(400) == 1
+
+
+def test_an_object_that_nobody_foresaw_waits_for_itself_and_stands_in_nobodys_way(
+    declare: Declare, tmp_path: Path
+) -> None:
+    ward = Ward(declare(MAP), open_state(sqlite_url(tmp_path / "state.db")))
+    odd = declare(MAP.replace("name: settings", "name: a-odd"))
+    ward.current = ward.one.snapshot = replace(ward.one.snapshot, entries=(odd.entry, ward.one.entry))
+
+    class Odd(Healer):
+        def correct(self, entry: Any, rendered: Any, snapshot: Any) -> Outcome:
+            if entry.ref.name == "a-odd":
+                raise TypeError("hunter2 is not JSON serializable")
+            return super().correct(entry, rendered, snapshot)
+
+    ward.healing.healer = Odd(ward.cluster, ward.cluster)  # type: ignore[arg-type]
+    ward.told(drift_item(odd.entry, None, ABSENT, now=NOW))
+    ward.drift()
+    assert [entry.ref.name for _, entry in ward.healing._due()] == ["a-odd", "settings"]
+    assert ward.turn() == 1
+    (failed,) = read_history(ward.state, finding_id(odd.entry.ref))
+    assert (failed["event"], failed["reason"].partition(":")[0]) == ("heal-failed", "TypeError in test_healing.py")
+    assert "hunter2" not in f"{failed} {ward.said}"
+    assert ward.healing._due() == []
+    ward.turn(2)
+    assert ward.healing.counts["heal-failed"] == 2
 
 
 def test_a_grant_keeps_its_objects_from_being_put_back_until_it_ends(ward: Ward) -> None:

@@ -25,6 +25,7 @@ WEB, PORT = ItemKey((("name", "web"),)), ItemKey((("containerPort", 80), ("proto
         ),
         pytest.param({"f:spec": {"f:set": {'v:"b"': {}}}}, {"spec": {"set": ["b"]}}, id="an-item-of-a-set"),
         pytest.param({"f:spec": {"f:list": {"k:{": {}}}}, {"spec": {"list": []}}, id="what-kubernetes-never-writes"),
+        pytest.param({"f:spec": {"f:replicas": {"f:x": {}}}}, {"spec": {}}, id="below-what-is-a-value-by-now"),
     ],
 )
 def test_what_we_hold_is_the_part_that_managed_fields_say(fields: dict[str, Any], part: dict[str, Any]) -> None:
