@@ -130,7 +130,9 @@ def _applies(change: Change) -> bool:
 
 def _applied(entry: Entry, changes: Iterable[Change], live: Tree) -> Tree:
     """What is put back, and what an earlier correction of ours still holds: left out, the API server would drop it."""
-    identity = {"name": entry.ref.name, "resourceVersion": dig(live, "metadata", "resourceVersion")}
+    # Without the uid, apply would make a part of an object that somebody has deleted meanwhile.
+    read = {name: dig(live, "metadata", name) for name in ("resourceVersion", "uid")}
+    identity = {"name": entry.ref.name, **{name: value for name, value in read.items() if value is not ABSENT}}
     if entry.ref.namespace:
         identity["namespace"] = entry.ref.namespace
     tree = {**kept(live), "apiVersion": entry.object.kind.api_version, "kind": entry.ref.kind}

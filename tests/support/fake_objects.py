@@ -1,7 +1,7 @@
 """Owns an API server that holds one object, for tests of what is written to it; must not know why.
 
-It keeps resourceVersions, answers dry-runs without keeping anything, merges server-side applies by schema, and refuses
-what a test says. managedFields hold what `setscrew` has applied.
+It keeps resourceVersions and a uid, answers dry-runs without keeping anything, merges server-side applies by schema, and
+refuses what a test says. managedFields hold what `setscrew` has applied.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from tests.support.fake_api import refused
 
 Tree = dict[str, Any]
 Judge = Callable[[Tree | None, Tree], ApiError | None]
-_SERVER = ("resourceVersion", "managedFields", "uid")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,8 @@ class FakeObjects:
     def put(self, tree: Tree | None) -> None:
         """The object is this from now on, whoever wrote it; None: it is gone."""
         self._version += 1
-        self.live = tree and {**tree, "metadata": {**tree["metadata"], "resourceVersion": str(self._version)}}
+        given = {"uid": "one", "resourceVersion": str(self._version)}
+        self.live = tree and {**tree, "metadata": {**tree["metadata"], **given}}
 
     @property
     def real(self) -> list[Written]:
@@ -89,6 +89,10 @@ class FakeObjects:
         return copy.deepcopy(now)
 
     def _patched(self, body: Any, content_type: str) -> Tree:
+        if self.live is None and content_type == "application/apply-patch+yaml":
+            if body["metadata"].get("uid"):
+                raise refused(409, "uid mismatch: no existing object was found", "Conflict")
+            return dict(body)
         if self.live is None:
             raise refused(404, "not found", "NotFound")
         if content_type == "application/json-patch+json":

@@ -199,6 +199,24 @@ def test_a_write_in_between_is_read_and_what_was_planned_is_dropped(declare: Dec
     assert len(api.real) == 1
 
 
+def test_what_is_deleted_between_question_and_write_is_made_whole_and_never_a_part_of_it(declare: Declare) -> None:
+    """Apply makes what is not there: of its body, which is only what differed."""
+    one = declare(MAP)
+
+    class Deleted(FakeObjects):
+        def request(self, method: str, path: str, body: Any = None, query: Any = None, **more: Any) -> Any:
+            answer = super().request(method, path, body, query, **more)
+            if len(self.written) == 1 and self.written[0].dry:
+                self.put(None)
+            return answer
+
+    api = Deleted({**one.live, "data": {"mode": "b", "size": "1"}}, one.entry.object.types)
+    assert tried(one, api).done
+    assert [(write.method, write.dry) for write in api.written] == [("PATCH", True), ("POST", True), ("POST", False)]
+    assert api.live
+    assert api.live["data"] == {"mode": "a", "size": "1"}
+
+
 def test_whoever_writes_all_the_time_is_not_chased(declare: Declare) -> None:
     one = declare(MAP)
     drifted = {**one.live, "data": {"mode": "b", "size": "1"}}
