@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.cluster.api import ApiClient
@@ -23,23 +23,20 @@ from reconciler.gpu.users.model import Census
 from reconciler.limits import (
     DETECT_GONE_SECONDS,
     DETECT_LIST_SECONDS,
-    DETECT_NOTE_SECONDS,
     DETECT_RETRY_SECONDS,
     DETECT_USERS_SECONDS,
 )
+from reconciler.loop.current import Current, name_of
 from reconciler.loop.digests import differing, digest
 from reconciler.loop.marks import Marks
 from reconciler.loop.reconciler import Reconciler
-from reconciler.loop.scan import Scope, scan_some
+from reconciler.loop.scan import Scope, scan_some, unknown_item
 from reconciler.loop.trust import Accused
-from reconciler.model.instant import stamp
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import Tree, dig
 from reconciler.policy.model import Rules
 from reconciler.report.drift import DriftItem, finding_id
-from reconciler.report.item import drift_item
 from reconciler.snapshot.model import Entry, MemorySnapshot
-from reconciler.store.watched import Watch, save_watch
 
 _LOOK_SECONDS: Final = 0.5
 _GLANCE_SECONDS: Final = 0.02
@@ -75,12 +72,12 @@ class Detecting:
     _accused: list[Accused] = field(default_factory=list)
     _users: Census | None = None
     _users_due: float = 0.0
-    _noted: float = 0.0
-    _watch: Watch = field(default_factory=Watch)
+    _current: Current = field(init=False)
     _failed: str = ""
 
     def __post_init__(self) -> None:
         self._informer = Informer(self.client, self.discovery, self._kept, self._heard)
+        self._current = Current(self.reconciler.state)
 
     # Around a full pass.
 
@@ -131,7 +128,7 @@ class Detecting:
             self._others()
             self._look()
             self._settle(snapshot)
-        self._note(watches)
+        self._current.note(watches, self._marks.oldest, whole=self.reconciler.ledger.whole)
 
     # What is heard, in the threads of the informer.
 
@@ -190,7 +187,7 @@ class Detecting:
         if now == before:
             return
         ledger, scope = self.reconciler.ledger, self._scope
-        ledger.doubts = {kind: f"{_name(kind)} cannot be watched: {why}" for kind, why in now.items()}
+        ledger.doubts = {kind: f"{name_of(kind)} cannot be watched: {why}" for kind, why in now.items()}
         self.unwatched = now
         if not ledger.whole:
             return
@@ -201,17 +198,15 @@ class Detecting:
             for one in scope.entries.values()
             if one.ref not in known and (one.ref.group, one.ref.kind) in now.keys() - before.keys()
         ]
-        at = datetime.now(UTC)
-        with ledger.look() as look:
-            items = (self._unknown(one, scope.snapshot, at) for one in lost)
-            ledger.put(look, {item.id: item for item in items}, scope.snapshot, at)
+        self._store_unknown(lost)
 
-    def _unknown(self, entry: Entry, snapshot: MemorySnapshot, now: datetime) -> DriftItem:
-        source, reason = (
-            snapshot.sources.get(entry.source),
-            self.reconciler.ledger.doubts[entry.ref.group, entry.ref.kind],
-        )
-        return drift_item(entry, None, {}, now=now, source=source, reason=reason)
+    def _store_unknown(self, entries: Iterable[Entry], reason: str = "") -> None:
+        """Without a reason it is the doubt of the kind."""
+        ledger, snapshot, now = self.reconciler.ledger, self._scope.snapshot, datetime.now(UTC)
+        with ledger.look() as look:
+            doubts = ((one, reason or ledger.doubts[one.ref.group, one.ref.kind]) for one in entries)
+            items = [unknown_item(one, snapshot, now, why) for one, why in doubts]
+            ledger.put(look, {item.id: item for item in items}, snapshot, now)
 
     def _differ(self, snapshot: MemorySnapshot) -> None:
         """Mark what another snapshot wants otherwise, and all findings: they name the revision."""
@@ -222,10 +217,9 @@ class Detecting:
             self._compared = None
             self.full()
             return
-        self._differed = time.monotonic()
         self._marks.mark(differing(before, snapshot))
         self._marks.mark(one.ref for one in self.reconciler.ledger.open)
-        self._compared = snapshot
+        self._differed, self._compared = time.monotonic(), snapshot
 
     def _others(self) -> None:
         """Mark what is to be said otherwise although nobody has written to it: of mutators, of users of a class."""
@@ -243,23 +237,46 @@ class Detecting:
             self._users = users
 
     def _look(self) -> None:
-        """At what is due; what cannot be read is looked at again."""
-        refs = self._marks.take()
-        if not refs:
+        """At what is due; what could not be seen is looked at again, and nobody has known of it since it was marked."""
+        left = dict(self._marks.take())
+        if not left:
             return
-        found, scope, now = self.reconciler, self._scope, datetime.now(UTC)
         try:
-            with found.ledger.look() as look:
-                some = scan_some(self.client, scope, refs, now, found.forms.accused, self.census())
-                entries = tuple(scope.entries[ref] for ref in refs if ref in scope.entries)
-                if not all(entry.adopted for entry in entries):
-                    items = [item for item in some.found.values() if item is not None]
-                    found.decide(replace(scope.snapshot, entries=entries), items, scope.snapshot.sources)
-                found.ledger.put(look, self._told(some.found), scope.snapshot, now)
-        except SetscrewError:
-            self._marks.mark(refs, DETECT_RETRY_SECONDS)
-            raise
-        self._marks.mark(some.unseen, DETECT_RETRY_SECONDS)
+            try:
+                unseen: Collection[ObjectRef] = self._look_at(left)
+            except SetscrewError:
+                raise
+            except Exception:  # noqa: BLE001 - what nobody foresaw is in one object, and the others are not to wait for it
+                unseen = self._one_by_one(left)
+            left = {ref: mark for ref, mark in left.items() if ref in unseen}
+        finally:
+            self._marks.again(left, DETECT_RETRY_SECONDS)
+
+    def _look_at(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
+        """Store how these are; those that could not be seen."""
+        found, scope, now = self.reconciler, self._scope, datetime.now(UTC)
+        with found.ledger.look() as look:
+            some = scan_some(self.client, scope, refs, now, found.forms.accused, self.census())
+            entries = tuple(scope.entries[ref] for ref in refs if ref in scope.entries)
+            if not all(entry.adopted for entry in entries):
+                items = [item for item in some.found.values() if item is not None]
+                found.decide(replace(scope.snapshot, entries=entries), items, scope.snapshot.sources)
+            found.ledger.put(look, self._told(some.found), scope.snapshot, now)
+        return some.unseen
+
+    def _one_by_one(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
+        """As `_look_at`; an object that fails for a reason that nobody foresaw is unknown, and the reason is its."""
+        unseen = set[ObjectRef]()
+        for ref in refs:
+            try:
+                unseen |= set(self._look_at((ref,)))
+            except SetscrewError:
+                raise
+            except Exception as error:  # noqa: BLE001 - it is told in the finding
+                unseen.add(ref)
+                if (entry := self._scope.entries.get(ref)) is not None:
+                    self._store_unknown([entry], f"it cannot be compared: {place(error)}")
+        return unseen
 
     def _told(self, found: Mapping[str, DriftItem | None]) -> dict[str, DriftItem | None]:
         """Less what others look after: what its writer may put back, what Git has dropped."""
@@ -278,22 +295,3 @@ class Detecting:
         ledger = self.reconciler.ledger
         if self._compared is snapshot and ledger.digest != snapshot.digest and self._marks.oldest > self._differed:
             ledger.note(snapshot, self.reconciler.about(snapshot))
-
-    def _note(self, watches: Watched) -> None:
-        """Note up to when all is known: what no watch has told until then has not happened."""
-        now = time.monotonic()
-        if now < self._noted + DETECT_NOTE_SECONDS:
-            return
-        self._noted = now
-        signs = [at for kind, at in watches.heard.items() if kind not in watches.unread]
-        current = stamp(datetime.now(UTC) - timedelta(seconds=now - min([self._marks.oldest, *signs])))
-        if watches.pending or not self.reconciler.ledger.whole:
-            current = self._watch.current_at
-        watch = Watch(current, {_name(kind): why for kind, why in sorted(watches.unread.items())})
-        if watch != self._watch:
-            save_watch(self.reconciler.state, watch)
-            self._watch = watch
-
-
-def _name(kind: GroupKind) -> str:
-    return "/".join(filter(None, kind))

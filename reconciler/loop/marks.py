@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from reconciler.limits import DETECT_AT_ONCE
@@ -13,38 +13,50 @@ from reconciler.model.ref import ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
+class Mark:
+    """`since` then nobody knows how the object is, `last` it was marked again, `due` it is to be looked at."""
+
     since: float
+    last: float
     due: float
 
 
 @dataclass(slots=True)
 class Marks:
-    """An object that is marked again is due by the newer mark. Safe to share between threads."""
+    """Marked again, an object is due by the newer mark, and unknown since the older. Safe to share between threads."""
 
     clock: Callable[[], float] = time.monotonic
-    _marks: dict[ObjectRef, _Mark] = field(default_factory=dict)
+    _marks: dict[ObjectRef, Mark] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def mark(self, refs: Iterable[ObjectRef], wait: float = 0.0) -> None:
         """These are to be looked at after `wait` seconds."""
-        now = self.clock()
+        now, wanted = self.clock(), list(refs)
         with self._lock:
-            self._marks |= {ref: _Mark(now, now + wait) for ref in refs}
+            for ref in wanted:
+                known = self._marks.get(ref)
+                self._marks[ref] = Mark(known.since if known else now, now, now + wait)
 
-    def take(self) -> Collection[ObjectRef]:
+    def take(self) -> Mapping[ObjectRef, Mark]:
         """Those that are due, the longest first, but not too many; they are marked no longer."""
         now = self.clock()
         with self._lock:
             due = sorted((mark.due, ref) for ref, mark in self._marks.items() if mark.due <= now)[:DETECT_AT_ONCE]
-            for _, ref in due:
-                del self._marks[ref]
-        return {ref for _, ref in due}
+            return {ref: self._marks.pop(ref) for _, ref in due}
+
+    def again(self, taken: Mapping[ObjectRef, Mark], wait: float) -> None:
+        """What was taken was not seen: it is still to be looked at, in `wait` seconds or as it was marked meanwhile."""
+        due = self.clock() + wait
+        with self._lock:
+            for ref, mark in taken.items():
+                newer = self._marks.get(ref, replace(mark, due=due))
+                self._marks[ref] = replace(newer, since=min(mark.since, newer.since))
 
     def forget(self, before: float) -> None:
-        """Whatever was marked before was looked at otherwise."""
+        """How all were then was looked at otherwise."""
         with self._lock:
-            self._marks = {ref: mark for ref, mark in self._marks.items() if mark.since >= before}
+            kept = {ref: mark for ref, mark in self._marks.items() if mark.last >= before}
+            self._marks = {ref: replace(mark, since=max(mark.since, before)) for ref, mark in kept.items()}
 
     @property
     def oldest(self) -> float:

@@ -108,6 +108,11 @@ class Scope:
         return self.exclusive[ref.group, ref.kind][0] if (ref.group, ref.kind) in self.exclusive else None
 
 
+def unknown_item(entry: Entry, snapshot: MemorySnapshot, now: datetime, reason: str) -> DriftItem:
+    """What is said of an entry that cannot be seen."""
+    return drift_item(entry, None, {}, now=now, source=snapshot.sources.get(entry.source), reason=reason)
+
+
 def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: datetime) -> list[DriftItem]:
     """An untrusted mutator is an object that Git does not declare, or not so; its finding says what it does."""
     by_id = {item.id: item for item in items}
@@ -148,7 +153,7 @@ def _compared(entry: Entry, live: Live, snapshot: MemorySnapshot, now: datetime)
     ref = entry.object.ref
     source = snapshot.sources.get(entry.source)
     if ref in live.unseen:
-        return drift_item(entry, None, {}, now=now, source=source, reason=live.unseen[ref])
+        return unknown_item(entry, snapshot, now, live.unseen[ref])
     tree = live.objects.get(ref)
     if tree is None:
         return drift_item(entry, None, ABSENT, now=now, source=source)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ApiError, UnreachableError
-from reconciler.limits import DETECT_AT_ONCE, DETECT_GONE_SECONDS
+from reconciler.limits import DETECT_AT_ONCE, DETECT_GONE_SECONDS, DETECT_RETRY_SECONDS
 from reconciler.loop.detecting import Detecting
 from reconciler.loop.digests import differing, digest
+from reconciler.loop.enriching import Enricher
 from reconciler.loop.marks import Marks
 from reconciler.loop.passes import full_pass
 from reconciler.model.ref import KindInfo, ObjectRef
@@ -180,6 +181,62 @@ def test_while_nobody_answers_what_is_to_be_looked_at_is_kept(detecting: Detecti
     turned(detecting, {"one": "drifted"})
 
 
+def test_while_nobody_answers_the_report_is_current_up_to_what_was_not_looked_at(
+    detecting: Detecting, cluster: Cluster
+) -> None:
+    now = [time.monotonic()]
+    detecting._marks.clock = lambda: now[0]
+    cluster.down = True
+    detecting.look_soon([ref("one")])
+    since = now[0]
+    for _ in range(3):
+        with pytest.raises(UnreachableError):
+            detecting.step()
+        now[0] += DETECT_RETRY_SECONDS
+    assert detecting._marks.oldest == since
+
+
+def test_an_error_that_nobody_foresaw_is_of_one_object_and_of_no_other(
+    detecting: Detecting, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enricher = detecting.reconciler.ledger.enricher
+    enriched = enricher.enriched
+
+    def fails(items: Any, snapshot: Any) -> Any:
+        found = list(items)
+        if any(item.name == "one" and item.state == "drifted" for item in found):
+            raise KeyError("secret")
+        return enriched(found, snapshot)
+
+    monkeypatch.setattr(Enricher, "enriched", lambda _, items, snapshot: fails(items, snapshot))
+    cluster.set(live("one", "new"), live("two", "new"))
+    detecting.look_soon([ref("one"), ref("two")])
+    detecting.step()
+    assert states(detecting) == {"one": "unknown", "two": "drifted"}
+    reasons = [item["reason"] for item in read_findings(detecting.reconciler.state)[0] if item["name"] == "one"]
+    assert ("it cannot be compared: KeyError" in reasons[0], "secret" in reasons[0]) == (True, False)
+    assert 0 < detecting._marks.wait <= DETECT_RETRY_SECONDS
+    monkeypatch.undo()
+    detecting.look_soon([ref("one")])
+    detecting.step()
+    assert states(detecting) == {"one": "drifted", "two": "drifted"}
+
+
+def test_the_report_names_a_snapshot_only_once_all_that_it_wants_otherwise_was_looked_at(
+    detecting: Detecting, cluster: Cluster, site: Site
+) -> None:
+    before = detecting.reconciler.digest
+    many = [f"n{number}" for number in range(DETECT_AT_ONCE - 1)]
+    site.push("shop", "---\n".join(CONFIG % (name, "new") for name in ("one", "two", *many)))
+    cluster.set(*(live(name, "new") for name in many))
+    detecting.reconciler.sync()
+    detecting.step()
+    assert last_pass(detecting.reconciler.state).snapshot == before
+    turned(detecting, {"one": "missing", "two": "missing"})
+    detecting.step()
+    assert last_pass(detecting.reconciler.state).snapshot == detecting.reconciler.digest
+
+
 def test_a_kind_that_cannot_be_watched_has_nothing_in_sync_until_it_can(site: Site, cluster: Cluster) -> None:
     site.push("shop", CONFIG % ("one", "old") + "---\n" + CONFIG % ("two", "old"))
     found = site.reconciler()
@@ -243,7 +300,7 @@ def test_marks_are_taken_when_they_are_due_and_not_too_many_at_a_time() -> None:
     assert (marks.wait, marks.oldest, len(marks.take()), len(marks.take())) == (0.0, 100.0, DETECT_AT_ONCE, 1)
     assert (set(marks.take()), marks.wait) == (set(), DETECT_GONE_SECONDS)
     now[0] += DETECT_GONE_SECONDS
-    assert marks.take() == {ref("gone")}
+    assert set(marks.take()) == {ref("gone")}
     assert marks.oldest == now[0]
 
 
@@ -254,4 +311,34 @@ def test_a_pass_covers_what_was_marked_before_it_began() -> None:
     now[0] = 101.0
     marks.mark([ref("again"), ref("after")])
     marks.forget(101.0)
-    assert marks.take() == {ref("again"), ref("after")}
+    assert set(marks.take()) == {ref("again"), ref("after")}
+
+
+def test_what_is_marked_again_is_unknown_since_the_first_time_until_it_was_looked_at() -> None:
+    now = [100.0]
+    marks = Marks(lambda: now[0])
+    marks.mark([ref("one")])
+    now[0] = 103.0
+    marks.mark([ref("one")], DETECT_GONE_SECONDS)
+    assert (marks.oldest, marks.wait) == (100.0, DETECT_GONE_SECONDS)
+    now[0] = 104.0
+    taken = marks.take()
+    marks.again(taken, 5.0)
+    assert (marks.oldest, marks.wait) == (100.0, 5.0)
+    marks.mark([ref("one")])
+    assert (marks.oldest, marks.wait) == (100.0, 0.0)
+    marks.forget(102.0)
+    assert marks.oldest == 102.0, "the pass has seen how it was then"
+
+
+def test_what_is_marked_while_it_is_looked_at_in_vain_is_due_by_that_mark() -> None:
+    now = [100.0]
+    marks = Marks(lambda: now[0])
+    marks.mark([ref("one")])
+    taken = marks.take()
+    now[0] = 101.0
+    marks.mark([ref("one")])
+    marks.again(taken, 5.0)
+    assert (marks.oldest, marks.wait) == (100.0, 0.0)
+    marks.forget(101.0)
+    assert set(marks.take()) == {ref("one")}
