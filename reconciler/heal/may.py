@@ -18,10 +18,21 @@ from reconciler.snapshot.model import Entry, SourceState
 _RUNS_ONCE: Final = frozenset(
     {
         ("", "Pod"),
-        ("batch", "Job"),
         ("argoproj.io", "Workflow"),
+        ("batch", "Job"),
+        ("batch.volcano.sh", "Job"),
+        ("cert-manager.io", "CertificateRequest"),
+        ("jobset.x-k8s.io", "JobSet"),
+        *(("kubeflow.org", f"{one}Job") for one in ("JAX", "MPI", "Paddle", "PyTorch", "TF", "XGBoost")),
+        ("ray.io", "RayJob"),
+        ("sparkoperator.k8s.io", "SparkApplication"),
+        ("tekton.dev", "CustomRun"),
         ("tekton.dev", "PipelineRun"),
         ("tekton.dev", "TaskRun"),
+        ("trainer.kubeflow.org", "TrainJob"),
+        ("velero.io", "Backup"),
+        ("velero.io", "Restore"),
+        ("workload.codeflare.dev", "AppWrapper"),
     }
 )
 
@@ -59,7 +70,7 @@ def barred_as_it_is(entry: Entry, live: Tree | None) -> str:
     if live is None:
         if entry.policy.fragment:
             return "Git declares only a part of it"
-        if (entry.ref.group, entry.ref.kind) in _RUNS_ONCE:
+        if _runs_once(entry):
             return "it runs once: made anew it would run again"
         return ""
     if isinstance(dig(live, "metadata", "deletionTimestamp"), str):
@@ -67,3 +78,9 @@ def barred_as_it_is(entry: Entry, live: Tree | None) -> str:
     if entry.object.confidence != "server":
         return f"the API server has not confirmed its form: {entry.object.reason or 'not asked yet'}"
     return ""
+
+
+def _runs_once(entry: Entry) -> bool:
+    """Whatever kind it is: what is to be deleted some time after it has finished finishes."""
+    finishes = isinstance(dig(entry.object.want, "spec", "ttlSecondsAfterFinished"), int)
+    return finishes or (entry.ref.group, entry.ref.kind) in _RUNS_ONCE

@@ -1,7 +1,7 @@
 """Owns an API server that holds one object, for tests of what is written to it; must not know why.
 
-It keeps resourceVersions and a uid, answers dry-runs without keeping anything, merges server-side applies by schema, and
-refuses what a test says. managedFields hold what `setscrew` has applied.
+It keeps resourceVersions and a uid, answers dry-runs without keeping anything, merges server-side applies by schema,
+and refuses what a test says. managedFields hold what `setscrew` has applied.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.heal.may import Known, barred, wants
+from reconciler.heal.may import Known, barred, barred_as_it_is, wants
+from reconciler.model.ref import ObjectRef
 from reconciler.policy.grant import Grant, Scope
 from reconciler.policy.model import Subject
 from reconciler.report.drift import DriftItem
@@ -72,3 +73,45 @@ def test_a_grant_that_does_not_cover_it_now_is_none(declare: Declare, grant: Gra
 
 def test_what_is_not_adopted_stays_as_it_is(declare: Declare) -> None:
     assert "not adopted" in barred(replace(declare(MAP).entry, adopted=False), Known(SOURCE))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "/Pod",
+        "argoproj.io/Workflow",
+        "batch/Job",
+        "batch.volcano.sh/Job",
+        "cert-manager.io/CertificateRequest",
+        "jobset.x-k8s.io/JobSet",
+        "kubeflow.org/JAXJob",
+        "kubeflow.org/MPIJob",
+        "kubeflow.org/PaddleJob",
+        "kubeflow.org/PyTorchJob",
+        "kubeflow.org/TFJob",
+        "kubeflow.org/XGBoostJob",
+        "ray.io/RayJob",
+        "sparkoperator.k8s.io/SparkApplication",
+        "tekton.dev/CustomRun",
+        "tekton.dev/PipelineRun",
+        "tekton.dev/TaskRun",
+        "trainer.kubeflow.org/TrainJob",
+        "velero.io/Backup",
+        "velero.io/Restore",
+        "workload.codeflare.dev/AppWrapper",
+    ],
+)
+def test_what_runs_once_is_not_made_anew(declare: Declare, kind: str) -> None:
+    entry = declare(MAP).entry
+    group, _, name = kind.partition("/")
+    runs = replace(entry, object=replace(entry.object, ref=ObjectRef(group, name, "shop", "one")))
+    assert "runs once" in barred_as_it_is(runs, None)
+
+
+@pytest.mark.parametrize(("spec", "once"), [({"ttlSecondsAfterFinished": 60}, True), ({"ttl": 60}, False)])
+def test_what_is_deleted_after_it_finished_runs_once_whatever_its_kind(
+    declare: Declare, spec: dict[str, int], once: bool
+) -> None:
+    entry = declare(MAP).entry
+    runs = replace(entry, object=replace(entry.object, want={**entry.object.want, "spec": spec}))
+    assert ("runs once" in barred_as_it_is(runs, None)) is once
