@@ -23,6 +23,7 @@ from reconciler.report.query import PARAMETERS, Query, parse_query, parse_since
 from reconciler.report.summary import parse_asked, summarise
 from webhook.api.access import Scope, scope
 from webhook.api.answer import chosen, streamed
+from webhook.api.narrow import read_finding, read_matching
 from webhook.api.paging import Lists, Page, Token
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
@@ -71,8 +72,9 @@ class _Drift:
         """One finding, with its history."""
         known_only(("format",))
         shape = FORMATS[chosen(FORMATS, _NEGOTIATED)]
-        found, mine = self.state.finding(identity), scope()
-        if found is None or (mine is not None and found["namespace"] not in mine):
+        mine = scope()
+        found = read_finding(self.state, identity, mine)
+        if found is None:
             raise Problem(404, "there is no finding of this id: the object is in sync, or not guarded")
         if shape.name not in ("json", "yaml"):
             head = envelope(self.state, self.settings, {found["state"]: 1}, mine).as_json() | {"items": [found]}
@@ -101,7 +103,7 @@ class _Drift:
 
     def _page(self, query: Query, given: str, now: datetime) -> Page:
         if not given:
-            return self.lists.first(query, self.state.matching(query), now)
+            return self.lists.first(query, read_matching(self.state, query), now)
         token = self.lists.read(given, query)
         if token is None:
             detail = "parameter 'continue' must be as the page before gave it, with the same parameters as that page"
@@ -109,7 +111,7 @@ class _Drift:
         return self.lists.next(query, token, now) or self._gone(query, token, now)
 
     def _gone(self, query: Query, token: Token, now: datetime) -> Page:
-        fresh = self.lists.again(query, token, self.state.matching(query), now)
+        fresh = self.lists.again(query, token, read_matching(self.state, query), now)
         detail = "this list is kept no longer; `continue` leads on in the list as it is now, which may have changed"
         raise Problem(410, detail, members={"continue": fresh})
 

@@ -25,6 +25,7 @@ from reconciler.report.query import CHOSEN, Query, parse_query
 from reconciler.report.summary import parse_asked, summarise
 from webhook.api import problems
 from webhook.api.access import scope
+from webhook.api.narrow import read_finding, read_matching
 from webhook.api.pages import coverage, overview, trail, words
 from webhook.api.pages.finding import Shown
 from webhook.api.pages.trust import Trust, trust, unwatched
@@ -88,8 +89,8 @@ class _Pages:
             return redirect(_overview(**_filled()))
         now, mine = self.settings.now(), scope()
         query = _query({"sort": "severity", **given}, now)
-        everything = self.state.matching(Query(sort="severity", limit=None, scope=mine))
-        matching = self.state.matching(replace(query, scope=mine)) if given else everything
+        everything = read_matching(self.state, Query(sort="severity", limit=None, scope=mine))
+        matching = read_matching(self.state, replace(query, scope=mine)) if given else everything
         denials, labels = self.state.denials(stamp(now - _DAY), mine), self.state.namespaces()
         owners, total = summarise(parse_asked("owner", ""), everything.texts, denials, labels, now)
         places, _ = summarise(parse_asked("namespace", overview.LABELS), everything.texts, denials, labels, now)
@@ -115,9 +116,8 @@ class _Pages:
     def object(self, identity: str) -> Answer:
         """One finding: who, what, where, and how to undo it."""
         _given(())
-        item, now, mine = self.state.finding(identity), self.settings.now(), scope()
-        if item is not None and mine is not None and item["namespace"] not in mine:
-            item = None
+        now, mine = self.settings.now(), scope()
+        item = read_finding(self.state, identity, mine)
         history = self.state.history(identity) if item is not None or mine is None else []
         if item is None:
             events = trail.timeline({}, history, ())

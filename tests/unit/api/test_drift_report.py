@@ -288,6 +288,40 @@ def test_a_reader_of_one_namespace_is_told_nothing_of_others_in_any_format(fille
     assert not any(word in answer.text for word in (SECRET, "w0", "w1", "w3", "w4", "shop/"))
 
 
+ELSEWHERE = {
+    "rows": ["claim-template"],
+    "effect": "live",
+    "trigger": "at once",
+    "classes": [{"family": "ClaimTemplate", "name": "t", "examples": ["ml/train-0"], "tenants": [{"namespace": "ml"}]}],
+    "seenAt": "2030-01-02T03:00:00Z",
+    "unknown": "",
+    "lines": ["ResourceClaimTemplate t: 1 Pod runs with it, such as ml/train-0"],
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_reader_of_one_namespace_is_not_told_who_uses_a_class_in_others(state: State, get: Get, name: str) -> None:
+    replace_findings(state, [item("gold", "pay", gpu=ELSEWHERE), item("w", "pay")], Pass())
+    identity = item("gold", "pay").id
+    whole = [f"/api/v1/drift?format={name}", f"/api/v1/drift?format={name}&limit=1&sort=name"]
+    for path in (*whole, f"/api/v1/drift/{identity}?format={name}", f"/objects/{identity}", "/"):
+        answer = get(path, MINE)
+        assert (answer.status_code, "gold" in answer.text, "ml/train-0" in answer.text) == (200, True, False), path
+    narrow = get(f"/api/v1/drift/{identity}", MINE).json["gpu"]
+    assert narrow == {key: ELSEWHERE[key] for key in ("rows", "effect", "trigger")}
+    assert "ml/train-0" in get(f"/objects/{identity}").text
+
+
+def test_the_tag_of_a_reader_of_one_namespace_says_nothing_of_others(state: State, get: Get) -> None:
+    tags = []
+    for pod in ("ml/train-0", "ml/train-1"):
+        hit = {**ELSEWHERE, "classes": [{"family": "ClaimTemplate", "name": "t", "examples": [pod]}]}
+        replace_findings(state, [item("gold", "pay", gpu=hit)], Pass())
+        tags.append([get("/api/v1/drift", mine).json["metadata"]["digest"] for mine in (MINE, "swordfish")])
+    (narrow, whole), (narrow_again, whole_again) = tags
+    assert (narrow == narrow_again, whole == whole_again) == (True, False)
+
+
 def test_a_reader_of_one_namespace_sees_its_own_counts(filled: State, get: Get) -> None:
     report = get("/api/v1/drift", MINE).json
     assert (report["summary"]["total"], report["summary"]["drifted"], report["summary"]["managed"]) == (1, 1, 0)
