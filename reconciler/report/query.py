@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -129,14 +130,12 @@ def age(text: str) -> timedelta | None:
 def parse_since(text: str, now: datetime, name: str = "since") -> datetime:
     """An instant (RFC 3339 with its offset), or how long ago. Raises UsageError that names the parameter."""
     ago = age(text)
-    try:
+    with suppress(ValueError, OverflowError):
         found = now - ago if ago is not None else datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        found = None
-    if found is None or found.tzinfo is None:
-        raise _wrong(name, "must be a time such as 2030-01-02T03:04:05Z, or how long ago, such as 90m, 24h or 7d")
-    # Nothing here is older, and years of three digits would not sort as text.
-    return max(found, _FIRST)
+        if found.tzinfo is not None:
+            # Nothing here is older, and years of three digits would not sort as text. An offset may lead past the last.
+            return max(found, _FIRST).astimezone(UTC)
+    raise _wrong(name, "must be a time such as 2030-01-02T03:04:05Z, or how long ago, such as 90m, 24h or 7d")
 
 
 def parse_names(text: str) -> tuple[str, ...]:
