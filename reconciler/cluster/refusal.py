@@ -1,7 +1,8 @@
-"""Owns the words for dry-runs that the API server refuses: a sentence, and the cause that a retry waits for. Pure."""
+"""Owns the words for writes that the API server refuses: a sentence, and the cause that a retry waits for. Pure."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,37 @@ from reconciler.errors import ApiError
 from reconciler.model.ref import KindInfo
 
 BUSY: Final = frozenset({429, 500, 502, 503, 504})
+# What a message may say of why without any value, as it is said for people; the first that is in it counts.
+_PHRASES: Final = {
+    " cannot patch resource ": "no right to patch it",
+    " cannot create resource ": "no right to create it",
+    " cannot get resource ": "no right to get it",
+    "attempting to grant": "it would grant rights that the writer lacks",
+    "exceeded quota": "exceeded quota",
+    "being terminated": "the namespace is being deleted",
+    "failed calling webhook": "failed calling webhook",
+    "failed to call webhook": "failed calling webhook",
+    "denied the request": "an admission webhook denied the request",
+    "denied request": "an admission policy denied the request",
+    "does not support dry run": "a webhook does not take dry-runs",
+    "object has been modified": "the object has been modified",
+    "uid mismatch": "the object has been deleted",
+    "field is immutable": "field is immutable",
+    "may not change once set": "may not change once set",
+    "updates to statefulset spec": "of a StatefulSet only some fields may change",
+    "spec is immutable": "spec is immutable",
+    "is immutable": "is immutable",
+    "Required value": "Required value",
+    "Duplicate value": "Duplicate value",
+    "Unsupported value": "Unsupported value",
+    "Too long": "Too long",
+    "Too many": "Too many",
+    "Invalid value": "Invalid value",
+    "Forbidden": "Forbidden",
+}
+_WEBHOOK: Final = re.compile(r'admission webhook "([a-z0-9.-]{1,253})" denied the request')
+_FIELD: Final = re.compile(r"[\w.\[\]/:*-]{1,200}")
+_FIELDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +109,27 @@ def words(error: ApiError, kind: KindInfo) -> str:
     """The API server's words; of Secrets only the places, because its messages quote values."""
     if (kind.group, kind.kind) != ("", "Secret"):
         return error.message
-    places = ", ".join(sorted({field for field, _, _ in error.causes if field}))
-    word = error.reason or f"HTTP {error.status}"
-    return f"{word} at {places}" if places else word
+    return _placed(error, sorted({field for field, _, _ in error.causes if field}))
+
+
+def without_values(error: ApiError) -> str:
+    """What was refused, where, and why as far as known phrases tell it: a message may quote a whole object.
+
+    A webhook that denied is named, as the API server itself begins to say it.
+    """
+    places = sorted({field for field, _, _ in error.causes if _FIELD.fullmatch(field)})
+    more = [f"{len(places) - _FIELDS} more"] if len(places) > _FIELDS else []
+    by = _WEBHOOK.match(error.message)
+    why = next((said for phrase, said in _PHRASES.items() if phrase in error.message), "")
+    said = f"admission webhook {by[1]} denied the request" if by else why
+    refused = _placed(error, [*places[:_FIELDS], *more])
+    return f"{refused}: {said}" if said and said != error.reason else refused
+
+
+def _placed(error: ApiError, places: list[str]) -> str:
+    # Webhooks may give a reason of their own.
+    word = error.reason if error.reason.isalpha() else f"HTTP {error.status}"
+    return f"{word} at {', '.join(places)}" if places else word
 
 
 def _kind_cause(kind: KindInfo) -> str:

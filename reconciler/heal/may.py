@@ -76,7 +76,7 @@ def barred_as_it_is(entry: Entry, live: Tree | None) -> str:
     if isinstance(dig(live, "metadata", "deletionTimestamp"), str):
         return "it is being deleted"
     if entry.object.confidence != "server":
-        return f"the API server has not confirmed its form: {entry.object.reason or 'not asked yet'}"
+        return "the API server has not confirmed its form"  # its reason is in the finding, and may quote values
     return ""
 
 

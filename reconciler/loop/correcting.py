@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.apply import write
 from reconciler.cluster.live import get_live
-from reconciler.cluster.refusal import words
+from reconciler.cluster.refusal import without_values
 from reconciler.errors import ApiError
 from reconciler.heal.may import barred_as_it_is
 from reconciler.heal.plan import Correction, NoWayError, corrections, creation
@@ -76,7 +76,7 @@ class Healer:
                     continue
                 write(self.writer, entry.object.kind, entry.ref, way, dry_run=False)
             except ApiError as error:
-                failed = words(error, entry.object.kind)
+                failed = without_values(error)
             else:
                 return Outcome(done=way)
         return Outcome(failed=failed)

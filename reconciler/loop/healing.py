@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.cluster.pace import Pace
-from reconciler.errors import ClusterError, SetscrewError, place
+from reconciler.cluster.refusal import without_values
+from reconciler.errors import ApiError, ClusterError, SetscrewError, place
 from reconciler.heal.backoff import Backoff
 from reconciler.heal.fight import Fight, opponent_of
 from reconciler.heal.may import Known, barred, wants
@@ -130,6 +131,8 @@ class Healing:
         self.pace.wait()
         try:
             outcome = self.healer.correct(now, rendered_of(now, self.desired.goods()), snapshot)
+        except ApiError as error:
+            outcome = Outcome(failed=without_values(error))
         except ClusterError as error:
             outcome = Outcome(failed=error.message)
         except Exception as error:  # noqa: BLE001 - one object that nobody foresaw must not stand in the way of others

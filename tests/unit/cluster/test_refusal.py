@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.cluster.refusal import refusal
+from reconciler.cluster.refusal import refusal, without_values
 from reconciler.errors import ApiError
 from reconciler.model.ref import KindInfo
 from tests.support.fake_api import refused
@@ -77,3 +77,34 @@ def test_the_reason_for_a_secret_never_quotes_what_the_api_server_says() -> None
 def test_the_reason_for_another_kind_does() -> None:
     error = refused(422, 'spec: Invalid value: "x"', "Invalid", ("spec",))
     assert 'Invalid value: "x"' in refusal(error, PODS, "shop", copied=False).reason
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            refused(422, "spec: Invalid value: planted: field is immutable", "Invalid", ("spec.a", "spec.b[0]")),
+            "Invalid at spec.a, spec.b[0]: field is immutable",
+        ),
+        (
+            refused(403, 'User "healer" cannot patch resource "pods" in API group ""', "Forbidden"),
+            "Forbidden: no right to patch it",
+        ),
+        (
+            refused(403, 'admission webhook "a.example.com" denied the request: planted', "Forbidden"),
+            "Forbidden: admission webhook a.example.com denied the request",
+        ),
+        (
+            refused(403, 'planted: admission webhook "planted" denied the request', "Forbidden"),
+            "Forbidden: an admission webhook denied the request",
+        ),
+        (refused(403, "it is Forbidden: planted", "Forbidden"), "Forbidden"),
+        (refused(418, "planted"), "HTTP 418"),
+        (refused(403, "no", "a planted reason"), "HTTP 403"),
+        (refused(422, "planted", "Invalid", ("<nil>", "env 'planted'")), "Invalid"),
+        (refused(422, "", "Invalid", tuple("abcdefg")), "Invalid at a, b, c, d, e, 2 more"),
+    ],
+)
+def test_without_values_only_known_phrases_and_places_are_left(error: ApiError, said: str) -> None:
+    assert without_values(error) == said
+    assert "planted" not in without_values(error)

@@ -151,12 +151,13 @@ def test_what_is_as_git_says_by_now_is_not_written(declare: Declare) -> None:
 # What is never written
 
 
-def test_an_immutable_field_fails_with_the_words_of_the_api_server(declare: Declare) -> None:
+def test_an_immutable_field_fails_with_where_and_why(declare: Declare) -> None:
     one = declare(WEB)
     live = one.live
     live["spec"]["selector"] = {"matchLabels": {"app": "other"}}
-    api = cluster(one, live, judge=lambda _was, _now: refused(422, "spec.selector: field is immutable", "Invalid"))
-    assert tried(one, api) == Outcome(failed="spec.selector: field is immutable")
+    no = refused(422, 'spec.selector: Invalid value: {"app":"web"}: field is immutable', "Invalid", ("spec.selector",))
+    api = cluster(one, live, judge=lambda _was, _now: no)
+    assert tried(one, api) == Outcome(failed="Invalid at spec.selector: field is immutable")
     assert api.real == []
     assert api.live is not None
 
@@ -167,7 +168,19 @@ def test_a_refused_secret_is_told_without_its_values(declare: Declare) -> None:
     del live["stringData"]
     no = refused(422, 'data: Invalid value: "planted-5e1f"', "Invalid", ("data[password]",))
     outcome = tried(one, cluster(one, live, judge=lambda _was, _now: no))
-    assert outcome == Outcome(failed="Invalid at data[password]")
+    assert outcome == Outcome(failed="Invalid at data[password]: Invalid value")
+
+
+def test_what_the_api_server_quotes_of_an_object_is_not_repeated(declare: Declare) -> None:
+    """Of what is immutable it prints the whole, environment included."""
+    one = declare(JOB)
+    live = one.live
+    container(live)["image"] = "a:2"
+    quoted = 'core.PodTemplateSpec{Spec:core.PodSpec{Env:[]core.EnvVar{Name:"PASSWORD", Value:"planted-5e1f"}}}'
+    message = f'Job.batch "migrate" is invalid: spec.template: Invalid value: {quoted}: field is immutable'
+    no = refused(422, message, "Invalid", ("spec.template",))
+    outcome = tried(one, cluster(one, live, judge=lambda _was, _now: no))
+    assert outcome == Outcome(failed="Invalid at spec.template: field is immutable")
 
 
 def test_what_would_still_differ_afterwards_is_not_written(declare: Declare) -> None:
@@ -230,7 +243,9 @@ def test_whoever_writes_all_the_time_is_not_chased(declare: Declare) -> None:
     [
         pytest.param(JOB, {}, None, "it runs once", id="a-finished-job-is-not-run-again"),
         pytest.param(MAP, {"fragment": True}, None, "only a part", id="a-fragment-is-not-made"),
-        pytest.param(MAP, {"form": {"confidence": "offline", "reason": "quota"}}, {"mode": "b"}, "quota", id="offline"),
+        pytest.param(
+            MAP, {"form": {"confidence": "offline", "reason": "Value: x"}}, {"mode": "b"}, "confirmed", id="offline"
+        ),
     ],
 )
 def test_what_nobody_may_put_back_is_left_alone(

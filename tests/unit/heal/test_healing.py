@@ -200,14 +200,14 @@ def test_the_tool_that_deploys_a_source_has_five_minutes_for_a_new_revision(ward
 
 
 def test_a_failure_is_told_once_for_each_reason_and_tried_again(ward: Ward) -> None:
-    ward.cluster.judge = lambda _was, _now: refused(422, "data: field is immutable", "Invalid")
+    ward.cluster.judge = lambda _was, _now: refused(422, "data: x: field is immutable", "Invalid", ("data",))
     ward.drift()
     for _ in range(10):
         ward.turn(400)
     assert ward.cluster.real == []
-    assert ward.said == ["could not put back ConfigMap shop/settings: data: field is immutable"]
+    assert ward.said == ["could not put back ConfigMap shop/settings: Invalid at data: field is immutable"]
     assert [event["event"] for event in ward.history] == ["heal-failed"]
-    assert ward.history[0]["reason"] == "data: field is immutable"
+    assert ward.history[0]["reason"] == "Invalid at data: field is immutable"
     assert ward.healing.counts["heal-failed"] == 10
     ward.cluster.judge = lambda _was, _now: None
     assert ward.turn(400) == 1
