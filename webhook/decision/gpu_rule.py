@@ -90,10 +90,12 @@ def held_to_rules(
 def _concerns(verdict: Verdict, entry: Entry | None) -> bool:
     """True where the write may change what a GPU class is: of all others no more is looked at."""
     request = verdict.request
-    if request.operation not in {"CREATE", "UPDATE"} or not isinstance(request.object, dict):
-        return False  # what brings no object brings no class
+    if request.operation not in {"CREATE", "UPDATE"}:
+        return False
     if not _defining(verdict.snapshot.rules.gpu_classes)(request.group, request.kind):
         return False
+    if not isinstance(request.object, dict):
+        return False  # what brings no object brings no class
     kind = request.group, request.kind
     name = request.identity.username
     if kind == _NODE:

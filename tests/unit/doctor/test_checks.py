@@ -12,6 +12,7 @@ from reconciler.cluster.calls import Calls
 from reconciler.limits import CLOCK_SKEW_SECONDS
 from reconciler.model.own import OFF
 from reconciler.model.ref import KindInfo, ObjectRef
+from reconciler.store.schema import SCHEMA_VERSION
 from setscrew.doctor import examine
 from setscrew.doctor.facts import Asked, Disk, Facts, FileProblem, Held, Running, Served, Server, Stored, Try
 from setscrew.doctor.finding import Finding, Missing, status
@@ -245,8 +246,13 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"stored": Stored((SOURCE,), WATCHES, (), OLD)},
         *("reconciler", "warning", f"the drift report is stale: last compared {OLD}"),
     ),
-    "an older store": ({"schema": "2"}, "store", "warning", "format 2; the next start takes it over to 5 → restart"),
-    "a store of a later version": ({"schema": "99"}, "store", "problem", "format 99, this version reads 5 → use"),
+    "an older store": ({"schema": "2"}, "store", "warning", f"takes it over to {SCHEMA_VERSION} → restart"),
+    "a store of a later version": (
+        {"schema": "99"},
+        "store",
+        "problem",
+        f"99, this version reads {SCHEMA_VERSION} → use",
+    ),
     "a damaged snapshot": (
         {"snapshot_problem": "not the digest of its pointer"},
         *("snapshot", "problem", "cannot be used: not the digest of its pointer → remove"),
