@@ -16,6 +16,7 @@ import msgspec
 from reconciler.errors import UsageError
 from reconciler.limits import REPORT_PARAMETER_CHARS, REPORT_WRITERS
 from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.owner import owner_of
 from reconciler.report.query import parse_names
 
 BY: Final = ("namespace", "owner", "source", "kind")
@@ -142,7 +143,9 @@ def summarise(
 def _names(by: str, labels: Labels) -> tuple[Callable[[_Finding], str], Callable[[Denial], str]]:
     """In which row a finding is counted, and a denial; "" where it has nothing to go by."""
     if by == "owner":
-        return lambda one: one.owner.team, lambda denial: labels.get(denial[0], {}).get("team", "")
+        # Of a refused change no object is known: what its namespace says of the owner counts, as it does for findings.
+        teams = {name: owner_of(held, {}, ()).team for name, held in labels.items()}
+        return lambda one: one.owner.team, lambda denial: teams.get(denial[0], "")
     if by == "kind":
         return lambda one: one.kind, lambda denial: denial[1]
     if by == "source":

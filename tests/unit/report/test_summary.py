@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import UsageError
 from reconciler.report.formats import summed
+from reconciler.report.owner import owner_of
 from reconciler.report.summary import Asked, parse_asked, summarise
 from tests.unit.report.formats.conftest import finding
 
@@ -52,6 +53,14 @@ def test_by_a_label_what_has_none_is_a_row_of_its_own() -> None:
     assert {name: (row["drift"]["total"], row["denials"]) for name, row in rows.items()} == {
         "vision": (2, 3), "money": (1, 0), "(unlabelled)": (1, 7),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["squad", "Team", "example.com/owner"])
+def test_by_owner_refused_changes_are_counted_where_findings_of_the_namespace_are(key: str) -> None:
+    labels = {"pay": {key: "payments"}}
+    item = finding(namespace="pay", owner=owner_of(labels["pay"], {}, ())).as_json()
+    rows, _ = summarise(parse_asked("owner", ""), [json.dumps(item)], [("pay", "Pod", "s", 4)], labels, NOW)
+    assert [(row["name"], row["drift"]["total"], row["denials"]) for row in rows] == [("payments", 1, 4)]
 
 
 @given(
