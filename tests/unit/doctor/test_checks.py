@@ -251,7 +251,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"schema": "99"},
         "store",
         "problem",
-        f"99, this version reads {SCHEMA_VERSION} → use",
+        f"this version reads {SCHEMA_VERSION} → use",
     ),
     "a damaged snapshot": (
         {"snapshot_problem": "not the digest of its pointer"},
