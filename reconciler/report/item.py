@@ -54,7 +54,8 @@ def drift_item(
     """
     obj = entry.object
     there = live is not None and live is not ABSENT
-    found = tuple(comparison.changes)[:REPORT_CHANGES] if there and comparison else ()
+    every = tuple(comparison.changes) if there and comparison else ()
+    found = every[:REPORT_CHANGES]
     changes = tuple(_change(obj.ref, change, live) for change in found)
     identity = finding_id(obj.ref, cluster)
     at = stamp(now)
@@ -74,7 +75,7 @@ def drift_item(
         last_seen=at,
         reason=str(printable(reason or obj.reason)),
         confidence=obj.confidence,
-        patch=_safe_patch(patch, obj.ref, changes),
+        patch=_safe_patch(patch, obj.ref, every),
         hidden=dict(sorted(Counter(one.rule for one in comparison.hidden).items())) if there and comparison else {},
         adopted=entry.adopted,
         uid=_uid(live),
@@ -227,10 +228,14 @@ def declared_at(entry: Entry, source: SourceState | None) -> DriftSource:
 
 
 def _safe_patch(
-    patch: Sequence[Mapping[str, Any]], ref: ObjectRef, changes: Sequence[DriftChange]
+    patch: Sequence[Mapping[str, Any]], ref: ObjectRef, changes: Sequence[Change]
 ) -> tuple[Mapping[str, Any], ...]:
+    """The patch, if it can be shown whole; `changes` are all that it undoes, not only those that are reported."""
     # A patch with a mask or a cut in it would write that into the cluster: none is better.
-    if (ref.group, ref.kind) == ("", "Secret") or any(is_masked([item.desired, item.live]) for item in changes):
+    if (ref.group, ref.kind) == ("", "Secret"):
+        return ()
+    values = (_shown(ref, change.place, value) for change in changes for value in (change.desired, change.live))
+    if not patch or any(is_masked(value) for value in values):
         return ()
     whole = all(printable(step.get("value")) == step.get("value") for step in patch)
     return tuple(patch) if whole else ()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.compare.comparison import Change, Comparison
+from reconciler.limits import REPORT_CHANGES
 from reconciler.model.path import ItemKey, readable
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import ABSENT
@@ -148,6 +149,16 @@ def test_a_patch_that_fits_is_kept_and_a_cut_one_is_not(deployment: Entry) -> No
     assert drift_item(deployment, REPLICAS, LIVE, now=NOW, patch=[step]).patch == (step,)
     long = {"op": "replace", "path": "/x", "value": "x" * 10_000}
     assert drift_item(deployment, REPLICAS, LIVE, now=NOW, patch=[step, long]).patch == ()
+
+
+def test_a_patch_that_holds_a_secret_beyond_the_reported_changes_is_not_kept(deployment: Entry) -> None:
+    harmless = [change(["spec", f"field-{number}"], 1, 2) for number in range(REPORT_CHANGES)]
+    env = ["spec", "env", ItemKey((("name", "DB_PASSWORD"),)), "value"]
+    step = {"op": "replace", "path": "/spec/env/0/value", "value": "hunter2"}
+    comparison = Comparison((*harmless, change(env, "hunter2", "other")))
+    item = drift_item(deployment, comparison, LIVE, now=NOW, patch=[step])
+    assert (len(item.changes), item.patch) == (REPORT_CHANGES, ())
+    assert "hunter2" not in json.dumps(item.as_json())
 
 
 def test_an_id_is_that_of_the_object_in_its_cluster() -> None:
