@@ -20,10 +20,10 @@ class Backoff:
     """Of one object: tries since it was at rest, when the last one was, since when it is in sync (None: it is not).
 
     A correction always ends in sync, in a fight too: only an object that stays so for its whole wait begins anew.
-    `revision` is what it was last corrected to; a new one begins anew at once.
+    `wanted` stands for what Git wanted of it when it was last corrected; where that is another, it begins anew at once.
     """
 
-    revision: str = ""
+    wanted: str = ""
     tries: int = 0
     last: float = 0.0
     synced: float | None = None
@@ -49,8 +49,8 @@ class Backoff:
         """Seen as Git says."""
         return self if self.synced is not None else replace(self, synced=now)
 
-    def drifted(self, now: float, revision: str) -> Backoff:
-        """Seen otherwise than `revision` says."""
-        if self.rested(now) or revision != self.revision:
-            return Backoff(revision)
+    def drifted(self, now: float, wanted: str) -> Backoff:
+        """Seen otherwise than `wanted`."""
+        if self.rested(now) or wanted != self.wanted:
+            return Backoff(wanted)
         return replace(self, synced=None)

@@ -36,7 +36,7 @@ from reconciler.limits import (
 from reconciler.loop.correcting import Healer, Outcome
 from reconciler.loop.desired import Desired, rendered_of
 from reconciler.model.instant import stamp
-from reconciler.report.drift import DriftItem, finding_id
+from reconciler.report.drift import DriftItem, finding_id, sha256
 from reconciler.report.printable import one_line
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.store.grants import read_grants
@@ -50,7 +50,7 @@ _VERBS: Final = {"create": "made anew", "apply": "applied", "patch": "patched"}
 class _Patient:
     """One object: its finding while there is one, what is remembered of tries, and what was last said of it.
 
-    `since` is when it was first seen to differ from the revision of its back-off.
+    `since` is when it was first seen to differ from what its back-off says is wanted.
     """
 
     item: DriftItem | None = None
@@ -77,7 +77,7 @@ class Healing:
     pace: Pace = field(default_factory=lambda: Pace(HEALS_PER_SECOND))
     counts: Counter[str] = field(default_factory=Counter)
     _patients: dict[str, _Patient] = field(default_factory=dict)
-    # By id, the revision that an object was last as Git says in.
+    # By id, what was wanted of an object when it was last as Git says. Not the commit: most are about other objects.
     _landed: dict[str, str] = field(default_factory=dict)
     _seen: MemorySnapshot | None = None
     _entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -158,18 +158,18 @@ class Healing:
         if snapshot is not self._seen:
             auto = (one for one in snapshot.entries if one.policy.heal == "Auto")
             self._seen, self._entries = snapshot, {finding_id(one.ref): one for one in auto}
-            self._landed = {one: revision for one, revision in self._landed.items() if one in self._entries}
+            self._landed = {one: wanted for one, wanted in self._landed.items() if one in self._entries}
         return self._entries
 
     def _note(self, item: DriftItem, entry: Entry | None, at: float) -> None:
         patient = self._patients.get(item.id)
         if entry is not None and item.state == "in-sync":
-            self._landed[item.id] = item.source.revision
+            self._landed[item.id] = sha256(entry.object.want)
         if entry is not None and wants(item, entry):
             patient = self._patients.setdefault(item.id, patient or _Patient())
-            if item.source.revision != patient.backoff.revision:
+            if (wanted := sha256(entry.object.want)) != patient.backoff.wanted:
                 patient.since = at
-            patient.item, patient.backoff = item, patient.backoff.drifted(at, item.source.revision)
+            patient.item, patient.backoff = item, patient.backoff.drifted(at, wanted)
         elif patient is not None:
             patient.item = None
             if item.state == "in-sync":
@@ -190,7 +190,7 @@ class Healing:
     def _is_due(self, patient: _Patient, item: DriftItem, at: float) -> bool:
         """A tool that deploys the source is the first to: it has hooks, waves and people who say when."""
         source = self._seen.sources.get(item.source.name) if self._seen is not None else None
-        deploys = source is not None and source.adopter.kind and self._landed.get(item.id) != item.source.revision
+        deploys = source is not None and source.adopter.kind and self._landed.get(item.id) != patient.backoff.wanted
         return patient.backoff.due <= at and (not deploys or at - patient.since >= HEAL_DEPLOY_SECONDS)
 
     def _take(self, item: DriftItem, entry: Entry, outcome: Outcome) -> None:

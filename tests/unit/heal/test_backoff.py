@@ -33,7 +33,7 @@ def test_a_failure_waits_as_a_correction_does() -> None:
     assert backoff.due == 8.0
 
 
-def test_a_new_revision_begins_anew() -> None:
+def test_what_git_wants_anew_begins_anew() -> None:
     backoff = Backoff().drifted(0.0, "r1").tried(0.0).tried(2.0).tried(8.0)
     assert backoff.drifted(9.0, "r1").due == 26.0
     assert backoff.drifted(9.0, "r2").due < 9.0

@@ -83,6 +83,15 @@ class Ward:
         item = drift_item(self.one.entry, found, ABSENT if live is None else live, now=NOW, attribution=by)
         self.told(replace(item, source=replace(item.source, revision=revision or item.source.revision)))
 
+    def adopted(self) -> None:
+        """A tool applies the source."""
+        source = replace(self.one.snapshot.sources["shop"], adopter=Adopter("Application", "shop", "argocd"))
+        self.current = self.one.snapshot = replace(self.one.snapshot, sources={"shop": source})
+
+    def wants(self, other: Declared) -> None:
+        """Git says something else from now on."""
+        self.one, self.current = other, other.snapshot
+
     def told(self, item: DriftItem) -> None:
         """One finding."""
         self.healing.told([item], self.current, NOW)
@@ -179,20 +188,38 @@ def test_a_fight_is_named_once_with_its_opponent_and_goes_on_every_five_minutes(
     assert ward.healing.counts["healed"] == corrections + 1
 
 
-def test_a_new_revision_is_put_back_at_once(ward: Ward) -> None:
+def test_what_git_wants_anew_is_put_back_at_once(ward: Ward, declare: Declare) -> None:
     ward.drift()
     ward.turn()
     ward.drift()
     assert ward.turn(0.1) == 0
     ward.tell(revision="main@sha1:" + "b" * 40)
     ward.healing.turn()
+    assert len(ward.cluster.real) == 1, "a commit that is about other objects changes nothing"
+    ward.wants(declare(MAP.replace("mode: a", "mode: c")))
+    ward.tell()
+    ward.healing.turn()
     assert len(ward.cluster.real) == 2
+
+
+def test_commits_about_other_objects_do_not_put_an_object_off(ward: Ward) -> None:
+    """A busy repository has one every few minutes: the tool's five minutes for a revision would never end."""
+    ward.adopted()
+    ward.drift()
+    corrections = []
+    for number in range(4):
+        ward.tell(revision=f"main@sha1:{number:040}")
+        corrections.append(ward.turn())
+        ward.now += 240
+    assert corrections == [0, 0, 1, 0]
+    ward.drift()
+    ward.tell(revision="main@sha1:" + "c" * 40)
+    assert ward.turn() == 1, "it was as wanted before, and nothing else is wanted now"
 
 
 def test_the_tool_that_deploys_a_source_has_five_minutes_for_a_new_revision(ward: Ward) -> None:
     """It has hooks and waves, and people who say when: nobody deploys ahead of it."""
-    source = replace(ward.one.snapshot.sources["shop"], adopter=Adopter("Application", "shop", "argocd"))
-    ward.current = ward.one.snapshot = replace(ward.one.snapshot, sources={"shop": source})
+    ward.adopted()
     ward.drift()
     assert [ward.turn(), ward.turn(299), ward.turn(1)] == [0, 0, 1]
     ward.drift()
