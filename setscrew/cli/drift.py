@@ -134,9 +134,10 @@ def drift(
             raise UsageError("-A and -n are two questions", hint="ask one after the other")
         instance = _known(server, token_file, state_dir)
         if by or labels:
-            status = _summed(
-                instance, output, {"by": by or "namespace", **({"labels": labels} if labels else {})}, chosen
-            )
+            if unfit := [name for name, given in (("--watch", watch), ("--limit", limit)) if given]:
+                raise UsageError("--by counts all findings, once", where=unfit[0], hint=f"leave {unfit[0]} out")
+            asked = {"by": by or "namespace", **({"labels": labels} if labels else {})}
+            status = _summed(instance, output, asked, chosen, fail_on)
         else:
             wanted = parse_limit(limit) if limit else (REPORT_PAGE if output in _PAGED else None)
             show = _Shown(instance, chosen, output, wanted, fail_on)
@@ -203,10 +204,12 @@ class _Shown:
             report["metadata"]["remainingItemCount"] += len(items) - self.limit
             report["items"] = items[: self.limit]
         print_report(report, self.output)
-        return _status(report["metadata"], found=any(_counts(item, self.fail_on) for item in items))
+        return _status(report["metadata"], found=any(_counts(item.get("severity"), self.fail_on) for item in items))
 
 
-def _summed(instance: _Instance, output: str, asked: dict[str, str], filters: Mapping[str, str]) -> int:
+def _summed(
+    instance: _Instance, output: str, asked: dict[str, str], filters: Mapping[str, str], fail_on: str | None
+) -> int:
     from setscrew.api_client import get_json
 
     if output not in SUMMED:
@@ -216,7 +219,8 @@ def _summed(instance: _Instance, output: str, asked: dict[str, str], filters: Ma
     since = {name: value for name, value in filters.items() if name == "since"}
     summary = get_json(instance.url, instance.token, "/api/v1/drift/summary", asked | since)
     print_summary(summary, output)
-    return _status(summary["metadata"], found=summary["total"]["drift"]["total"] > 0)
+    severities = summary["total"]["severity"].items()
+    return _status(summary["metadata"], found=any(count and _counts(name, fail_on) for name, count in severities))
 
 
 def _known(server: str | None, token_file: Path | None, state_dir: Path | None) -> _Instance:
@@ -226,12 +230,12 @@ def _known(server: str | None, token_file: Path | None, state_dir: Path | None) 
     return _Instance(url, read_token(token_path))
 
 
-def _counts(item: Mapping[str, Any], fail_on: str | None) -> bool:
-    """True for a finding that makes the exit status 1."""
+def _counts(severity: object, fail_on: str | None) -> bool:
+    """True where a finding of this severity makes the exit status 1."""
     if fail_on is None:
         return True
     worst: dict[str, int] = {name: place for place, name in enumerate(SEVERITIES)}
-    return worst.get(str(item.get("severity")), 0) <= worst[fail_on]
+    return worst.get(str(severity), 0) <= worst[fail_on]
 
 
 def _status(metadata: Mapping[str, Any], *, found: bool) -> int:

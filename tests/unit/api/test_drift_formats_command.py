@@ -137,6 +137,8 @@ def test_a_wrong_value_is_status_2_and_named_in_one_line(three: State, run: Run,
         (["--fail-on", "info"], 1),
         (["--fail-on", "high", "--only", "missing"], 0),
         (["--fail-on", "high", "--limit", "1", "--sort", "-severity"], 1),
+        (["--by", "owner", "--fail-on", "critical"], 0),
+        (["--by", "owner", "--fail-on", "high"], 1),
     ],
 )
 def test_the_exit_status_is_for_ci(three: State, run: Run, arguments: list[str], status: int) -> None:
@@ -172,9 +174,18 @@ def test_counts_by_namespace_have_labels_beside_them(three: State, run: Run) -> 
     assert json.loads(run("--by", "kind", "-o", "json").stdout)["total"]["drift"]["total"] == 3
 
 
-@pytest.mark.parametrize("arguments", [["--by", "kind", "-o", "sarif"], ["--by", "kind", "-n", "shop"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--by", "kind", "-o", "sarif"],
+        ["--by", "kind", "-n", "shop"],
+        ["--by", "kind", "--watch"],
+        ["--labels", "team", "--limit", "all"],
+    ],
+)
 def test_counts_are_of_all_and_no_list(three: State, run: Run, arguments: list[str]) -> None:
-    assert run(*arguments).exit_code == 2
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 def test_whoever_watches_sees_what_changed_and_nothing_twice(
