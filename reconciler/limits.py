@@ -379,5 +379,7 @@ HEAL_PATHS: Final = 5
 # How many are tried before Git is looked at anew, and how often it is looked what is due.
 HEALS_AT_ONCE: Final = 100
 HEAL_LOOK_SECONDS: Final = 0.5
+# How soon it is looked again whether what stood in the way of putting an object back still does.
+HEAL_AGAIN_SECONDS: Final = 10.0
 # How long the tool that applies a source has for a new revision before anything of it is put back.
 HEAL_DEPLOY_SECONDS: Final = 300.0

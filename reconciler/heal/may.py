@@ -67,15 +67,18 @@ def barred(entry: Entry, known: Known) -> str:
 
 def barred_as_it_is(entry: Entry, live: Tree | None) -> str:
     """Why the object, as the cluster holds it (None: not at all), may not be put back; "" where it may."""
-    if live is None:
-        if entry.policy.fragment:
-            return "Git declares only a part of it"
-        if _runs_once(entry):
-            return "it runs once: made anew it would run again"
-        return ""
     if isinstance(dig(live, "metadata", "deletionTimestamp"), str):
         return "it is being deleted"
-    if entry.object.confidence != "server":
+    return barred_by_form(entry, gone=live is None)
+
+
+def barred_by_form(entry: Entry, *, gone: bool) -> str:
+    """Why an object that is declared so may not be made anew (`gone`) or changed; "" where it may."""
+    if gone and entry.policy.fragment:
+        return "Git declares only a part of it"
+    if gone and _runs_once(entry):
+        return "it runs once: made anew it would run again"
+    if not gone and entry.object.confidence != "server":
         return "the API server has not confirmed its form"  # its reason is in the finding, and may quote values
     return ""
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from reconciler.cluster.pace import Pace
@@ -19,11 +20,12 @@ from reconciler.cluster.refusal import without_values
 from reconciler.errors import ApiError, ClusterError, SetscrewError, place
 from reconciler.heal.backoff import Backoff
 from reconciler.heal.fight import Fight, opponent_of
-from reconciler.heal.may import Known, barred, wants
+from reconciler.heal.may import Known, barred, barred_by_form, wants
 from reconciler.heal.order import turn
 from reconciler.heal.owned import MANAGER
 from reconciler.heal.plan import Correction
 from reconciler.limits import (
+    HEAL_AGAIN_SECONDS,
     HEAL_DEPLOY_SECONDS,
     HEAL_FIGHT_SECONDS,
     HEAL_FIGHTS,
@@ -36,6 +38,7 @@ from reconciler.limits import (
 from reconciler.loop.correcting import Healer, Outcome
 from reconciler.loop.desired import Desired, rendered_of
 from reconciler.model.instant import stamp
+from reconciler.policy.grant import Grant
 from reconciler.report.drift import DriftItem, finding_id, sha256
 from reconciler.report.printable import one_line
 from reconciler.snapshot.model import Entry, MemorySnapshot
@@ -50,11 +53,13 @@ _VERBS: Final = {"create": "made anew", "apply": "applied", "patch": "patched"}
 class _Patient:
     """One object: its finding while there is one, what is remembered of tries, and what was last said of it.
 
-    `since` is when it was first seen to differ from what its back-off says is wanted.
+    `since` is when it was first seen to differ from what its back-off says is wanted. Something stood in its way of
+    late: it is not looked at `until` then, and comes after all others.
     """
 
     item: DriftItem | None = None
     since: float = 0.0
+    until: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
     fight: Fight = field(default_factory=Fight)
     said: str = ""
@@ -114,19 +119,20 @@ class Healing:
     def turn(self) -> None:
         """Try what is due now, what others need first. Git is asked before: what it says no more is not put back."""
         due = self._due() if self.healer is not None else []
-        ready = [pair for pair in due[:HEALS_AT_ONCE] if self._may(*pair)]
+        grants = read_grants(self.state) if due else ()
+        ready = list(islice((pair for pair in due if self._may(*pair, grants)), HEALS_AT_ONCE))
         if ready:
             self.desired.look({entry.source for _, entry in ready})
         for item, entry in ready:
             self._heal(item, entry)
-        if due[HEALS_AT_ONCE:]:
+        if len(ready) == HEALS_AT_ONCE:
             self._wake.set()
 
     def _heal(self, item: DriftItem, entry: Entry) -> None:
         with self._lock:
             snapshot = self.desired.current()
             now = self._auto(snapshot).get(item.id) if snapshot is not None else None
-        if self.healer is None or snapshot is None or now is None or not self._may(item, now):
+        if self.healer is None or snapshot is None or now is None or not self._may(item, now, read_grants(self.state)):
             return
         self.pace.wait()
         try:
@@ -139,12 +145,11 @@ class Healing:
             outcome = Outcome(failed=place(error))
         self._take(item, entry, outcome)
 
-    def _may(self, item: DriftItem, entry: Entry) -> bool:
+    def _may(self, item: DriftItem, entry: Entry, grants: Iterable[Grant]) -> bool:
         """Whether nothing is in the way, as far as that is known without asking anybody; told where something is."""
         source = self._seen.sources.get(entry.source) if self._seen is not None else None
-        trouble, grants = self.desired.trouble(entry.source), read_grants(self.state)
-        why = barred(entry, Known(source, trouble, grants, self.now().timestamp()))
-        if why:
+        known = Known(source, self.desired.trouble(entry.source), grants, self.now().timestamp())
+        if why := barred(entry, known) or barred_by_form(entry, gone=item.state == "missing"):
             self._take(item, entry, Outcome(barred=why))
         return not why
 
@@ -173,7 +178,7 @@ class Healing:
         elif patient is not None:
             patient.item = None
             if item.state == "in-sync":
-                patient.backoff, patient.said = patient.backoff.in_sync(at), ""
+                patient.backoff, patient.until, patient.said = patient.backoff.in_sync(at), 0.0, ""
             if patient.backoff.rested(at) and patient.fight.forgotten(at):
                 del self._patients[item.id]
 
@@ -181,29 +186,31 @@ class Healing:
         at = self.clock()
         with self._lock:
             found = [
-                (one.item, self._entries[one.item.id])
+                (bool(one.until), one.item, self._entries[one.item.id])
                 for one in self._patients.values()
                 if one.item is not None and one.item.id in self._entries and self._is_due(one, one.item, at)
             ]
-        return sorted(found, key=lambda pair: turn(pair[1].ref, takes_away=_takes_away(pair[0])))
+        found.sort(key=lambda one: (one[0], turn(one[2].ref, takes_away=_takes_away(one[1]))))
+        return [(item, entry) for _, item, entry in found]
 
     def _is_due(self, patient: _Patient, item: DriftItem, at: float) -> bool:
         """A tool that deploys the source is the first to: it has hooks, waves and people who say when."""
         source = self._seen.sources.get(item.source.name) if self._seen is not None else None
         deploys = source is not None and source.adopter.kind and self._landed.get(item.id) != patient.backoff.wanted
-        return patient.backoff.due <= at and (not deploys or at - patient.since >= HEAL_DEPLOY_SECONDS)
+        return max(patient.backoff.due, patient.until) <= at and (
+            not deploys or at - patient.since >= HEAL_DEPLOY_SECONDS
+        )
 
     def _take(self, item: DriftItem, entry: Entry, outcome: Outcome) -> None:
         """Remember and tell what came of a try."""
         at = self.clock()
         with self._lock:
             patient = self._patients.setdefault(item.id, _Patient())
-            if outcome.done is None and not outcome.failed:
-                patient.item = None  # a later pass tells whether it still differs
-                if not outcome.barred:
-                    patient.backoff = patient.backoff.in_sync(at)
-            else:
+            patient.until = at + HEAL_AGAIN_SECONDS if outcome.barred else 0.0
+            if outcome.done or outcome.failed:
                 patient.backoff = patient.backoff.tried(at)
+            elif not outcome.barred:
+                patient.item, patient.backoff = None, patient.backoff.in_sync(at)
         if outcome.done is not None:
             self._healed(patient, item, entry, outcome.done, at)
         elif news := outcome.failed or outcome.barred:

@@ -274,8 +274,7 @@ def test_a_grant_keeps_its_objects_from_being_put_back_until_it_ends(ward: Ward)
     assert ward.turn() == 0
     assert ward.said == ["not put back: ConfigMap shop/settings: grant night lets people change it"]
     ward.healing.now = lambda: datetime.fromtimestamp(now + 61, UTC)
-    ward.tell()
-    assert ward.turn() == 1
+    assert ward.turn(10) == 1
 
 
 def test_nothing_is_put_back_while_the_newest_revision_does_not_count(ward: Ward) -> None:
@@ -284,7 +283,33 @@ def test_nothing_is_put_back_while_the_newest_revision_does_not_count(ward: Ward
     assert ward.turn() == 0
     assert ward.looked == [], "Git is asked for what may be put back, not at each pass"
     ward.trouble = ""
-    assert ward.turn() == 1
+    assert ward.turn(10) == 1
+
+
+def test_what_stood_in_the_way_is_looked_at_again_soon_and_told_once_for_each_reason(ward: Ward) -> None:
+    ward.drift()
+    for why in ("MIG-04: held", "MIG-04: held", "it is suspended"):
+        ward.trouble = why
+        ward.now += 10
+        ward.healing.turn()
+    why = "not put back: ConfigMap shop/settings: the newest revision of its source is not in force:"
+    assert ward.said == [f"{why} MIG-04: held", f"{why} it is suspended"]
+    ward.trouble = ""
+    ward.now += 9
+    ward.healing.turn()
+    assert ward.cluster.written == []
+    ward.now += 1
+    ward.healing.turn()
+    assert len(ward.cluster.real) == 1, "no pass had to find it anew"
+
+
+def test_what_cannot_be_put_back_as_it_is_declared_costs_no_request(declare: Declare, tmp_path: Path) -> None:
+    ward = Ward(declare(MAP, form={"confidence": "offline"}), open_state(sqlite_url(tmp_path / "state.db")))
+    ward.drift()
+    ward.turn(10)
+    ward.turn(10)
+    assert ward.looked == []
+    assert ward.said == ["not put back: ConfigMap shop/settings: the API server has not confirmed its form"]
 
 
 @pytest.mark.parametrize("state", ["unknown", "extra", "orphaned"])
