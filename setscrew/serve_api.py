@@ -98,9 +98,9 @@ class StoredState:
         """See ApiState."""
         return sources.read_sources(self.state)
 
-    def decisions(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
+    def decisions(self, filters: Mapping[str, str], limit: int, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """See ApiState."""
-        return decisions.read_decisions(self.state, filters, limit)
+        return decisions.read_decisions(self.state, filters, limit, offset=offset)
 
     def guarded(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
         """See ApiState."""

@@ -59,17 +59,22 @@ def record_all(state: State, lines: Iterable[bytes]) -> None:
 
 
 def read_decisions(
-    state: State, filters: Mapping[str, str] | None = None, limit: int = REPORT_PAGE, since: str = ""
+    state: State,
+    filters: Mapping[str, str] | None = None,
+    limit: int = REPORT_PAGE,
+    since: str = "",
+    *,
+    offset: int = 0,
 ) -> tuple[list[dict[str, Any]], int]:
     """Decisions as JSON objects, newest first, and how many match. `filters` has keys of FILTERS.
 
-    `since` is RFC 3339 in UTC; "" is the beginning. Gaps are among them.
+    `since` is RFC 3339 in UTC; "" is the beginning. Gaps are among them. `offset` is how many are passed over.
     """
     terms = matching(state, filters or {}, since)
     page = select(DECISIONS.c.seq, DECISIONS.c.hash, DECISIONS.c.body).where(terms)
     with state.read() as connection:
         total = connection.execute(select(func.count()).select_from(DECISIONS).where(terms)).scalar() or 0
-        rows = connection.execute(page.order_by(DECISIONS.c.seq.desc()).limit(limit))
+        rows = connection.execute(page.order_by(DECISIONS.c.seq.desc()).limit(limit).offset(offset))
         return [
             {"seq": seq, "cluster": state.cluster, "hash": link} | json.loads(body) for seq, link, body in rows
         ], total

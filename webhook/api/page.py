@@ -145,8 +145,8 @@ class _Pages:
         if asked["allowed"] not in {"true", "false", "all"}:
             raise Problem(400, "parameter 'allowed' must be one of true, false, all")
         filters = {name: value for name, value in asked.items() if (name, value) != ("allowed", "all")}
-        found, total = self.state.decisions(filters, number * overview.ROWS)
-        rows = [trail.decision(one, self.settings.cluster) for one in found[(number - 1) * overview.ROWS :]]
+        found, total = self.state.decisions(filters, overview.ROWS, (number - 1) * overview.ROWS)
+        rows = [trail.decision(one, self.settings.cluster) for one in found]
         page = overview.page(total, number, partial(_denials, **given))
         return _page("denials.html", trust=self._trust(), found=rows, page=page, asked=asked)
 

@@ -110,8 +110,8 @@ class ApiState(Protocol):
     def sources(self) -> list[dict[str, Any]]:
         """All sources, with `name`, `url`, `ref`, `state`."""
 
-    def decisions(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
-        """A page of decisions, newest first, and how many match."""
+    def decisions(self, filters: Mapping[str, str], limit: int, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """A page of decisions, newest first, after `offset` newer ones, and how many match."""
 
     def guarded(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int]:
         """A page of what enforced sources declare, each with `adopted`, `since` and `commit`, and how many match."""

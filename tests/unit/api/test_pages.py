@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from reconciler.report.drift import DriftChange, DriftItem, DriftSource, finding_id
-from reconciler.store.decisions import record
+from reconciler.store.decisions import read_decisions, record, record_all
 from reconciler.store.findings import Pass, replace_findings
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State
@@ -222,6 +222,24 @@ def test_denials_are_those_that_refused_unless_others_are_asked_for(morning: Sta
     assert "mallory" in everything
     assert "under grant pat-0102-0200-7c1d" in get("/denials?allowed=true").text
     assert OBJECT in list(links(get("/denials?user=dana")))
+
+
+def test_a_page_of_denials_is_all_that_is_read_of_them(state: State, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"time": "2030-01-02T03:00:00.000Z", "code": "held", "allowed": False, "kind": "Pod", "namespace": "shop"}
+    record_all(state, (json.dumps(told | {"name": f"pod-{number:03}"}).encode() for number in range(120)))
+    read: list[int] = []
+
+    def counted(*given: Any, **more: Any) -> tuple[list[dict[str, Any]], int]:
+        found, total = read_decisions(*given, **more)
+        read.append(len(found))
+        return found, total
+
+    monkeypatch.setattr("reconciler.store.decisions.read_decisions", counted)
+    shown = [re.findall(r"pod-\d{3}", get(f"/denials?page={number}").text) for number in (1, 2, 3, 99_999)]
+    assert [sorted({*names}) for names in shown] == [
+        [f"pod-{number:03}" for number in range(*between)] for between in ((70, 120), (20, 70), (0, 20), (0, 0))
+    ]
+    assert read == [50, 50, 20, 0]
 
 
 def test_coverage_names_what_happens_when_nobody_answers_and_what_is_only_watched(morning: State, get: Get) -> None:
