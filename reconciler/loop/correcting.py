@@ -12,6 +12,7 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.apply import write
 from reconciler.cluster.live import get_live
 from reconciler.cluster.refusal import without_values
+from reconciler.cluster.registered import read_registered
 from reconciler.errors import ApiError
 from reconciler.heal.may import barred_as_it_is
 from reconciler.heal.plan import Correction, NoWayError, corrections, creation
@@ -38,6 +39,10 @@ class Healer:
 
     writer: ApiClient
     reader: ApiClient
+
+    def off(self) -> str:
+        """Since when and by whom the guard is switched off, "" where it is not. Raises ClusterError."""
+        return read_registered(self.reader).off
 
     def correct(self, entry: Entry, rendered: RenderedObject | None, snapshot: MemorySnapshot) -> Outcome:
         """Put it back. `rendered` is what Git says with Secrets in clear, None where nobody has it.

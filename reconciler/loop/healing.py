@@ -88,6 +88,8 @@ class Healing:
     _entries: Mapping[str, Entry] = field(default_factory=dict)
     _said: bool = False
     _failed: str = ""
+    # Since when and by whom the guard is switched off, as it was last seen, and until when that is not looked at again.
+    _off: tuple[str, float] = ("", 0.0)
     _wake: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -121,8 +123,9 @@ class Healing:
         due = self._due() if self.healer is not None else []
         grants = read_grants(self.state) if due else ()
         ready = list(islice((pair for pair in due if self._may(*pair, grants)), HEALS_AT_ONCE))
-        if ready:
-            self.desired.look({entry.source for _, entry in ready})
+        if not ready or self._is_off():
+            return
+        self.desired.look({entry.source for _, entry in ready})
         for item, entry in ready:
             self._heal(item, entry)
         if len(ready) == HEALS_AT_ONCE:
@@ -135,6 +138,8 @@ class Healing:
         if self.healer is None or snapshot is None or now is None or not self._may(item, now, read_grants(self.state)):
             return
         self.pace.wait()
+        if self._is_off():
+            return
         try:
             outcome = self.healer.correct(now, rendered_of(now, self.desired.goods()), snapshot)
         except ApiError as error:
@@ -152,6 +157,18 @@ class Healing:
         if why := barred(entry, known) or barred_by_form(entry, gone=item.state == "missing"):
             self._take(item, entry, Outcome(barred=why))
         return not why
+
+    def _is_off(self) -> bool:
+        """Whether the guard is switched off: that stops healing too, whatever is due stays so. Raises ClusterError."""
+        before, until = self._off
+        if before and self.clock() < until:
+            return True
+        off = self.healer.off() if self.healer is not None else ""
+        if off and off != before:
+            again = "`setscrew register` switches it on again"
+            self.say(f"nothing is put back while the guard is switched off ({one_line(off)}): {again}")
+        self._off = off, self.clock() + HEAL_AGAIN_SECONDS
+        return bool(off)
 
     def _troubled(self, why: str) -> None:
         if why != self._failed:

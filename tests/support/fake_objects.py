@@ -14,6 +14,7 @@ from typing import Any
 import jsonpatch
 
 from reconciler.errors import ApiError
+from reconciler.model.own import REGISTRATION
 from reconciler.schema.types import PLAIN, TypeNode
 from tests.support.fake_api import refused
 
@@ -40,12 +41,16 @@ class Written:
 
 @dataclass
 class FakeObjects:
-    """Stands for `ApiClient`. `judge` is asked of each write, and may refuse; `meanwhile` happens before dry-runs."""
+    """Stands for `ApiClient`. `judge` is asked of each write, and may refuse; `meanwhile` happens before dry-runs.
+
+    `registration` is the guard's own, None where there is none.
+    """
 
     live: Tree | None
     types: TypeNode = PLAIN
     judge: Judge = lambda _was, _now: None
     meanwhile: Callable[[FakeObjects], None] = lambda _: None
+    registration: Tree | None = None
     written: list[Written] = field(default_factory=list)
     _version: int = 1
 
@@ -67,12 +72,12 @@ class FakeObjects:
     def request(
         self, method: str, path: str, body: Any = None, query: Any = None, *, content_type: str = "application/json"
     ) -> Any:
-        """Answer one request; there is one object, whatever the path."""
-        del path
+        """Answer one request; there is one object, whatever the path, beside the registration."""
         if method == "GET":
-            if self.live is None:
+            found = self.registration if path.endswith(f"configurations/{REGISTRATION}") else self.live
+            if found is None:
                 raise refused(404, "not found", "NotFound")
-            return copy.deepcopy(self.live)
+            return copy.deepcopy(found)
         query = dict(query or {})
         if query.get("dryRun"):
             self.meanwhile(self)

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from reconciler.cluster.pace import Pace
+from reconciler.errors import UnreachableError
 from reconciler.loop.correcting import Healer, Outcome
 from reconciler.loop.desired import Desired
 from reconciler.loop.healing import Healing
 from reconciler.loop.reading import Reader
+from reconciler.model.own import OFF
 from reconciler.model.tree import ABSENT
 from reconciler.policy.grant import Grant, Scope
 from reconciler.policy.model import Subject
@@ -301,6 +303,41 @@ def test_what_stood_in_the_way_is_looked_at_again_soon_and_told_once_for_each_re
     ward.now += 1
     ward.healing.turn()
     assert len(ward.cluster.real) == 1, "no pass had to find it anew"
+
+
+def test_nothing_is_put_back_while_the_guard_is_switched_off(ward: Ward) -> None:
+    off = {"metadata": {"name": "setscrew", "annotations": {OFF: "2026-11-22T03:10:00Z dana"}}}
+    ward.cluster.registration = off
+    ward.drift()
+    for _ in range(3):
+        assert ward.turn(10) == 0
+    assert ward.cluster.written == []
+    (said,) = ward.said
+    assert said.startswith("nothing is put back while the guard is switched off (2026-11-22T03:10:00Z dana): ")
+    ward.cluster.registration = {"metadata": {"name": "setscrew"}}
+    assert ward.turn(10) == 1
+
+
+def test_who_switches_the_guard_off_while_git_is_looked_at_stops_what_was_planned(ward: Ward) -> None:
+    def switch(_: Iterable[str]) -> None:
+        ward.cluster.registration = {"metadata": {"annotations": {OFF: ""}}}
+
+    ward.healing.desired = replace(ward.healing.desired, look=switch)
+    ward.drift()
+    assert ward.turn() == 0
+    assert ward.cluster.written == []
+    assert "at an unknown time" in ward.said[0]
+
+
+def test_where_nobody_can_say_whether_the_guard_is_off_nothing_is_put_back(ward: Ward) -> None:
+    def silent() -> str:
+        raise UnreachableError("no answer in time")
+
+    ward.healing.healer = type("Silent", (), {"off": staticmethod(silent)})()
+    ward.drift()
+    with pytest.raises(UnreachableError):
+        ward.healing.turn()
+    assert (ward.cluster.written, ward.looked) == ([], [])
 
 
 def test_what_cannot_be_put_back_as_it_is_declared_costs_no_request(declare: Declare, tmp_path: Path) -> None:
