@@ -22,7 +22,7 @@ from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import DriftItem, DriftState, sha256
 from reconciler.snapshot.model import MemorySnapshot
-from reconciler.store.findings import Pass, drop_findings, managed_key, put_findings, put_pass, replace_findings
+from reconciler.store.findings import Pass, Unseen, drop_findings, managed_key, put_findings, put_pass, replace_findings
 from reconciler.store.state import State
 
 Told = Callable[[Sequence[DriftItem], MemorySnapshot, datetime], None]
@@ -119,16 +119,26 @@ class Ledger:
             self._tell(items, snapshot, now)
 
     def replace(
-        self, look: int, items: Iterable[DriftItem], snapshot: MemorySnapshot, now: datetime, about: About
+        self,
+        look: int,
+        items: Iterable[DriftItem],
+        snapshot: MemorySnapshot,
+        now: datetime,
+        about: About,
+        unseen: Unseen | None = None,
     ) -> None:
-        """Store what a full pass has found: what it did not find is gone, unless a later look has."""
+        """Store what a full pass has found: what it did not find is gone, unless `unseen`, or a later look has."""
         with self._lock:
             later = {one: item for one, (number, item) in self._later.items() if number > look}
             own = self.enricher.enriched((self._sure(item) for item in items if item.id not in later), snapshot)
             known = {item.id: item for item in own} | {one: item for one, item in later.items() if item is not None}
             observed = about.observed(snapshot, stamp(now), _sums(item.hidden for item in known.values()))
-            replace_findings(self.state, known.values(), observed)
-            self._open, self._hidden, self._pass, self._passed = {}, {}, observed, look
+            replace_findings(self.state, known.values(), observed, unseen)
+            stays = unseen or Unseen()
+            self._open = {
+                one: it for one, it in self._open.items() if stays.holds(one, it.state, (it.ref.group, it.ref.kind))
+            }
+            self._hidden, self._pass, self._passed = {}, observed, look
             self._remember(known)
             self._tell(own, snapshot, now)
 

@@ -6,13 +6,13 @@ again. Of an exclusive kind it is a stray, which others look for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import read_live
 from reconciler.limits import ORPHANS_SECONDS
+from reconciler.loop.scan import Some
 from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
 from reconciler.model.tree import Tree, dig
@@ -48,8 +48,8 @@ class Orphans:
         self._due = clock + ORPHANS_SECONDS
         return True
 
-    def look(self, client: ApiClient, snapshot: MemorySnapshot, now: datetime) -> Mapping[str, DriftItem | None]:
-        """Findings by id; None: it is none any more, and nobody declares it. Raises ClusterError, StoreError."""
+    def look(self, client: ApiClient, snapshot: MemorySnapshot, now: datetime) -> Some:
+        """None is found: it is none any more, and nobody declares it. Raises ClusterError, StoreError."""
         known = read_dropped(self.state)
         self._any = bool(known)
         declared = {entry.ref for entry in snapshot.entries} & known.keys() if known else set[ObjectRef]()
@@ -70,7 +70,7 @@ class Orphans:
             found = orphan_item(one, tree, now=now, cluster=self.state.cluster)
             items[found.id] = found
         settle_dropped(self.state, gone, uids)
-        return items
+        return Some(items, frozenset(live.unseen))
 
 
 def _uid(tree: Tree) -> str:

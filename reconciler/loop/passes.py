@@ -14,25 +14,38 @@ from reconciler.gpu.users.model import Census
 from reconciler.limits import PASS_FAILED_SECONDS, PASS_SECONDS, PASS_UNWATCHED_SECONDS
 from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.scan import scan
+from reconciler.model.ref import ObjectRef
+from reconciler.report.drift import finding_id
+from reconciler.store.findings import Unseen
 
 
-def full_pass(found: Reconciler, now: datetime, census: Census | None = None) -> int:
-    """Compare all with the cluster, store findings, with users by `census`; how many objects are not in sync.
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What of Git a full pass could not see, and of which exclusive kinds nobody knows what Git does not declare."""
+
+    unseen: frozenset[ObjectRef] = frozenset()
+    unread: frozenset[tuple[str, str]] = frozenset()
+
+
+def full_pass(found: Reconciler, now: datetime, census: Census | None = None) -> Passed:
+    """Compare all with the cluster, store findings, with users by `census`.
 
     Raises ClusterError where nothing answers, StoreError.
     """
     snapshot = found.current
     if found.client is None or snapshot is None:
-        return 0
+        return Passed()
     with found.ledger.look() as look:
         unasked = found.unasked
         found.ledger.enricher.look(found.client, time.monotonic())
-        items = scan(found.client, snapshot, now, found.forms.accused, census)
-        orphans = found.ledger.orphans.look(found.client, snapshot, now).values()
-        items += [one for one in orphans if one is not None]
+        scanned = scan(found.client, snapshot, now, found.forms.accused, census)
+        orphans = found.ledger.orphans.look(found.client, snapshot, now)
+        items = [*scanned.items, *(one for one in orphans.found.values() if one is not None)]
         found.decide(snapshot, items, unasked)
-        found.ledger.replace(look, items, snapshot, now, found.about(snapshot))
-    return sum(item.state != "in-sync" for item in items)
+        ids = {finding_id(ref, found.state.cluster) for ref in orphans.unseen}
+        unseen = Unseen(ids, scanned.unread)
+        found.ledger.replace(look, items, snapshot, now, found.about(snapshot), unseen)
+    return Passed(scanned.unseen, scanned.unread)
 
 
 def note(found: Reconciler) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,27 +26,48 @@ from reconciler.report.scope import drift_of
 from reconciler.snapshot.model import Entry, MemorySnapshot
 
 
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a pass has found. `unseen` could not be read, nor who else is of the exclusive kinds `unread`."""
+
+    items: Sequence[DriftItem]
+    unseen: frozenset[ObjectRef]
+    unread: frozenset[tuple[str, str]]
+
+
 def scan(
     client: ApiClient,
     snapshot: MemorySnapshot,
     now: datetime,
     suspects: Iterable[Accused] = (),
     census: Census | None = None,
-) -> list[DriftItem]:
+) -> Scan:
     """Findings of all entries, in sync or not, and of `suspects`. Raises ClusterError where nothing answers.
 
     `census` says who uses which GPU class, None where nobody knows.
     """
-    items = scan_entries(client, snapshot, now, census)
-    return _with_suspects([*items, *_strays(client, snapshot, now, census)], suspects, now)
+    scope, live = Scope.of(snapshot), _read(client, snapshot)
+    items, unread = [_item(entry, live, snapshot, now, census) for entry in snapshot.entries], set[tuple[str, str]]()
+    # Of exclusive kinds, what Git does not declare, too: one of them changes what the declared ones mean.
+    for kind, policy in scope.exclusive.values():
+        found = list_live(client, [kind])
+        unread |= {(kind.group, kind.kind)} if found.unread else set()
+        for ref, tree in found.objects.items():
+            if ref not in scope.entries and _is_stray(ref, tree, policy, snapshot):
+                items.append(_stray(ref, tree, policy, snapshot, now, census))
+    return Scan(_with_suspects(items, suspects, now), frozenset(live.unseen), frozenset(unread))
 
 
 def scan_entries(
     client: ApiClient, snapshot: MemorySnapshot, now: datetime, census: Census | None = None
 ) -> list[DriftItem]:
     """Findings of the entries alone. Raises ClusterError where nothing answers."""
-    live = read_live(client, [(entry.object.ref, entry.object.kind) for entry in snapshot.entries])
+    live = _read(client, snapshot)
     return [_item(entry, live, snapshot, now, census) for entry in snapshot.entries]
+
+
+def _read(client: ApiClient, snapshot: MemorySnapshot) -> Live:
+    return read_live(client, [(entry.object.ref, entry.object.kind) for entry in snapshot.entries])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +143,6 @@ def _with_suspects(items: list[DriftItem], suspects: Iterable[Accused], now: dat
         fingerprint = sha256([found.fingerprint, suspect.reason])
         by_id[found.id] = replace(found, reason=str(printable(suspect.reason)), fingerprint=fingerprint)
     return list(by_id.values())
-
-
-def _strays(client: ApiClient, snapshot: MemorySnapshot, now: datetime, census: Census | None) -> Iterator[DriftItem]:
-    """Objects of exclusive kinds that Git does not declare: one of them changes what the declared ones mean."""
-    scope = Scope.of(snapshot)
-    for kind, policy in scope.exclusive.values():
-        for ref, tree in list_live(client, [kind]).objects.items():
-            if ref not in scope.entries and _is_stray(ref, tree, policy, snapshot):
-                yield _stray(ref, tree, policy, snapshot, now, census)
 
 
 def _is_stray(ref: ObjectRef, tree: Tree, policy: Policy, snapshot: MemorySnapshot) -> bool:

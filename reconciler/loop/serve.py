@@ -250,7 +250,7 @@ class Clockwork:
         if found.client and found.current and found.ledger.orphans.is_due(at[1]):
             with found.ledger.look() as look:
                 orphans = found.ledger.orphans.look(found.client, found.current, at[0])
-                found.ledger.put(look, orphans, found.current, at[0])
+                found.ledger.put(look, orphans.found, found.current, at[0])
 
     def _step(self, work: Callable[[], object]) -> bool:
         """False where it failed."""

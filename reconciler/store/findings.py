@@ -7,7 +7,7 @@ happened to it goes into the history in the same transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -50,16 +50,32 @@ class Pass:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What a full pass could not see: findings by id, and kinds, by group and name, of which Git does not declare all.
+
+    What was found there stays: that it was not seen does not mean that it is gone.
+    """
+
+    ids: Collection[str] = frozenset()
+    kinds: Collection[tuple[str, str]] = frozenset()
+
+    def holds(self, identity: str, state: str, kind: tuple[str, str]) -> bool:
+        """Whether a finding is among it."""
+        return identity in self.ids or (state == "extra" and kind in self.kinds)
+
+
 def managed_key(kind: str, group: str, source: str) -> str:
     """The key of `Pass.managed`."""
     return f"{kind}.{group}|{source}" if group else f"{kind}|{source}"
 
 
-def replace_findings(state: State, items: Iterable[DriftItem], observed: Pass) -> None:
-    """Store the result of a full pass: what it did not find is gone. In-sync items are not stored."""
-    found = {item.id: item for item in items}
+def replace_findings(state: State, items: Iterable[DriftItem], observed: Pass, unseen: Unseen | None = None) -> None:
+    """Store the result of a full pass: what it could see and did not find is gone. In-sync items are not stored."""
+    found, unseen = {item.id: item for item in items}, unseen or Unseen()
     with state.write() as connection:
-        before = _stored(connection, state.cluster)
+        stored = _stored(connection, state.cluster)
+        before = {one: row for one, row in stored.items() if one in found or not unseen.holds(one, row.state, row.kind)}
         _keep(connection, state.cluster, found, before, observed.observed_at)
         put_meta(connection, state.cluster, "pass", json.dumps(asdict(observed)))
 
@@ -141,6 +157,7 @@ class _Row:
     """What the tables hold of one finding; `before` is what it was when it last was known, "" where it is known."""
 
     state: str
+    kind: tuple[str, str]
     stored: Stored
     before: str
 
@@ -149,17 +166,19 @@ def _stored(connection: Connection, cluster: str, ids: Sequence[str] | None = No
     """What is stored by id; of these, or of all."""
     same = and_(DRIFT.c.cluster == DRIFT_FACTS.c.cluster, DRIFT.c.id == DRIFT_FACTS.c.id)
     facts = (DRIFT_FACTS.c.occurrences, DRIFT_FACTS.c.known, DRIFT_FACTS.c.before)
-    query = select(DRIFT.c.id, DRIFT.c.state, DRIFT.c.first_seen, DRIFT.c.fingerprint, *facts)
+    names = (DRIFT.c.id, DRIFT.c.state, DRIFT.c.api_group, DRIFT.c.kind, DRIFT.c.first_seen, DRIFT.c.fingerprint)
+    query = select(*names, *facts)
     query = query.select_from(DRIFT.outerjoin(DRIFT_FACTS, same)).where(DRIFT.c.cluster == cluster)
     chunks = [query] if ids is None else [query.where(DRIFT.c.id.in_(some)) for some in _chunks(ids)]
     return {row.id: _row_of(row) for chunk in chunks for row in connection.execute(chunk)}
 
 
 def _row_of(row: Any) -> _Row:
+    kind = row.api_group, row.kind
     if row.known is None:  # by a version that kept no more
         known = "" if row.state == "unknown" else row.fingerprint
-        return _Row(row.state, Stored(row.first_seen, known), "")
-    return _Row(row.state, Stored(row.first_seen, row.known, row.occurrences), row.before)
+        return _Row(row.state, kind, Stored(row.first_seen, known), "")
+    return _Row(row.state, kind, Stored(row.first_seen, row.known, row.occurrences), row.before)
 
 
 def _keep(

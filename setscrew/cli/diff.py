@@ -84,7 +84,7 @@ def diff(
     else:
         snapshot = _of_source(source or "", current_snapshot(state_dir))
     census = CensusFeed(state_dir / published.FILE, time.time).current() if source and state_dir else None
-    items = [item for item in scan(client, snapshot, now, census=census) if item.state in _SHOWN]
+    items = [item for item in scan(client, snapshot, now, census=census).items if item.state in _SHOWN]
     shown = tuple(item.as_json() for item in items)
     report = DriftReport(shown, stamp(now), stamp(now), managed=len(snapshot.entries), total=len(shown))
     print_report(report.as_json(), output)

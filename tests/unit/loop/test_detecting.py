@@ -19,6 +19,7 @@ from reconciler.loop.passes import full_pass
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.findings import last_pass, read_findings
+from reconciler.store.history import read_history
 from reconciler.store.watched import read_watch
 from tests.support.fake_cluster import FakeCluster
 from tests.support.waiting import eventually
@@ -51,6 +52,8 @@ class Cluster(FakeCluster):
         if name in ("configmaps", "namespaces", "customresourcedefinitions"):
             return super().request(method, path, query=query) if name == "configmaps" else {"items": []}
         self.asked.append(name)
+        if error := self.broken.get(name):
+            raise error
         for tree in self.objects["configmaps"]:
             if tree["metadata"]["name"] == name:
                 return tree
@@ -252,6 +255,49 @@ def test_a_kind_that_cannot_be_watched_has_nothing_in_sync_until_it_can(site: Si
     assert read_watch(found.state).unwatched == {"ConfigMap": "configmaps is forbidden"}
     cluster.broken.clear()
     turned(one, {"two": "drifted"})
+
+
+def found_again(detecting: Detecting, cluster: Cluster, broken: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """The events of the only finding, once it was found and once it could not be seen; and what stands then."""
+    full_pass(detecting.reconciler, NOW)
+    (before,) = read_findings(detecting.reconciler.state)[0]
+    cluster.broken[broken] = ApiError("too many requests", status=429)
+    for _ in range(2):
+        full_pass(detecting.reconciler, NOW)
+    after = read_findings(detecting.reconciler.state)[0]
+    assert [one.ref.name for one in detecting.reconciler.ledger.open if one.state == before["state"]] == [
+        before["name"]
+    ]
+    cluster.broken.clear()
+    full_pass(detecting.reconciler, NOW)
+    assert read_findings(detecting.reconciler.state)[0] == [before]
+    return [event["event"] for event in read_history(detecting.reconciler.state, before["id"])], after
+
+
+def test_what_git_has_dropped_is_not_gone_because_a_pass_could_not_see_it(
+    detecting: Detecting, cluster: Cluster, site: Site
+) -> None:
+    site.push("shop", CONFIG % ("one", "old"))
+    detecting.reconciler.sync()
+    events, after = found_again(detecting, cluster, "two")
+    assert (events, [item["state"] for item in after]) == (["detected"], ["orphaned"])
+    cluster.set(live("one"))
+    full_pass(detecting.reconciler, NOW)
+    assert states(detecting) == {}
+
+
+def test_what_git_does_not_declare_of_its_own_kind_is_not_gone_because_a_pass_could_not_list_it(
+    detecting: Detecting, cluster: Cluster
+) -> None:
+    snapshot = detecting.reconciler.current
+    assert snapshot is not None
+    entries = (replace(one, policy=replace(one.policy, exclusive=True)) for one in snapshot.entries)
+    detecting.reconciler.current = replace(snapshot, entries=tuple(entries))
+    events, after = found_again(detecting, cluster, "configmaps")
+    assert (events, {item["name"]: item["state"] for item in after}) == (["detected"], {"other": "extra"})
+    cluster.set(live("one"), live("two"))
+    full_pass(detecting.reconciler, NOW)
+    assert states(detecting) == {}
 
 
 # Digests, marks

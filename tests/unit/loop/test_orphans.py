@@ -36,7 +36,7 @@ def look(found: Reconciler, uid: str | None = "u-1", status: int = 404) -> dict[
         return {"metadata": {"name": call.path.rpartition("/")[2], "namespace": "shop", "uid": uid}}
 
     assert found.current is not None
-    return dict(found.ledger.orphans.look(FakeApi(answer), found.current, NOW))  # type: ignore[arg-type] # stands for one
+    return dict(found.ledger.orphans.look(FakeApi(answer), found.current, NOW).found)  # type: ignore[arg-type] # stands for one
 
 
 def states(items: dict[str, DriftItem | None]) -> list[tuple[str, str] | None]:

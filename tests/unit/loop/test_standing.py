@@ -14,6 +14,7 @@ from reconciler.limits import SIGHTS_QUICKLY
 from reconciler.loop import passes
 from reconciler.loop.passes import full_pass
 from reconciler.loop.reconciler import Reconciler
+from reconciler.loop.scan import Scan
 from reconciler.policy.model import Adopt
 from reconciler.report.drift import DriftItem, DriftState
 from reconciler.report.item import drift_item
@@ -50,7 +51,7 @@ class Cluster:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     one = Cluster()
     monkeypatch.setattr(module, "scan_entries", one.look)
-    monkeypatch.setattr(passes, "scan", one.look)
+    monkeypatch.setattr(passes, "scan", lambda *call: Scan(one.look(*call), frozenset(), frozenset()))
     return one
 
 
