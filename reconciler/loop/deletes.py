@@ -61,16 +61,22 @@ class Deletes:
         census: Callable[[], Census | None] = lambda: None,
     ) -> None:
         """Make findings of what Git still declares and what is not back in time. Raises ClusterError, StoreError."""
-        due = {deleted for deleted, until in list(self._due.items()) if until <= clock}
+        due = {deleted: until for deleted, until in list(self._due.items()) if until <= clock}
         if not due or client is None or snapshot is None:
             return
-        taken = tuple(entry for entry in snapshot.entries if not due.isdisjoint(_takers(entry)))
-        if taken:
+        for deleted in due:  # from here on nobody puts it back: who sees it go while it is read here is to tell so
+            self._due.pop(deleted, None)
+        taken = tuple(entry for entry in snapshot.entries if not due.keys().isdisjoint(_takers(entry)))
+        if not taken:
+            return
+        try:
             with ledger.look() as look:
                 found = scan_entries(client, replace(snapshot, entries=taken), now, census())
                 ledger.put(look, {one.id: one for one in found}, snapshot, now)
-        for deleted in due:
-            self._due.pop(deleted, None)
+        except BaseException:
+            for deleted, until in due.items():
+                self._due.setdefault(deleted, until)
+            raise
 
 
 def _takers(entry: Entry) -> Iterator[_Deleted]:

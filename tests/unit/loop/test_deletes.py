@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.errors import UnreachableError
 from reconciler.limits import DELETE_SETTLE_SECONDS, DELETES_PENDING
 from reconciler.loop.deletes import Deletes
+from reconciler.loop.ledger import Ledger
 from reconciler.loop.reconciler import Reconciler
 from reconciler.store.decisions import record_all
 from reconciler.store.findings import read_findings
@@ -63,6 +65,33 @@ def test_what_stays_away_is_a_finding_that_names_the_writer_and_the_time(found: 
     assert item["reason"] == f"{USER} deleted it at {TIME}, and it is not back although Git declares it"
     named = {key: value for key, value in item["attribution"].items() if value}
     assert named == {"user": USER, "time": TIME, "verb": "delete", "confidence": "admission"}
+
+
+def test_whoever_sees_it_go_while_it_is_looked_at_need_not_wait_for_its_writer(
+    found: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deletes, waiting = Deletes(), list[bool]()
+    kept(found, deletes, decided())
+    assert found.current is not None
+    (entry,) = found.current.entries
+    monkeypatch.setattr(Ledger, "put", lambda *_: waiting.append(deletes.waits(entry)))
+    assert deletes.waits(entry)
+    settled(found, deletes, there=True, clock=200.0)
+    assert (waiting, deletes.waits(entry)) == ([False], False)
+
+
+def test_while_nobody_answers_it_is_still_waited_for(found: Reconciler) -> None:
+    deletes = Deletes()
+    kept(found, deletes, decided())
+    assert found.current is not None
+
+    def nobody(_: Call) -> Any:
+        raise UnreachableError("nobody answers")
+
+    with pytest.raises(UnreachableError):
+        deletes.settle(FakeApi(nobody), found.current, found.ledger, NOW, 200.0)  # type: ignore[arg-type] # stands for one
+    assert deletes.waits(found.current.entries[0])
+    assert [one["state"] for one in settled(found, deletes, there=False, clock=201.0)] == ["missing"]
 
 
 def test_what_is_back_is_no_finding(found: Reconciler) -> None:
