@@ -43,10 +43,6 @@ _GLANCE_SECONDS: Final = 0.02
 _DEFINITIONS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-def _nothing() -> None:
-    """There is nobody."""
-
-
 @dataclass(slots=True)
 class Detecting:
     """`client` watches; the reconciler's own reads. `run` is for a thread of its own; any may call the rest.
@@ -60,7 +56,7 @@ class Detecting:
     reconciler: Reconciler
     census: Callable[[], Census | None] = lambda: None
     settling: Callable[[Entry], bool] = lambda _: False
-    full: Callable[[], None] = _nothing
+    full: Callable[[], None] = lambda: None
     unwatched: Mapping[GroupKind, str] = field(default_factory=dict)
     _informer: Informer[bytes] = field(init=False)
     _scope: Scope = field(default_factory=lambda: Scope.of(MemorySnapshot((), Rules(()))))
@@ -88,9 +84,10 @@ class Detecting:
         while self._informer.watched().pending and time.monotonic() < until:
             time.sleep(_GLANCE_SECONDS)
 
-    def covered(self, began: float, snapshot: MemorySnapshot | None) -> None:
-        """All was compared with `snapshot` by a pass that began then: what was marked before needs no look."""
+    def covered(self, began: float, snapshot: MemorySnapshot | None, unseen: Collection[ObjectRef] = ()) -> None:
+        """All but `unseen` was compared with `snapshot` by a pass that began then: marks of before need no look."""
         self._marks.forget(began)
+        self._marks.mark(self._seen_soon(unseen), DETECT_RETRY_SECONDS)
         self._compared = self._compared or snapshot
         self._wake.set()
 
@@ -248,9 +245,13 @@ class Detecting:
                 raise
             except Exception:  # noqa: BLE001 - what nobody foresaw is in one object, and the others are not to wait for it
                 unseen = self._one_by_one(left)
-            left = {ref: mark for ref, mark in left.items() if ref in unseen}
+            left = {ref: left[ref] for ref in self._seen_soon(unseen)}
         finally:
             self._marks.again(left, DETECT_RETRY_SECONDS)
+
+    def _seen_soon(self, unseen: Collection[ObjectRef]) -> list[ObjectRef]:
+        """Less those of a kind that cannot be watched: full passes look at them."""
+        return [ref for ref in unseen if (ref.group, ref.kind) not in self.unwatched]
 
     def _look_at(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
         """Store how these are; those that could not be seen."""

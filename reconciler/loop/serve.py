@@ -27,7 +27,7 @@ from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS, PASS_SECONDS
 from reconciler.loop.deletes import Deletes
 from reconciler.loop.detecting import Detecting
 from reconciler.loop.looks import Look, Looks
-from reconciler.loop.passes import Passes, full_pass, note
+from reconciler.loop.passes import Passed, Passes, full_pass, note
 from reconciler.loop.receipt import receive
 from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.schedule import Schedule
@@ -236,10 +236,14 @@ class Clockwork:
             detecting.prepare()
         self._full.began()
         began, snapshot = time.monotonic(), found.current
-        well = self._step(lambda: full_pass(found, datetime.now(UTC), self.census()))
+        ends: list[Passed] = []
+        well = self._step(lambda: ends.append(full_pass(found, datetime.now(UTC), self.census())))
         self._full.ended(time.monotonic(), well=well)
-        if well and detecting is not None:
-            detecting.covered(began, snapshot)
+        for passed in ends:
+            if passed.unread or (passed.unseen and detecting is None):
+                self._full.unwatched(time.monotonic())
+            if detecting is not None:
+                detecting.covered(began, snapshot, passed.unseen)
 
     def _settle(self) -> None:
         found = self.reconciler

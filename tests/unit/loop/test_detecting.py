@@ -14,7 +14,6 @@ from reconciler.limits import DETECT_AT_ONCE, DETECT_GONE_SECONDS, DETECT_RETRY_
 from reconciler.loop.detecting import Detecting
 from reconciler.loop.digests import differing, digest
 from reconciler.loop.enriching import Enricher
-from reconciler.loop.marks import Marks
 from reconciler.loop.passes import full_pass
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.snapshot.model import MemorySnapshot
@@ -257,6 +256,18 @@ def test_a_kind_that_cannot_be_watched_has_nothing_in_sync_until_it_can(site: Si
     turned(one, {"two": "drifted"})
 
 
+def test_what_a_pass_could_not_see_is_looked_at_again_soon(detecting: Detecting, cluster: Cluster) -> None:
+    now = [time.monotonic() + 60.0]
+    detecting._marks.clock = lambda: now[0]
+    cluster.broken["two"] = ApiError("too many requests", status=429)
+    detecting.covered(now[0], detecting.reconciler.current, full_pass(detecting.reconciler, NOW).unseen)
+    assert (states(detecting), detecting._marks.wait) == ({"two": "unknown"}, DETECT_RETRY_SECONDS)
+    cluster.broken.clear()
+    now[0] += DETECT_RETRY_SECONDS
+    detecting.step()
+    assert states(detecting) == {}
+
+
 def found_again(detecting: Detecting, cluster: Cluster, broken: str) -> tuple[list[str], list[dict[str, Any]]]:
     """The events of the only finding, once it was found and once it could not be seen; and what stands then."""
     full_pass(detecting.reconciler, NOW)
@@ -300,7 +311,7 @@ def test_what_git_does_not_declare_of_its_own_kind_is_not_gone_because_a_pass_co
     assert states(detecting) == {}
 
 
-# Digests, marks
+# Digests
 
 
 def test_a_digest_changes_with_what_a_comparison_reads_and_with_nothing_else() -> None:
@@ -336,55 +347,3 @@ def test_where_something_is_declared_and_by_whom_it_is_enforced_is_no_difference
     )
     assert list(differing(before, after(policy=replace(entry.policy, fragment=True)))) == [entry.ref]
     assert list(differing(before, replace(before, entries=()))) == [entry.ref]
-
-
-def test_marks_are_taken_when_they_are_due_and_not_too_many_at_a_time() -> None:
-    now = [100.0]
-    marks = Marks(lambda: now[0])
-    marks.mark([ref("gone")], DETECT_GONE_SECONDS)
-    marks.mark(ref(f"n{number}") for number in range(DETECT_AT_ONCE + 1))
-    assert (marks.wait, marks.oldest, len(marks.take()), len(marks.take())) == (0.0, 100.0, DETECT_AT_ONCE, 1)
-    assert (set(marks.take()), marks.wait) == (set(), DETECT_GONE_SECONDS)
-    now[0] += DETECT_GONE_SECONDS
-    assert set(marks.take()) == {ref("gone")}
-    assert marks.oldest == now[0]
-
-
-def test_a_pass_covers_what_was_marked_before_it_began() -> None:
-    now = [100.0]
-    marks = Marks(lambda: now[0])
-    marks.mark([ref("before"), ref("again")])
-    now[0] = 101.0
-    marks.mark([ref("again"), ref("after")])
-    marks.forget(101.0)
-    assert set(marks.take()) == {ref("again"), ref("after")}
-
-
-def test_what_is_marked_again_is_unknown_since_the_first_time_until_it_was_looked_at() -> None:
-    now = [100.0]
-    marks = Marks(lambda: now[0])
-    marks.mark([ref("one")])
-    now[0] = 103.0
-    marks.mark([ref("one")], DETECT_GONE_SECONDS)
-    assert (marks.oldest, marks.wait) == (100.0, DETECT_GONE_SECONDS)
-    now[0] = 104.0
-    taken = marks.take()
-    marks.again(taken, 5.0)
-    assert (marks.oldest, marks.wait) == (100.0, 5.0)
-    marks.mark([ref("one")])
-    assert (marks.oldest, marks.wait) == (100.0, 0.0)
-    marks.forget(102.0)
-    assert marks.oldest == 102.0, "the pass has seen how it was then"
-
-
-def test_what_is_marked_while_it_is_looked_at_in_vain_is_due_by_that_mark() -> None:
-    now = [100.0]
-    marks = Marks(lambda: now[0])
-    marks.mark([ref("one")])
-    taken = marks.take()
-    now[0] = 101.0
-    marks.mark([ref("one")])
-    marks.again(taken, 5.0)
-    assert (marks.oldest, marks.wait) == (100.0, 0.0)
-    marks.forget(101.0)
-    assert set(marks.take()) == {ref("one")}
