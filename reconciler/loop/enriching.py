@@ -23,12 +23,13 @@ from reconciler.model.tree import Tree, dig
 from reconciler.report.attributed import attributed
 from reconciler.report.codeowners import PLACES, CodeOwners, chosen, parse_code_owners
 from reconciler.report.drift import DriftItem, Owner, finding_id
-from reconciler.report.granted import DEPARTURES, grant_of
+from reconciler.report.granted import DEPARTURES, grant_of, newer
 from reconciler.report.owner import owner_of
 from reconciler.report.severity import severity_of
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.source.backend import Objects, Revision
 from reconciler.store.departures import Unjudged, Writes, read_unjudged, read_writes
+from reconciler.store.history import read_in_sync
 from reconciler.store.namespaces import keep_namespaces, read_namespaces
 from reconciler.store.renaming import read_items, rename_findings
 from reconciler.store.state import State
@@ -81,7 +82,10 @@ class Enricher:
         writes = read_writes(self.state, there, gone) if there or gone else Writes({}, {})
         if there or gone:
             self._unjudged = read_unjudged(self.state, self._unjudged)
-        return [one if one.state == "in-sync" else self._one(one, writes, snapshot) for one in found]
+        since = read_in_sync(self.state, [one.id for one in found if one.state in ("drifted", "missing")])
+        return [
+            one if one.state == "in-sync" else self._one(one, writes, snapshot, since.get(one.id, "")) for one in found
+        ]
 
     def recorded(self, lines: Iterable[bytes], snapshot: MemorySnapshot) -> None:
         """Name for findings that are stored already whom these records of decisions tell of. Raises StoreError."""
@@ -90,12 +94,12 @@ class Enricher:
         news = zip(before, self.enriched(before, snapshot), strict=True)
         rename_findings(self.state, [now for then, now in news if now != then])
 
-    def _one(self, item: DriftItem, writes: Writes, snapshot: MemorySnapshot) -> DriftItem:
+    def _one(self, item: DriftItem, writes: Writes, snapshot: MemorySnapshot, since: str) -> DriftItem:
         ref, entry = item.ref, self._by_id(snapshot).get(item.id)
         records = writes.of(ref)
         slipped = self._unjudged.of(ref, entry.object.kind.resource) if self._unjudged and entry else ()
-        item = attributed(item, records, slipped, writes.around(ref))
-        item = replace(item, grant=grant_of(item, records), owner=self._owner(item, entry))
+        item = attributed(item, records, slipped, writes.around(ref), since)
+        item = replace(item, grant=grant_of(item, newer(records, since)), owner=self._owner(item, entry))
         severity, reason = severity_of(item, snapshot.rules)
         return replace(item, severity=severity, severity_reason=reason)
 

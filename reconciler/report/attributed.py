@@ -1,7 +1,8 @@
 """Owns who is named for a finding: the record of admissions, then the API server's audit log, then managedFields. Pure.
 
 The one is named whose write made the live value: of several who wrote a path the last, and nobody whom the value that
-is there now contradicts. Writes that did not touch what differs (a status, another field) name nobody.
+is there now contradicts, nor the time that managedFields have for it. Writes that did not touch what differs (a status,
+another field), and those from before the object was last in sync, name nobody.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from reconciler.limits import DENIAL_VALUE_CHARS
 from reconciler.model.instant import stamp
 from reconciler.model.tree import ABSENT, strict_equal
 from reconciler.report.drift import Attributed, Attribution, DriftChange, DriftItem
-from reconciler.report.granted import DEPARTURES, touches
+from reconciler.report.granted import DEPARTURES, SECOND, newer, touches
 from reconciler.report.printable import printable
 
 Record = Mapping[str, Any]
@@ -27,18 +28,27 @@ _FOLLOWING: Final = ("system-controller", "terminating")
 _DELETES: Final = ("delete", "deletecollection")
 _WRITES: Final = ("create", "update", "patch")
 _RANKS: Final[tuple[Attributed, ...]] = ("none", "managedFields", "audit", "admission")
-# managedFields have whole seconds, and are written a moment after the request came in.
+# managedFields have whole seconds. The audit log has when the request came in: others are asked before the time is set.
 _SLACK_SECONDS: Final = 1
+_EARLIER_SECONDS: Final = 5
+# The webhook hears of a write after that time is set, and says when it had an answer.
+_LATER_SECONDS: Final = 10
 
 
 def attributed(
-    item: DriftItem, records: Sequence[Record], slipped: Sequence[Record] = (), around: Sequence[Record] = ()
+    item: DriftItem,
+    records: Sequence[Record],
+    slipped: Sequence[Record] = (),
+    around: Sequence[Record] = (),
+    since: str = "",
 ) -> DriftItem:
     """The finding with who made it so.
 
     `records` are the admitted decisions about the object, `around` those about its namespace, `slipped` the writes of
-    it that the audit log names because nobody judged them; each newest first.
+    it that the audit log names because nobody judged them; each newest first. What was written up to `since`, when the
+    object was last seen in sync (RFC 3339; "": never), has not made it so.
     """
+    records, slipped, around = (newer(some, since) for some in (records, slipped, around))
     if item.state == "missing":
         return _deleted(item, records, slipped, around)
     if item.state == "extra":
@@ -57,13 +67,27 @@ def _best(found: Iterable[Attribution]) -> Attribution:
 
 
 def _of_change(change: DriftChange, records: Sequence[Record], slipped: Sequence[Record]) -> Attribution:
-    managed = _managed(change)
-    record = _departure(records, change.path)
+    managed, dated = _managed(change), _dated(change)
+    record = _departure([one for one in records if _in_time(one, change, dated)], change.path)
     known = _says(record, change) if record else False
-    passed = next((one for one in slipped if one.get("verb") in _WRITES and _may_have_made(one, change.time)), None)
-    if record and (known or (known is None and not (passed and _later(passed, record)))):
-        return _admission(record, managed.manager)
-    return _audit(passed, managed.manager) if passed else managed
+    wrote = (one for one in slipped if one.get("verb") in _WRITES and _took_effect(one))
+    passed = next((one for one in wrote if not dated or _at(one, dated)), None)
+    if record is None or known is False:
+        return _audit(passed, managed.manager) if passed else managed
+    sure = known and (not dated or _at(record, dated))
+    if passed and not sure and _later(passed, record):
+        return _audit(passed, managed.manager)
+    return _admission(record, managed.manager)
+
+
+def _dated(change: DriftChange) -> str:
+    """When the value came about, as managedFields have it; "" where they do not know: of what is gone, and of order."""
+    return "" if change.live is ABSENT or change.klass == "order" else change.time
+
+
+def _in_time(record: Record, change: DriftChange, dated: str) -> bool:
+    """Whether a write may have made a value of that time: not if it came later, unless it asked for this very value."""
+    return not dated or _second(record) <= _moved(dated, _LATER_SECONDS) or _says(record, change) is True
 
 
 def _managed(change: DriftChange) -> Attribution:
@@ -106,18 +130,25 @@ def _agrees(now: str, change: DriftChange) -> bool | None:
         return None  # lines of a text, with their number
 
 
-def _may_have_made(write: Record, managed: str) -> bool:
-    """Whether a write took effect, and not after the field was last written as managedFields have it ("": unknown)."""
-    if not 200 <= int(write.get("status", 0)) < 300 or write.get("subresource") not in ("", "scale"):
-        return False
-    return not managed or str(write.get("time", "")) <= _after(managed)
+def _took_effect(write: Record) -> bool:
+    return 200 <= int(write.get("status", 0)) < 300 and write.get("subresource") in ("", "scale")
 
 
-def _after(time: str) -> str:
+def _at(write: Record, dated: str) -> bool:
+    """Whether a write is of that time, and not merely before it."""
+    return _moved(dated, -_EARLIER_SECONDS) <= _second(write) <= _moved(dated, _SLACK_SECONDS)
+
+
+def _moved(time: str, seconds: int) -> str:
+    """The second so much later; as it is where it is no time."""
     try:
-        return stamp(datetime.fromisoformat(time) + timedelta(seconds=_SLACK_SECONDS))
+        return stamp(datetime.fromisoformat(time) + timedelta(seconds=seconds))[:SECOND]
     except (ValueError, OverflowError):
         return time
+
+
+def _second(record: Record) -> str:
+    return str(record.get("time", ""))[:SECOND]
 
 
 def _later(write: Record, record: Record) -> bool:
@@ -132,7 +163,7 @@ def _deleted(
     last = max((*own[:1], *outer[:1]), key=lambda one: str(one.get("time", "")), default=None)
     if last is None:
         last = next((one for one in records if one.get("operation") == "DELETE"), None)
-    passed = next((one for one in slipped if one.get("verb") in _DELETES and _may_have_made(one, "")), None)
+    passed = next((one for one in slipped if one.get("verb") in _DELETES and _took_effect(one)), None)
     if passed and not (last and _later(last, passed)):
         return _named(item, _audit(passed))
     if last is None or last.get("operation") != "DELETE":

@@ -6,13 +6,15 @@ Only the newest record that touches a path counts: what somebody wrote there lat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from reconciler.report.drift import DriftItem
 
 # Codes of decisions that let something away from Git.
 DEPARTURES = ("granted", "audited", "warned", "not-adopted", "unverified", "writer-recorded")
 Record = Mapping[str, Any]
+# Up to here a time reads the same with fractions of a second and without.
+SECOND: Final = len("2030-01-01T00:00:00")
 
 
 def grant_of(item: DriftItem, records: Sequence[Record]) -> str:
@@ -27,6 +29,11 @@ def grant_of(item: DriftItem, records: Sequence[Record]) -> str:
     places = [change.path for change in item.changes] or [""]
     last = {next((at for at, record in enumerate(written) if touches(record, place)), -1) for place in places}
     return next((grant for at in sorted(last - {-1}) if (grant := str(written[at].get("grant", "")))), "")
+
+
+def newer(records: Sequence[Record], since: str) -> Sequence[Record]:
+    """Those of a later second than `since` (RFC 3339; "": all)."""
+    return [one for one in records if str(one.get("time", ""))[:SECOND] > since[:SECOND]] if since else records
 
 
 def touches(record: Record, place: str) -> bool:

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from reconciler.limits import HISTORY_KEPT, HISTORY_OF_OBJECT, REPORT_PAGE, RESOLVED_KEPT
+from reconciler.model.instant import stamp
 from reconciler.store.schema import HISTORY, RESOLVED
 from reconciler.store.state import State
 
 Event = Literal["detected", "changed", "resolved", "healed", "heal-failed", "fight"]
 
+# Of an end: the object was seen, and did not differ.
+_IN_SYNC: Final = "as Git says"
+# How old what is compared may be.
+_LAG_SECONDS: Final = 5
 # The whole table is counted once in so many rows.
 _COUNTED: Final = 500
 
@@ -34,6 +40,26 @@ def read_history(state: State, identity: str) -> list[dict[str, Any]]:
     with state.read() as connection:
         rows = connection.execute(query).all()
     return [{**json.loads(row.body), "event": row.event, "time": row.time} for row in rows]
+
+
+def read_in_sync(state: State, ids: Sequence[str]) -> dict[str, str]:
+    """Up to when what was written of these objects is undone: when each was last seen in sync. Raises StoreError.
+
+    What was compared may be a little older than its look; what was found before it was in sync is undone in any case.
+    """
+    found, before = dict[str, str](), dict[str, str]()
+    for start in range(0, len(ids), REPORT_PAGE):
+        some = (HISTORY.c.cluster == state.cluster) & HISTORY.c.id.in_(ids[start : start + REPORT_PAGE])
+        query = select(HISTORY.c.id, HISTORY.c.event, HISTORY.c.time, HISTORY.c.body).where(some)
+        with state.read() as connection:
+            rows = connection.execute(query.order_by(HISTORY.c.seq)).all()
+        for row in rows:
+            if row.event == "resolved" and json.loads(row.body).get("reason") == _IN_SYNC:
+                looked = stamp(datetime.fromisoformat(row.time) - timedelta(seconds=_LAG_SECONDS))
+                found[row.id] = max(looked, before.get(row.id, ""))
+            elif row.event in ("detected", "changed"):
+                before[row.id] = row.time
+    return found
 
 
 def read_resolved(state: State, since: str, limit: int) -> list[dict[str, Any]]:

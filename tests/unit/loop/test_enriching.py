@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +68,18 @@ def test_a_record_that_was_there_before_names_the_person(found: Reconciler) -> N
     record_all(found.state, [decided()])
     item = told(found)
     assert (item.attribution.user, item.attribution.confidence, item.changes[0].user) == ("alice", "admission", "alice")
+
+
+def test_a_record_from_before_the_object_was_in_sync_names_nobody_and_no_grant(found: Reconciler) -> None:
+    record_all(found.state, [decided(grant="g-1")])
+    put_findings(found.state, [told(found)])
+    assert read_findings(found.state)[0][0]["grant"] == "g-1"
+    seen = "2030-01-01T00:05:00Z"
+    put_findings(found.state, [replace(drifted(found), state="in-sync", changes=(), last_seen=seen)])
+    item = told(found)
+    assert (item.attribution.user, item.attribution.confidence, item.grant) == ("", "managedFields", "")
+    record_all(found.state, [decided(user="bob", time="2030-01-01T00:05:00.300Z")])
+    assert told(found).attribution.user == "bob"
 
 
 def test_a_record_that_comes_later_names_the_person_in_what_is_stored(found: Reconciler) -> None:

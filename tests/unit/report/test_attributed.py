@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from reconciler.limits import DENIAL_PATHS
 from reconciler.model.tree import ABSENT
 from reconciler.report.attributed import attributed
 from reconciler.report.drift import DriftChange, DriftItem
@@ -22,9 +23,9 @@ def change(path: str, live: Any, manager: str = "", time: str = "") -> DriftChan
 def record(user: str, time: str, what: Any, code: str = "audited") -> dict[str, Any]:
     """A decision; `what` is what was written by path (as pairs: a path twice), or the operation."""
     operation, pairs = (what, []) if isinstance(what, str) else ("UPDATE", list(getattr(what, "items", what.copy)()))
-    paths = [{"path": path, "now": now} for path, now in pairs]
+    paths = [{"path": path, "now": now} for path, now in pairs[:DENIAL_PATHS]]
     said = {"user": user, "time": time, "operation": operation, "code": code, "uid": f"of-{user}", "groups": ["g"]}
-    return said | {"allowed": True, "paths": paths}
+    return said | {"allowed": True, "paths": paths, "morePaths": max(0, len(pairs) - DENIAL_PATHS)}
 
 
 def write(user: str, time: str, verb: str, status: int = 200, subresource: str = "") -> dict[str, Any]:
@@ -37,7 +38,8 @@ def found(case: dict[str, Any]) -> DriftItem:
         changes=tuple(change(path, *rest) for path, rest in case.get("changes", {}).items()),
     )
     records, around = ([record(*one) for one in case.get(name, ())] for name in ("records", "around"))
-    return attributed(item, records, [write(*one) for one in case.get("slipped", ())], around)
+    slipped = [write(*one) for one in case.get("slipped", ())]
+    return attributed(item, records, slipped, around, case.get("since", ""))
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES])

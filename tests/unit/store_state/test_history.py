@@ -12,7 +12,7 @@ from reconciler.report.drift import Attribution, DriftChange, DriftItem
 from reconciler.report.revived import revived
 from reconciler.store import history
 from reconciler.store.findings import Pass, drop_findings, put_findings, read_findings, replace_findings
-from reconciler.store.history import note_history, read_history, read_resolved
+from reconciler.store.history import note_history, read_history, read_in_sync, read_resolved
 from reconciler.store.namespaces import keep_namespaces, read_namespaces
 from reconciler.store.renaming import read_items, rename_findings
 from reconciler.store.schema import DRIFT_FACTS
@@ -65,6 +65,22 @@ def test_what_is_over_stays_as_it_last_was(state: State) -> None:
     (found,) = read_resolved(state, "", 10)
     assert (found["state"], found["resolvedAt"], found["changes"][0]["live"]) == ("drifted", "2030-01-01T00:04:00Z", 5)
     assert read_resolved(state, "2030-01-01T00:05:00Z", 10) == []
+
+
+def test_an_object_was_in_sync_when_its_last_finding_ended_so_and_not_when_nobody_looked_any_more(state: State) -> None:
+    put_findings(state, [at(0), replace(at(0), id="other")])
+    assert read_in_sync(state, ["web", "other"]) == {}
+    put_findings(state, [at(4, state="in-sync", changes=())])
+    drop_findings(state, ["other"], at(4).last_seen)
+    put_findings(state, [at(9)])
+    assert read_in_sync(state, ["web", "other", "unheard"]) == {"web": "2030-01-01T00:03:55Z"}
+
+
+def test_what_was_found_before_it_was_in_sync_is_from_before_however_quickly_it_was_put_back(state: State) -> None:
+    found = "2030-01-01T00:00:00Z"
+    put_findings(state, [at(0)])
+    put_findings(state, [replace(at(0, state="in-sync", changes=()), last_seen="2030-01-01T00:00:02Z")])
+    assert read_in_sync(state, ["web"]) == {"web": found}
 
 
 @pytest.mark.parametrize("before", [[at(0)], []])
