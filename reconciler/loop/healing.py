@@ -191,6 +191,8 @@ class Healing:
             patient = self._patients.setdefault(item.id, patient or _Patient())
             if (wanted := sha256(entry.object.want)) != patient.backoff.wanted:
                 patient.since = at
+            if patient.item is None or _facts(patient.item) != _facts(item):
+                patient.until = 0.0
             patient.item, patient.backoff = item, patient.backoff.drifted(at, wanted)
         elif patient is not None:
             patient.item = None
@@ -268,6 +270,11 @@ class Healing:
     def _audit(self, item: DriftItem, event: Event, body: Mapping[str, Any]) -> None:
         self.counts[event] += 1
         note_history(self.state, item.id, event, stamp(self.now()), body)
+
+
+def _facts(item: DriftItem) -> tuple[object, ...]:
+    """Where one of these changes, what stood in the way may be gone."""
+    return item.fingerprint, item.confidence, item.adopted, item.source.enforced
 
 
 def _takes_away(item: DriftItem) -> bool:

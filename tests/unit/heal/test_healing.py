@@ -340,6 +340,15 @@ def test_where_nobody_can_say_whether_the_guard_is_off_nothing_is_put_back(ward:
     assert (ward.cluster.written, ward.looked) == ([], [])
 
 
+def test_a_form_that_the_api_server_confirms_is_waited_for_no_longer(declare: Declare, tmp_path: Path) -> None:
+    ward = Ward(declare(MAP, form={"confidence": "offline"}), open_state(sqlite_url(tmp_path / "state.db")))
+    ward.drift()
+    assert ward.turn() == 0
+    ward.wants(declare(MAP))
+    ward.tell()
+    assert ward.turn() == 1
+
+
 def test_what_cannot_be_put_back_as_it_is_declared_costs_no_request(declare: Declare, tmp_path: Path) -> None:
     ward = Ward(declare(MAP, form={"confidence": "offline"}), open_state(sqlite_url(tmp_path / "state.db")))
     ward.drift()
