@@ -48,17 +48,24 @@ def attributed(
     it that the audit log names because nobody judged them; each newest first. What was written up to `since`, when the
     object was last seen in sync (RFC 3339; "": never), has not made it so.
     """
+    if item.state == "extra":
+        made = _maker(records, item.attribution.time)
+        return replace(item, attribution=_admission(made, item.attribution.manager)) if made else item
     records, slipped, around = (newer(some, since) for some in (records, slipped, around))
     if item.state == "missing":
         return _deleted(item, records, slipped, around)
-    if item.state == "extra":
-        made = next((one for one in records if one.get("operation") == "CREATE"), None) or _departure(records, "")
-        return replace(item, attribution=_admission(made, item.attribution.manager)) if made else item
     if item.state != "drifted":
         return item
     found = [_of_change(change, records, slipped) for change in item.changes]
     changes = tuple(replace(one, user=by.user) for one, by in zip(item.changes, found, strict=True))
     return replace(item, changes=changes, attribution=_best(found))
+
+
+def _maker(records: Sequence[Record], born: str) -> Record | None:
+    """The first create since the object's birth: later ones failed, for it was there, and those before made another."""
+    low, high = _moved(born, -_SLACK_SECONDS), _moved(born, _LATER_SECONDS)
+    made = [one for one in records if one.get("operation") == "CREATE" and low <= _second(one) <= high]
+    return made[-1] if made else None
 
 
 def _best(found: Iterable[Attribution]) -> Attribution:

@@ -117,17 +117,19 @@ def versions_of(live: Tree) -> dict[str, Any]:
 
 
 def _creator(live: Tree) -> Attribution:
-    """The manager of the oldest entry of managedFields: who made the object, as far as anyone has kept it."""
-    entries = dig(live, "metadata", "managedFields")
+    """When the object was made, and the manager of the oldest entry of managedFields: by whom, as far as it is kept."""
+    born, entries = (dig(live, "metadata", name) for name in ("creationTimestamp", "managedFields"))
     timed = (
         [entry for entry in entries if isinstance(entry, dict) and entry.get("time")]
         if isinstance(entries, list)
         else []
     )
+    at = str(printable(born)) if isinstance(born, str) else ""
     if not timed:
-        return Attribution()
+        return Attribution(time=at)
     first = min(timed, key=lambda entry: str(entry["time"]))
-    return Attribution(str(printable(first.get("manager", ""))), time=str(first["time"]), confidence="managedFields")
+    manager = str(printable(first.get("manager", "")))
+    return Attribution(manager, time=at or str(first["time"]), confidence="managedFields")
 
 
 def public_url(url: str) -> str:

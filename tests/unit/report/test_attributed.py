@@ -11,7 +11,7 @@ import yaml
 from reconciler.limits import DENIAL_PATHS
 from reconciler.model.tree import ABSENT
 from reconciler.report.attributed import attributed
-from reconciler.report.drift import DriftChange, DriftItem
+from reconciler.report.drift import Attribution, DriftChange, DriftItem
 
 CASES = yaml.safe_load((Path(__file__).parents[2] / "cases" / "findings" / "attribution.yaml").read_text())
 
@@ -35,6 +35,7 @@ def write(user: str, time: str, verb: str, status: int = 200, subresource: str =
 def found(case: dict[str, Any]) -> DriftItem:
     item = DriftItem(
         *("id", "print", "apps/v1", "Deployment", "shop", "web", case.get("state", "drifted")),
+        attribution=Attribution(time=case.get("born", "")),
         changes=tuple(change(path, *rest) for path, rest in case.get("changes", {}).items()),
     )
     records, around = ([record(*one) for one in case.get(name, ())] for name in ("records", "around"))

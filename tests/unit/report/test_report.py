@@ -74,7 +74,9 @@ def test_a_stray_of_an_exclusive_kind_names_who_made_it_and_which_policy_minds()
         {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z"},
         {"manager": "kubectl-create", "time": "2026-01-01T00:00:00Z"},
     ]
-    live = {"apiVersion": "resource.k8s.io/v1", "metadata": {"name": "any-gpu", "managedFields": fields}}
+    born = {"name": "any-gpu", "creationTimestamp": "2025-12-31T00:00:00Z"}
+    live = {"apiVersion": "resource.k8s.io/v1", "metadata": {**born, "managedFields": fields}}
     item = stray_item(ref, live, "gpu-device-classes", now=datetime(2026, 1, 3, tzinfo=UTC))
     assert (item.state, item.attribution.manager) == ("extra", "kubectl-create")
+    assert item.attribution.time == "2025-12-31T00:00:00Z"
     assert "gpu-device-classes" in item.reason
