@@ -172,8 +172,9 @@ DROPPED_KEPT: Final = 10_000
 ORPHANS_SECONDS: Final = 15.0
 # How often the labels of the namespaces are read.
 NAMESPACES_SECONDS: Final = 30.0
-# Owners: a file of code owners (GitHub's own limit), its lines, one pattern; labels of a namespace and what one says.
-CODEOWNERS_BYTES: Final = 3 * MIB
+# Owners: a file of code owners, its lines, one pattern; labels of a namespace and what one says. The patterns of such a
+# file take at most 32 MiB of memory, and a path some milliseconds.
+CODEOWNERS_BYTES: Final = MIB
 CODEOWNERS_RULES: Final = 20_000
 CODEOWNERS_PATTERN_CHARS: Final = 512
 OWNER_LABELS: Final = 64

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from reconciler.limits import CODEOWNERS_PATTERN_CHARS, CODEOWNERS_RULES, OWNER_CHARS
+from reconciler.report.path_patterns import DEEP, PathPatterns, joined
 from reconciler.report.printable import one_line
 
 # Where each looks, in its order; the first that is there counts.
@@ -26,7 +26,7 @@ _OWNERS: Final = 20
 
 
 class Rule(NamedTuple):
-    """`parts` are the pattern's names, "**" for any number; `negated`: files of it have no owner in the section."""
+    """`parts` are the pattern's names, DEEP for any number; `negated`: files of it have no owner in the section."""
 
     parts: tuple[str, ...]
     owners: tuple[str, ...]
@@ -35,16 +35,16 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CodeOwners:
-    """The rules by section, in their order. A file without sections is one."""
+    """The rules, section by section in their order, and their patterns. A file without sections is one."""
 
-    sections: tuple[tuple[Rule, ...], ...] = ()
+    rules: tuple[Rule, ...] = ()
+    patterns: PathPatterns = field(default_factory=lambda: joined(()), repr=False)
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, path: str) -> tuple[str, ...]:
         """Who owns the file at `path` (from the repository's root); () for nobody."""
         if path not in self._known:
-            names = tuple(path.split("/"))
-            found = (name for rules in self.sections for name in _owners(rules, names))
+            found = (name for place in self.patterns.last(path) for name in self.rules[place].owners)
             self._known[path] = tuple(dict.fromkeys(found))
         return self._known[path]
 
@@ -68,14 +68,18 @@ def parse_code_owners(text: str, path: str, host: str) -> CodeOwners:
             sections.setdefault(section, [])
         elif rule := _rule(line, default, gitlab=gitlab):
             sections[section].append(rule)
-    return CodeOwners(tuple(tuple(rules) for rules in sections.values() if rules))
+    found = tuple(rule for rules in sections.values() for rule in rules)
+    return CodeOwners(found, joined((rule.parts for rule in rules) for rules in sections.values()))
 
 
 def _rule(line: str, default: tuple[str, ...], *, gitlab: bool) -> Rule | None:
     pattern, *rest = _TOKEN.findall(line) or [""]
     negated = gitlab and pattern.startswith("!")
     pattern = re.sub(r"\\(.)", r"\1", pattern.removeprefix("!") if negated else pattern)
-    if not pattern or len(pattern) > CODEOWNERS_PATTERN_CHARS or (pattern[0] == "!" and not gitlab):
+    # What was not UTF-8 fits no path, and would be three times as long here.
+    if not pattern or "\ufffd" in pattern or len(pattern) > CODEOWNERS_PATTERN_CHARS:
+        return None
+    if pattern[0] == "!" and not gitlab:
         return None
     owners = tuple(_names(rest))
     return Rule(_parts(pattern, gitlab=gitlab), () if negated else owners or default, negated)
@@ -85,11 +89,9 @@ def _parts(pattern: str, *, gitlab: bool) -> tuple[str, ...]:
     """The names of a pattern from the root on: one without a leading slash may begin anywhere."""
     anchored = pattern.startswith("/") or (not gitlab and "/" in pattern.rstrip("/"))
     names = [name for name in pattern.split("/") if name]
-    # Neither reads brackets as a set of signs.
-    names = [name if name == "**" else name.replace("[", "[[]") for name in names]
     # A directory is all that is in it; `/*` at the end is the files of one directory alone.
     deep = pattern.endswith("/") or not (names and (names[-1] == "*" and len(names) > 1))
-    return tuple(([] if anchored else ["**"]) + names + (["**"] if deep and names[-1:] != ["**"] else []))
+    return tuple(([] if anchored else [DEEP]) + names + ([DEEP] if deep and names[-1:] != [DEEP] else []))
 
 
 def _names(tokens: Sequence[str]) -> Iterator[str]:
@@ -99,23 +101,3 @@ def _names(tokens: Sequence[str]) -> Iterator[str]:
             return
         if "@" in token:
             yield one_line(token)[:OWNER_CHARS]
-
-
-def _owners(rules: Sequence[Rule], names: tuple[str, ...]) -> tuple[str, ...]:
-    for rule in reversed(rules):
-        if _matches(rule.parts, names):
-            return rule.owners
-    return ()
-
-
-def _matches(parts: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    """Whether the names fit the parts; in steps of parts times names, whatever either says."""
-    reached = {0}  # how many names the parts so far may stand for
-    for part in parts:
-        if part == "**":
-            reached = set(range(min(reached), len(names) + 1))
-        else:
-            reached = {at + 1 for at in reached if at < len(names) and fnmatchcase(names[at], part)}
-        if not reached:
-            return False
-    return len(names) in reached
