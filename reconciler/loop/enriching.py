@@ -62,11 +62,11 @@ class Enricher:
         before = self._labels, {name: file for name, (_, file) in self._files.items()}
         if client is not None and clock >= self._due:
             self._due = clock + NAMESPACES_SECONDS
-            self._owners = {}
             with suppress(ClusterError):  # what was known is still the best guess
                 found = list_live(client, [_NAMESPACE])
                 if not found.unread:
                     self._labels = {ref.name: _labels(tree) for ref, tree in found.objects.items()}
+                    self._owners = {}  # not before: while they are read, others still ask
                     keep_namespaces(self.state, self._labels)
         for name, good in self.goods().items():
             if self._files.get(name, ("",))[0] != good.revision.commit:
@@ -104,9 +104,10 @@ class Enricher:
         return replace(item, severity=severity, severity_reason=reason)
 
     def _owner(self, item: DriftItem, entry: Entry | None) -> Owner:
-        if item.id not in self._owners:
-            self._owners[item.id] = self._found(item, entry)
-        return self._owners[item.id]
+        known = self._owners  # another one as soon as it is of the past
+        if item.id not in known:
+            known[item.id] = self._found(item, entry)
+        return known[item.id]
 
     def _found(self, item: DriftItem, entry: Entry | None) -> Owner:
         if self._labels is None:

@@ -118,6 +118,19 @@ def test_labels_of_the_namespace_say_whose_it_is(found: Reconciler) -> None:
     assert Enricher(found.state).enriched([drifted(found)], snapshot(found))[0].owner.team == "pay"
 
 
+def test_who_asks_while_labels_are_read_does_not_keep_the_old_ones(found: Reconciler) -> None:
+    enricher = found.ledger.enricher
+    enricher.look(namespaces(shop={"team": "old"}), 100.0)  # type: ignore[arg-type] # stands for one
+    asked = list[str]()
+
+    def answers(_: object) -> Any:
+        asked.append(told(found).owner.team)
+        return {"items": [{"metadata": {"name": "shop", "labels": {"team": "new"}}}]}
+
+    enricher.look(FakeApi(answers), 9_000.0)  # type: ignore[arg-type] # stands for one
+    assert (asked, told(found).owner.team) == (["old"], "new")
+
+
 def test_labels_that_cannot_be_read_stay_what_they_were(found: Reconciler) -> None:
     enricher = found.ledger.enricher
     enricher.look(namespaces(shop={"team": "pay"}), 100.0)  # type: ignore[arg-type] # stands for one
