@@ -257,7 +257,9 @@ WATCH_RETRY_SECONDS: Final = 0.1
 WATCH_RETRY_SECONDS_MOST: Final = 5.0
 WATCH_PROBE_SECONDS: Final = 1
 # A full pass over the cluster: while all is watched, while something cannot be, and after one that could not read all.
+# After REPORT_STALE_SECONDS the last one is no report of the present, so the next has ended by then.
 PASS_SECONDS: Final = 300.0
+PASS_SECONDS_MOST: Final = 600.0
 PASS_UNWATCHED_SECONDS: Final = 30.0
 PASS_FAILED_SECONDS: Final = 5.0
 # What else decides forms and cannot be watched is looked at so often.
@@ -278,6 +280,8 @@ DETECT_USERS_SECONDS: Final = 10.0
 REPORT_CURRENT_SECONDS: Final = 120
 # The client of the API server. A dry-run may wait for several webhooks of 10 seconds each.
 API_CONNECT_SECONDS: Final = 5
+# Levels of an answer that is too deep for a decoder; what is below is not read.
+API_DEPTH: Final = 200
 API_SECONDS: Final = 60
 API_CONNECTIONS: Final = 8
 API_MESSAGE_CHARS: Final = 600

@@ -74,7 +74,7 @@ class _Known(Generic[T]):
     def take(self, change: Change[T]) -> bool:
         """False for what leaves all as it was."""
         if isinstance(change, Unread):
-            self.unread = change.reason
+            self.unread, self.heard = change.reason, 0.0
         elif isinstance(change, Listed):
             same = self.listed and not self.unread and change.objects == self.objects
             self.objects, self.unread, self.listed = change.objects, "", True
@@ -94,7 +94,8 @@ class _Known(Generic[T]):
 class Watched:
     """How the watches stand, by kind: why one cannot be read, when each was last seen to be well (monotonic seconds).
 
-    `pending` kinds are being listed for the first time. One that is not served is in none of them.
+    `pending` kinds are being listed, for the first time or since one could not be read. One that is not served is in
+    none of them.
     """
 
     unread: Mapping[GroupKind, str] = field(default_factory=dict)
@@ -162,8 +163,8 @@ class Informer(Generic[T]):
                 (group, kind): why for name, why in self._refused.items() for group, _, kind in [name.partition("/")]
             }
             unread |= {name: one.unread for name, one in known.items() if one.unread}
-            pending = frozenset(name for name, one in known.items() if not (one.listed or one.unread))
-            return Watched(unread, {name: one.heard for name, one in known.items() if one.listed}, pending)
+            pending = frozenset(name for name, one in known.items() if not (one.heard or one.unread))
+            return Watched(unread, {name: one.heard for name, one in known.items() if one.heard}, pending)
 
     def _is_due(self, info: KindInfo, served: object) -> bool:
         known = self._known.get((info.group, info.kind))

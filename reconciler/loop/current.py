@@ -10,16 +10,19 @@ from reconciler.cluster.informer import GroupKind, Watched
 from reconciler.limits import DETECT_NOTE_SECONDS
 from reconciler.model.instant import stamp
 from reconciler.store.state import State
-from reconciler.store.watched import Watch, save_watch
+from reconciler.store.watched import Watch, read_watch, save_watch
 
 
 @dataclass(slots=True)
 class Current:
-    """What was noted last."""
+    """What was noted last, by this process or by one before it: that stays until more is known."""
 
     state: State
     _noted: float = 0.0
-    _watch: Watch = field(default_factory=Watch)
+    _watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = read_watch(self.state)
 
     def note(self, watches: Watched, unseen: float, *, whole: bool) -> None:
         """Note up to when all is known: what no watch has told until then has not happened.

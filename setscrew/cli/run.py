@@ -12,7 +12,7 @@ import click
 
 from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.errors import UsageError
-from reconciler.limits import CANARY_SECONDS, PASS_SECONDS
+from reconciler.limits import CANARY_SECONDS, PASS_SECONDS, PASS_SECONDS_MOST
 from reconciler.render.spec import RenderTools
 from setscrew import statedir
 from setscrew.certificates import Clients, served
@@ -63,7 +63,7 @@ _PLACES: Final = (
 _WAYS: Final = (
     click.option(
         "--scan-interval",
-        type=click.FloatRange(min=0, min_open=True),
+        type=click.FloatRange(min=0, min_open=True, max=PASS_SECONDS_MOST),
         default=PASS_SECONDS,
         show_default=True,
         help="Seconds between two full comparisons with the cluster, beside the watch.",

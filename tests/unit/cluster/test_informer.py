@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.cluster.collection import Change, Changed, Deleted, Listed
+from reconciler.cluster.collection import Change, Changed, Deleted, Listed, Unread
 from reconciler.cluster.informer import Informer, Seen, _Known
 from reconciler.errors import ApiError
 from reconciler.model.ref import KindInfo, ObjectRef
@@ -171,3 +171,22 @@ def test_a_kind_that_nobody_listens_to_is_named_and_begins_anew(
     informer.follow(KINDS[:1])
     seen = settled(informer)
     assert (names(seen, KINDS[0]), seen.whole) == ({"web"}, True)
+
+
+def test_a_kind_is_pending_until_its_watch_gives_a_sign_and_again_after_it_could_not_be_read() -> None:
+    stands: list[tuple[bool, bool, bool]] = []
+    informer = Informer[int](FakeCluster([]), FakeCluster([]), lambda *_: 1)  # type: ignore[arg-type] # stands for both
+    known = informer._known[KINDS[0]] = _Known[int](DEPLOYMENT, None)
+
+    def stand() -> None:
+        now = informer.watched()
+        stands.append((KINDS[0] in now.pending, KINDS[0] in now.heard, KINDS[0] in now.unread))
+
+    for change in (Listed({}), Unread("no"), Listed({})):
+        known.take(change)
+        stand()
+        if isinstance(change, Listed):
+            known.hear()
+            stand()
+    pending, heard, unread = (True, False, False), (False, True, False), (False, False, True)
+    assert stands == [pending, heard, unread, pending, heard]
