@@ -17,6 +17,7 @@ from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
 from kubernetes.config.config_exception import ConfigException
 
+from reconciler.cluster.decoding import decoded
 from reconciler.cluster.status import api_error, warnings_of
 from reconciler.errors import ClusterError, UnreachableError
 from reconciler.limits import API_CONNECT_SECONDS, API_CONNECTIONS, API_ERROR_BYTES, API_SECONDS
@@ -210,6 +211,6 @@ def _query(query: Query | None) -> str:
 
 def _json(data: bytes, path: str) -> Tree:
     try:
-        return json.loads(data) if data else {}
-    except (ValueError, RecursionError):
+        return decoded(data) if data else {}
+    except ValueError:
         raise ClusterError("the API server answered with something else than JSON", where=path) from None

@@ -6,13 +6,13 @@ gap is never silent: the watch resumes where it broke, or all objects are listed
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from reconciler.cluster.api import ApiClient
+from reconciler.cluster.decoding import decoded
 from reconciler.cluster.paths import collection_path
 from reconciler.errors import ApiError, SetscrewError, place
 from reconciler.limits import LIST_PAGE_OBJECTS, WATCH_PROBE_SECONDS, WATCH_RETRY_SECONDS, WATCH_SECONDS
@@ -118,7 +118,7 @@ class Collection(Generic[T]):
             "timeoutSeconds": WATCH_PROBE_SECONDS if self._unread else WATCH_SECONDS,
         }
         for line in self.client.lines(self._path, query):
-            event = json.loads(line)
+            event = decoded(line)
             # An error is nearly always that the version is too old (410); of any other nobody knows what was missed.
             if self._unread or event["type"] == "ERROR":
                 self._version = ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.paths import collection_path, object_path
-from reconciler.errors import ApiError
+from reconciler.errors import ApiError, ClusterError, UnreachableError
 from reconciler.limits import LIST_FROM_OBJECTS, LIST_PAGE_OBJECTS
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import Tree
@@ -72,7 +72,9 @@ def get_live(client: ApiClient, kind: KindInfo, namespace: str, name: str) -> Tr
 def _get_into(live: Live, client: ApiClient, kind: KindInfo, ref: ObjectRef) -> None:
     try:
         tree = get_live(client, kind, ref.namespace, ref.name)
-    except ApiError as error:
+    except UnreachableError:
+        raise
+    except ClusterError as error:
         live.unseen[ref] = error.message
         return
     if tree is not None:
@@ -89,8 +91,10 @@ def _list_into(
             found.keep(kind, tree)
             if only is not None and (ref := next(reversed(found.objects))) not in only:
                 del found.objects[ref]
-    except ApiError as error:
-        if error.status == 404:
+    except UnreachableError:
+        raise
+    except ClusterError as error:
+        if isinstance(error, ApiError) and error.status == 404:
             return True  # the kind is not served: none of its objects exists
         if only is None:
             place = f" in {namespace}" if namespace else ""

@@ -154,3 +154,10 @@ def test_a_server_that_does_not_answer_is_waited_for_before_what_is_known_is_cal
 def test_whatever_is_not_an_object_ends_nothing() -> None:
     odd: list[dict[str, Any] | Exception] = [{"items": ["?"]}, {"items": [{"metadata": None}]}, page("a")]
     assert Server(odd).hear(1) == [Listed({ref("a"): 0})]
+
+
+def test_an_object_that_is_nested_without_end_hides_no_other() -> None:
+    deep = "[" * 1_500 + "]" * 1_500
+    line = event("ADDED", "deep", 6).replace(b'"spec": 0', b'"spec": ' + deep.encode())
+    found = Server([page(version=5)], [line, event("ADDED", "other", 7, 3)]).hear(3)
+    assert [one.ref for one in found if isinstance(one, Changed)] == [ref("deep"), ref("other")]

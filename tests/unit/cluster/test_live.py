@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.cluster.live import get_live, list_live, read_live
-from reconciler.errors import ApiError
+from reconciler.errors import ApiError, ClusterError
 from reconciler.limits import LIST_FROM_OBJECTS
 from reconciler.model.ref import KindInfo, ObjectRef
 from tests.support.fake_api import Call, FakeApi, refused
@@ -35,6 +35,18 @@ def test_all_pages_are_read_and_items_get_their_kind_back() -> None:
     assert set(live.objects) == {ref("a"), ref("b")}
     assert live.objects[ref("a")] == {"apiVersion": "apps/v1", "kind": "Deployment", **item("a")}
     assert [call.query for call in api.calls] == [{"limit": 500}, {"limit": 500, "continue": "next"}]
+
+
+def test_what_answers_with_nonsense_was_not_seen_and_the_others_are() -> None:
+    def handler(call: Call) -> Any:
+        if "deployments" in call.path:
+            raise ClusterError("the API server answered with something else than JSON")
+        return {"metadata": {"name": "n"}}
+
+    node = ObjectRef("", "Node", "", "n")
+    live = read_live(FakeApi(handler), [(ref("a"), KIND), (node, NODE)])  # type: ignore[arg-type]
+    assert (set(live.objects), set(live.unseen)) == ({node}, {ref("a")})
+    assert list(list_live(FakeApi(handler), [KIND]).unread) == ["apps/v1 deployments"]  # type: ignore[arg-type]
 
 
 def test_a_list_that_the_server_has_forgotten_begins_again() -> None:
