@@ -271,6 +271,10 @@ REDISCOVER_SECONDS: Final = 30.0
 DETECT_CONNECTIONS: Final = 64
 DETECT_GONE_SECONDS: Final = 0.5
 DETECT_AT_ONCE: Final = 500
+# Of these, so many are the newest: a drift of now does not wait for all that another revision has changed. Where that
+# is more than so many, a full pass compares them.
+DETECT_NEWEST: Final = 100
+DETECT_MOST: Final = 4 * DETECT_AT_ONCE
 DETECT_ONE_BY_ONE: Final = 100
 DETECT_LIST_SECONDS: Final = 10.0
 DETECT_NOTE_SECONDS: Final = 1.0

@@ -23,6 +23,7 @@ from reconciler.gpu.users.model import Census
 from reconciler.limits import (
     DETECT_GONE_SECONDS,
     DETECT_LIST_SECONDS,
+    DETECT_MOST,
     DETECT_RETRY_SECONDS,
     DETECT_USERS_SECONDS,
 )
@@ -210,11 +211,12 @@ class Detecting:
         before = self._compared
         if before is None or before is snapshot:
             return
-        if before.rules != snapshot.rules or Scope.of(before).exclusive.keys() != self._scope.exclusive.keys():
+        changed, same = list(differing(before, snapshot)), before.rules == snapshot.rules
+        if len(changed) > DETECT_MOST or not same or Scope.of(before).exclusive.keys() != self._scope.exclusive.keys():
             self._compared = None
             self.full()
             return
-        self._marks.mark(differing(before, snapshot))
+        self._marks.mark(changed)
         self._marks.mark(one.ref for one in self.reconciler.ledger.open)
         self._differed, self._compared = time.monotonic(), snapshot
 

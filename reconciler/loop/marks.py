@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from reconciler.limits import DETECT_AT_ONCE
+from reconciler.limits import DETECT_AT_ONCE, DETECT_NEWEST
 from reconciler.model.ref import ObjectRef
 
 
@@ -38,11 +38,13 @@ class Marks:
                 self._marks[ref] = Mark(known.since if known else now, now, now + wait)
 
     def take(self) -> Mapping[ObjectRef, Mark]:
-        """Those that are due, the longest first, but not too many; they are marked no longer."""
+        """Those that are due, the longest and the newest, but not too many; they are marked no longer."""
         now = self.clock()
         with self._lock:
-            due = sorted((mark.due, ref) for ref, mark in self._marks.items() if mark.due <= now)[:DETECT_AT_ONCE]
-            return {ref: self._marks.pop(ref) for _, ref in due}
+            due = [ref for _, ref in sorted((mark.due, ref) for ref, mark in self._marks.items() if mark.due <= now)]
+            if len(due) > DETECT_AT_ONCE:
+                due[DETECT_AT_ONCE - DETECT_NEWEST : -DETECT_NEWEST] = []
+            return {ref: self._marks.pop(ref) for ref in due}
 
     def again(self, taken: Mapping[ObjectRef, Mark], wait: float) -> None:
         """What was taken was not seen: it is still to be looked at, in `wait` seconds or as it was marked meanwhile."""

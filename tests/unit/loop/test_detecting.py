@@ -256,6 +256,23 @@ def test_a_kind_that_cannot_be_watched_has_nothing_in_sync_until_it_can(site: Si
     turned(one, {"two": "drifted"})
 
 
+def test_what_changes_too_much_is_compared_by_a_full_pass(
+    detecting: Detecting, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    detecting.full = lambda: asked.append("full")
+    monkeypatch.setattr("reconciler.loop.detecting.DETECT_MOST", 2)
+    site.push("shop", "---\n".join(CONFIG % (name, "new") for name in ("one", "two", "three")))
+    detecting.reconciler.sync()
+    before = last_pass(detecting.reconciler.state).snapshot
+    detecting.step()
+    detecting.step()
+    assert (asked, states(detecting), last_pass(detecting.reconciler.state).snapshot) == (["full"], {}, before)
+    compared(detecting)
+    turned(detecting, {"one": "drifted", "two": "drifted", "three": "missing"})
+    assert last_pass(detecting.reconciler.state).snapshot == detecting.reconciler.digest
+
+
 def test_what_a_pass_could_not_see_is_looked_at_again_soon(detecting: Detecting, cluster: Cluster) -> None:
     now = [time.monotonic() + 60.0]
     detecting._marks.clock = lambda: now[0]

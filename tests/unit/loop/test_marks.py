@@ -61,3 +61,14 @@ def test_what_is_marked_while_it_is_looked_at_in_vain_is_due_by_that_mark() -> N
     assert (marks.oldest, marks.wait) == (100.0, 0.0)
     marks.forget(101.0)
     assert set(marks.take()) == {ref("one")}
+
+
+def test_what_is_marked_now_does_not_wait_for_all_that_was_marked_before() -> None:
+    now = [100.0]
+    marks = Marks(lambda: now[0])
+    marks.mark(ref(f"n{number:04}") for number in range(3 * DETECT_AT_ONCE))
+    now[0] = 101.0
+    marks.mark([ref("new")])
+    taken = marks.take()
+    assert (len(taken), ref("new") in taken, ref("n0000") in taken, marks.oldest) == (DETECT_AT_ONCE, True, True, 100.0)
+    assert sum(len(marks.take()) for _ in range(3)) == 2 * DETECT_AT_ONCE + 1
