@@ -364,12 +364,20 @@ def test_the_off_switch_stays_off_and_no_secret_is_shown_anywhere(stage: Stage) 
     assert "data.password" in text
     written = [path for path in stage.state_dir.rglob("*") if path.is_file() and "mirrors" not in path.parts]
     assert {"state.db", "run.json"} <= {path.name for path in written}
-    said = {str(path): path.read_bytes() for path in written} | {
+    said = {str(path): content(path) for path in written} | {
         "log": stage.log.encode(),
         "denial": text.encode(),
         **{" ".join(done.args[2:]): (done.stdout + done.stderr).encode() for done in shown},
     }
     assert [name for name, content in said.items() for secret in small_shop.SECRETS if secret.encode() in content] == []
+
+
+def content(path: Path) -> bytes:
+    """What a file holds; of one that was renamed meanwhile nothing: it is there by its other name."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def change_secret(stage: Stage) -> str:
