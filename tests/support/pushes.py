@@ -48,10 +48,17 @@ class Pushes:
         return self.place / "mirror.git"
 
     def git(self, *arguments: str, stdin: bytes = b"") -> str:
-        """Run git as a person does. Raises CalledProcessError with what git said."""
+        """Run git as a person does. Raises AssertionError with what git said.
+
+        On a busy machine gpg's agent now and then does not answer the first time; what fails leaves nothing behind.
+        """
         env = {**self.people.environment, **_WHO, "GIT_CONFIG_GLOBAL": os.devnull}
         command = ["git", "-C", str(self.work), *arguments]
-        return subprocess.run(command, env=env, input=stdin, capture_output=True, check=True).stdout.decode().strip()
+        done = subprocess.run(command, env=env, input=stdin, capture_output=True, check=False)
+        if done.returncode and b"gpg" in done.stderr:
+            done = subprocess.run(command, env=env, input=stdin, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+        return done.stdout.decode().strip()
 
     def do(self, step: str) -> None:
         """One step of a case: a word and its arguments."""
