@@ -19,13 +19,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from support.machine import cpu_seconds, description, family
-from support.page import PAGE, commit, placed
+from support.machine import cpu_seconds, family
+from support.page import PAGE, placed
+from support.wanted import Row, wanted
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import list_live
@@ -38,21 +38,6 @@ _MARKS = ("<!-- detect: begin (written by `bench/detect.py --record`, do not edi
 _MAPS = KindInfo("", "v1", "ConfigMap", "configmaps", namespaced=True)
 _NAMESPACES, _WRITERS, _REST_SECONDS, _GLANCE_SECONDS = 20, 8, 30.0, 0.005
 _PATIENCE_SECONDS = 1800.0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; `must` is the most that is wanted, None where nothing is."""
-
-    what: str
-    value: float
-    unit: str
-    must: float | None = None
-
-    def __str__(self) -> str:
-        wanted = "" if self.must is None else f"≤ {self.must:g}"
-        verdict = "" if self.must is None else "met" if self.value <= self.must else "**missed**"
-        return f"| {self.what} ({self.unit}) | {wanted} | {self.value:,.2f} | {verdict} |"
 
 
 @dataclass(slots=True)
@@ -84,8 +69,7 @@ def main(*, objects: int, rate: float, seconds: float, every: float, record: boo
     sources = {"bulk": {"path": "bulk", "render": {"kind": "YAML"}}}
     with Stage(sources, lambda work: _declare(work, objects), scan_seconds=PASS_SECONDS, canary_seconds=3600) as stage:
         rows = _measured(stage, objects, rate, seconds, every)
-    lines = ["| figure | must | found | |", "| --- | --: | --: | --- |", *map(str, rows)]
-    text = f"{description()}. {datetime.now(UTC):%d %B %Y}, commit {commit()}.\n\n" + "\n".join(lines) + "\n"
+    text = wanted(rows)
     print(text, end="")
     if record:
         PAGE.write_text(placed(PAGE.read_text(), text, _MARKS))

@@ -17,33 +17,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from support import repository
 from support.installation import Installation
-from support.machine import description
-from support.page import PAGE, commit, placed
+from support.page import PAGE, placed
+from support.wanted import Row, wanted
 
 _MARKS = ("<!-- push: begin (written by `bench/push.py --record`, do not edit) -->", "<!-- push: end -->")
 _PUSHES, _POLLS = 7, 20
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; `must` is the most that is wanted, in the same unit, None where nothing is."""
-
-    what: str
-    value: float
-    unit: str
-    must: float | None = None
-
-    def __str__(self) -> str:
-        wanted = "" if self.must is None else f"≤ {self.must:g}"
-        verdict = "" if self.must is None else "met" if self.value <= self.must else "**missed**"
-        return f"| {self.what} ({self.unit}) | {wanted} | {self.value:,.2f} | {verdict} |"
 
 
 @click.command()
@@ -58,8 +41,7 @@ def main(*, server: bool, record: bool, apps: int) -> None:
 
         took, objects = seconds(apps)
         rows.append(Row(f"server forms of {objects:,} objects, from the start", took, "s", 600))
-    lines = ["| figure | must | found | |", "| --- | --: | --: | --- |", *map(str, rows)]
-    text = f"{description()}. {datetime.now(UTC):%d %B %Y}, commit {commit()}.\n\n" + "\n".join(lines) + "\n"
+    text = wanted(rows)
     print(text, end="")
     if record:
         PAGE.write_text(placed(PAGE.read_text(), text, _MARKS))
