@@ -75,9 +75,8 @@ def build(
 
 def _unquoted(reason: str) -> str:
     """Less what kustomize quotes of a patch that it cannot read: there may be a value of a Secret in it."""
-    for quoted in (r"(with config: )`.*?`", r"(from \[)(?:patch|path): .*\]"):
-        reason = re.sub(quoted, r"\1…" + ("]" if "from" in quoted else ""), reason, flags=re.DOTALL)
-    return reason
+    reason = re.sub(r"(with config: )`.*?`", r"\1…", reason, flags=re.DOTALL)
+    return re.sub(r"(from \[)(?:patch|path): .*\]", r"\1…]", reason, flags=re.DOTALL)
 
 
 def _ignore_files(path: Path, root: Path) -> Iterator[str]:
