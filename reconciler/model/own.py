@@ -20,3 +20,32 @@ DRY_RUNNERS: Final = ("setscrew-canonicalizer", "setscrew-canary")
 SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 CANONICALIZER: Final = f"{SERVICE_ACCOUNT}{NAMESPACE}:{DRY_RUNNERS[0]}"
 CANARY: Final = f"{SERVICE_ACCOUNT}{NAMESPACE}:{DRY_RUNNERS[1]}"
+
+# In a cluster: the account of the pods, and the one that puts back what drifts.
+RECONCILER_ACCOUNT: Final = "setscrew-reconciler"
+HEALER_ACCOUNT: Final = "setscrew-healer"
+# The Services of the pods, and the port by which the API server calls the first.
+ADMISSION_SERVICE: Final = "setscrew-admission"
+ADMISSION_SERVICE_PORT: Final = 443
+API_SERVICE: Final = "setscrew-api"
+# Who leads: the Lease, and the label by which the leader's pod is found.
+LEASE: Final = "setscrew"
+ROLE_LABEL: Final = f"{GROUP}/role"
+LEADER: Final = "leader"
+FOLLOWER: Final = "follower"
+# Keys that all replicas share, as Secrets of NAMESPACE (the public half of the signing key is a ConfigMap of that name).
+VALUES_SECRET: Final = "setscrew-values"
+VALUES_FILE: Final = "secret-values.key"
+SIGNING: Final = "setscrew-signing"
+PRIVATE_FILE: Final = "private.pem"
+PUBLIC_FILE: Final = "public.pem"
+TLS_SECRET: Final = "setscrew-tls"
+# Published snapshots and mailboxes ("look at Git now", of one replica) have a namespace of their own.
+SNAPSHOTS_NAMESPACE: Final = "setscrew-snapshots"
+SNAPSHOT_TYPE: Final = f"{GROUP}/snapshot"
+MANIFEST: Final = "manifest"
+MAILBOX: Final = "refresh-"
+# The policy that guards what is ours and no lever, its ConfigMap of who may change it, and the groups that always may.
+OWN_GUARD: Final = "setscrew-levers"
+INSTALLERS: Final = "setscrew:installers"
+GRANTORS: Final = "setscrew:grantors"
