@@ -13,14 +13,18 @@ NOBODY_KNOWN: Final = "somebody whom neither a record nor managedFields name"
 
 @dataclass(frozen=True, slots=True)
 class Fight:
-    """When one object was corrected of late, in seconds of one clock, oldest first, and who was last undone by it."""
+    """The corrections of one object of late, oldest first: when, in seconds of one clock, and who was undone by it."""
 
-    times: tuple[float, ...] = ()
-    opponent: str = ""
+    rounds: tuple[tuple[float, str], ...] = ()
 
     def corrected(self, now: float, opponent: str) -> Fight:
         """After a correction at `now` of what `opponent` had written."""
-        return Fight((*self._late(now), now), opponent)
+        return Fight((*self._late(now), (now, opponent)))
+
+    @property
+    def opponents(self) -> str:
+        """Who was undone, last first: they may be several, and the record of a round may come too late for it."""
+        return ", ".join(dict.fromkeys(opponent for _, opponent in reversed(self.rounds)))
 
     def on(self, now: float) -> bool:
         """Whether it is one at `now`."""
@@ -30,8 +34,8 @@ class Fight:
         """Whether nothing of it counts any more."""
         return not self._late(now)
 
-    def _late(self, now: float) -> tuple[float, ...]:
-        return tuple(one for one in self.times if now - one < HEAL_FIGHT_SECONDS)
+    def _late(self, now: float) -> tuple[tuple[float, str], ...]:
+        return tuple(one for one in self.rounds if now - one[0] < HEAL_FIGHT_SECONDS)
 
 
 def opponent_of(attribution: Attribution, manager: str) -> str:

@@ -251,10 +251,11 @@ class Healing:
         self.say(f"put back {entry.ref} ({_VERBS[done.verb]}){what}")
         if fights and not fought:
             facts = {"corrections": HEAL_FIGHTS, "seconds": HEAL_FIGHT_SECONDS, "pause": HEAL_WAIT_SECONDS[-1]}
-            self._audit(item, "fight", {"opponent": opponent, **facts})
+            opponents = patient.fight.opponents
+            self._audit(item, "fight", {"opponent": opponents, **facts})
             times = f"{HEAL_FIGHTS} times in {HEAL_FIGHT_SECONDS // 60} minutes"
             pause = f"from now on once in {HEAL_WAIT_SECONDS[-1] // 60} minutes"
-            self.say(f"a fight over {entry.ref}: put back {times}, each time undone by {one_line(opponent)}; {pause}")
+            self.say(f"a fight over {entry.ref}: put back {times}, each time undone by {one_line(opponents)}; {pause}")
 
     def _not_healed(self, patient: _Patient, item: DriftItem, entry: Entry, why: str, *, failed: bool) -> None:
         """Said and kept once for each reason: it is tried again and again."""

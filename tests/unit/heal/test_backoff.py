@@ -78,6 +78,13 @@ def test_a_fight_ends_with_its_ten_minutes() -> None:
     assert not fight.on(604.0)
 
 
+def test_a_fight_names_all_who_were_undone_the_last_first_and_each_once() -> None:
+    fight = Fight()
+    for now, opponent in enumerate(["keda (kubectl-patch)", "dana", "keda (kubectl-patch)", "kubectl-patch"]):
+        fight = fight.corrected(float(now), opponent)
+    assert fight.opponents == "kubectl-patch, keda (kubectl-patch), dana"
+
+
 @pytest.mark.parametrize(
     ("attribution", "named"),
     [
