@@ -33,13 +33,13 @@ LEASE: Final = "setscrew"
 ROLE_LABEL: Final = f"{GROUP}/role"
 LEADER: Final = "leader"
 FOLLOWER: Final = "follower"
-# Keys that all replicas share, as Secrets of NAMESPACE (the public half of the signing key is a ConfigMap of that name).
-VALUES_SECRET: Final = "setscrew-values"
+# Keys that all replicas share, as Secrets of NAMESPACE; the public half of the signing key is a ConfigMap.
+VALUES_SECRET: Final = "setscrew-values"  # noqa: S105 - the name of one
 VALUES_FILE: Final = "secret-values.key"
 SIGNING: Final = "setscrew-signing"
 PRIVATE_FILE: Final = "private.pem"
 PUBLIC_FILE: Final = "public.pem"
-TLS_SECRET: Final = "setscrew-tls"
+TLS_SECRET: Final = "setscrew-tls"  # noqa: S105 - the name of one
 # Published snapshots and mailboxes ("look at Git now", of one replica) have a namespace of their own.
 SNAPSHOTS_NAMESPACE: Final = "setscrew-snapshots"
 SNAPSHOT_TYPE: Final = f"{GROUP}/snapshot"
