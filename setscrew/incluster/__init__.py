@@ -1,0 +1,1 @@
+"""An installation in a cluster: what a pod does beside what `setscrew run` does on one machine."""
