@@ -7,13 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,18 +22,12 @@ from setscrew.options import Options
 from setscrew.readers import load_readers
 from setscrew.readiness import answers, listens
 from setscrew.receivers import load_receivers
+from setscrew.supervisor import Child, Supervisor
 from setscrew.talk import tell
-from webhook.parent import ends_with_parent
 from webhook.settings import AdmissionSettings
 
-_GRACE_SECONDS: Final = 15.0
-_WATCH_SECONDS: Final = 0.2
-_SETTLED_SECONDS: Final = 10.0
-_EARLY_DEATHS: Final = 3
-_LONGEST_WAIT_SECONDS: Final = 30.0
 # There is no other replica to send anybody to, so only what is under way is waited for.
 _DRAIN_SECONDS: Final = 1.0
-_TOLD: Final = (2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,97 +40,6 @@ class Listen:
     worker: str = "asgi"
     clients: Clients = field(default_factory=Clients)
     metric_namespaces: bool = True
-
-
-@dataclass(slots=True)
-class _Child:
-    name: str
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    ready: Callable[[], bool]
-    once: Sequence[str] = ()
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    # In this life, and in any.
-    proven: bool = False
-    settled: bool = False
-    deaths: int = 0
-    next_start: float = 0.0
-
-    def start(self) -> None:
-        self.started, self.next_start, self.proven = time.monotonic(), 0.0, False
-        self.process = subprocess.Popen(
-            [*self.command, *self.once],
-            env={**os.environ, **self.environment},
-            stdin=subprocess.DEVNULL,
-            preexec_fn=ends_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
-        )
-
-    def runs(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def settle(self) -> None:
-        """It has lived a while, and works; what kills it later will pass. Long life alone may be a slow death."""
-        lived = time.monotonic() - self.started
-        if not self.proven and self.runs() and lived > _SETTLED_SECONDS and self.ready():
-            self.proven, self.settled, self.deaths = True, True, 0
-            # Said at the start, and done: what was switched since then must survive a death.
-            self.once = ()
-
-
-@dataclass(slots=True)
-class Supervisor:
-    """Starts the children and watches them. `run` returns the exit status."""
-
-    children: list[_Child]
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> int:
-        """Until a signal (0), or until a child cannot even begin (its own status, which it has explained)."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
-        try:
-            for child in self.children:
-                child.start()
-            while not self._stop.wait(_WATCH_SECONDS):
-                for child in self.children:
-                    if status := self._watch(child):
-                        return status
-        finally:
-            self._end()
-        return 0
-
-    def _watch(self, child: _Child) -> int:
-        """Start it again when it is dead and its time has come; the exit status if there is no use."""
-        child.settle()
-        if child.runs() or self._stop.is_set():
-            return 0
-        if child.next_start:
-            if time.monotonic() >= child.next_start:
-                child.start()
-            return 0
-        status = child.process.returncode if child.process else 0
-        child.deaths += 1
-        if not child.settled and (child.deaths >= _EARLY_DEATHS or status in _TOLD):
-            _say(f"the {child.name} ended with status {status}: giving up")
-            return status if status in _TOLD else 2
-        # One that has worked works again: the guard does not end because a part of it has to wait.
-        wait = min(2.0 ** (child.deaths - 1), _LONGEST_WAIT_SECONDS) if child.deaths > 1 else 0.0
-        child.next_start = time.monotonic() + wait
-        _say(f"the {child.name} ended with status {status}: starting it again" + (f" in {wait:g} s" if wait else ""))
-        return 0
-
-    def _end(self) -> None:
-        running = [child.process for child in self.children if child.process is not None and child.runs()]
-        for process in running:
-            process.terminate()
-        deadline = time.monotonic() + _GRACE_SECONDS
-        for process in running:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def run(options: Options, listen: Listen) -> int:
@@ -170,7 +68,7 @@ def _announce(options: Options, listen: Listen, state_dir: Path) -> None:
     _say(f"guarding from {state_dir}; admission {registered}; report {api} (setscrew drift --state {state_dir})")
 
 
-def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]:
+def _children(options: Options, listen: Listen, state_dir: Path) -> list[Child]:
     python = [sys.executable, "-m"]
     host, port = listen.admission
     admission = replace(
@@ -213,14 +111,14 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[_Child]
     api += ["--receivers", str(options.config_dir), "--log-level", "warning"]
     api += [] if listen.metric_namespaces else ["--no-metric-namespaces"]
     return [
-        _Child(
+        Child(
             "admission server",
             [*python, "webhook.server"],
             admission.environment(),
             partial(answers, *listen.admission, tls=True),
         ),
-        _Child("API server", api, {}, partial(answers, *listen.api, tls=False)),
-        _Child(
+        Child("API server", api, {}, partial(answers, *listen.api, tls=False)),
+        Child(
             "reconciler",
             reconcile,
             {},

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from setscrew import run as module
-from setscrew.run import Supervisor, _Child
+from setscrew import supervisor as module
+from setscrew.supervisor import Child, Supervisor
 from tests.support.waiting import eventually
 
 FOREVER = "import time; time.sleep(600)"
@@ -21,8 +21,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.signal, "signal", lambda *_: None)
 
 
-def child(name: str, code: str, *arguments: object, ready: bool = True) -> _Child:
-    return _Child(name, [sys.executable, "-c", code, *map(str, arguments)], {}, lambda: ready)
+def child(name: str, code: str, *arguments: object, ready: bool = True) -> Child:
+    return Child(name, [sys.executable, "-c", code, *map(str, arguments)], {}, lambda: ready)
 
 
 def end_after(supervisor: Supervisor, seconds: float) -> None:
