@@ -282,6 +282,8 @@ DETECT_RETRY_SECONDS: Final = 5.0
 DETECT_USERS_SECONDS: Final = 10.0
 # A watch that is well gives a sign at least once in WATCH_SECONDS.
 REPORT_CURRENT_SECONDS: Final = 120
+# Nobody knows what is still to come: by more than this a clock was wrong, then or now.
+REPORT_AHEAD_SECONDS: Final = 60
 # The client of the API server. A dry-run may wait for several webhooks of 10 seconds each.
 API_CONNECT_SECONDS: Final = 5
 # Levels of an answer that is too deep for a decoder; what is below is not read.
@@ -392,3 +394,20 @@ HEAL_LOOK_SECONDS: Final = 0.5
 HEAL_AGAIN_SECONDS: Final = 10.0
 # How long the tool that applies a source has for a new revision before anything of it is put back.
 HEAL_DEPLOY_SECONDS: Final = 300.0
+# In a cluster: the token of the pod is read anew so often; one of another account is asked for so long (the API server
+# gives no less than ten minutes), and anew when this part of its life is over.
+TOKEN_READ_SECONDS: Final = 10.0
+TOKEN_SECONDS: Final = 3_600
+TOKEN_RENEW_AT: Final = 0.8
+# The Lease: how long one holds, after how long without a renewal its holder stops, how often it is renewed and looked
+# at, how long one request may take, and the longest that another's is believed to hold.
+LEASE_SECONDS: Final = 10
+LEASE_DEADLINE_SECONDS: Final = 6.0
+LEASE_RETRY_SECONDS: Final = 1.0
+LEASE_REQUEST_SECONDS: Final = 2.0
+LEASE_SECONDS_MOST: Final = 60
+# How long whoever stops leading waits for what it is just writing.
+RESIGN_SECONDS: Final = 2.0
+# How often keys and certificates are looked at besides being watched, and tried again where they cannot be had.
+SHARED_LOOK_SECONDS: Final = 30.0
+SHARED_RETRY_SECONDS: Final = 1.0

@@ -6,7 +6,8 @@ Bodies are plain JSON trees: typed models would drop fields that this client's v
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -40,18 +41,27 @@ class Response:
 class ApiClient:
     """One identity at one API server; safe to share between threads.
 
-    Errors: `UnreachableError` where nothing answers, `ApiError` where the API server refuses.
+    Errors: `UnreachableError` where nothing answers within `seconds`, `ApiError` where the API server refuses. `token`
+    is asked for at each request. Whatever is no GET is sent inside of `writing`, which may raise ClusterError instead.
     """
 
     def __init__(
-        self, configuration: Configuration, *, impersonate: str = "", connections: int = API_CONNECTIONS
+        self,
+        configuration: Configuration,
+        *,
+        impersonate: str = "",
+        connections: int = API_CONNECTIONS,
+        seconds: float = API_SECONDS,
+        token: Callable[[], str] | None = None,
+        writing: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         configuration.connection_pool_maxsize = connections
         configuration.retries = False
         self._configuration = configuration
         self._pool = _pool(configuration)
         self._impersonate = impersonate
-        self._timeout = urllib3.Timeout(connect=API_CONNECT_SECONDS, read=API_SECONDS)
+        self._token, self._writing = token, writing
+        self._timeout = urllib3.Timeout(connect=min(API_CONNECT_SECONDS, seconds), read=seconds)
         self.server = str(configuration.host).rstrip("/")
 
     @classmethod
@@ -95,7 +105,8 @@ class ApiClient:
         if body is not None:
             data = json.dumps(body, separators=(",", ":")).encode()
             headers["Content-Type"] = content_type
-        raw = self._exchange(method, self.server + path + _query(query), data, headers)
+        with nullcontext() if method == "GET" else self._writing():
+            raw = self._exchange(method, self.server + path + _query(query), data, headers)
         if raw.status >= 300:
             raise api_error(method, path, raw.status, raw.headers, raw.data)
         date = raw.headers.get("Date") or ""
@@ -121,6 +132,8 @@ class ApiClient:
 
     def _credentials(self) -> dict[str, str]:
         # Asked for at each request: tokens of pods and of exec plugins are renewed behind this call.
+        if self._token is not None:
+            return {"authorization": f"Bearer {self._token()}"}
         settings: Mapping[str, Any] = dict(self._configuration.auth_settings())
         headers = {str(entry["key"]): str(entry["value"]) for entry in settings.values() if entry["value"]}
         if self._impersonate:
