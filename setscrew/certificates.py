@@ -73,8 +73,11 @@ def served(
     return replace(chosen, certificate=certificate, key=key) if certificate and key else chosen
 
 
-def tried(settings: AdmissionSettings, url: str, given: GivenFiles | None) -> AdmissionSettings:
-    """`settings` of an admission server that tries a new certificate as the API server would that calls `url`."""
+def tried(settings: AdmissionSettings, url: str, *, given: bool) -> AdmissionSettings:
+    """`settings` of an admission server that tries a new certificate as the API server would that calls `url`.
+
+    `given`: others renew it.
+    """
     directory = settings.state_dir / DIRECTORY
     trusted = directory / (REMEMBERED if given else BUNDLE)
     return replace(settings, tls_trusted=trusted, tls_host=urlsplit(url).hostname or "")

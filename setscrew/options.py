@@ -38,3 +38,11 @@ class Options:
     secrets_dir: Path | None = None
     given: GivenFiles | None = None
     events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """The pod that a part of an installation runs in: its name, and where the kubelet mounts its account."""
+
+    name: str
+    account: Path

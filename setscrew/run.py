@@ -79,7 +79,7 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[Child]:
     )
     given = options.given
     certificate, key = (given.certificate, given.key) if given else (None, None)
-    admission = tried(served(admission, certificate, key, listen.clients), options.webhook_url, given)
+    admission = tried(served(admission, certificate, key, listen.clients), options.webhook_url, given=given is not None)
     reconcile = [*python, "setscrew", "reconcile", "--state", str(state_dir), "--config", str(options.config_dir)]
     reconcile += ["--helm", str(options.tools.helm), "--kubectl", str(options.tools.kubectl)]
     reconcile += ["--webhook-url", options.webhook_url, "--scan-interval", str(options.scan_seconds)]

@@ -22,8 +22,6 @@ from reconciler.limits import API_CONNECTIONS, API_SECONDS, TOKEN_READ_SECONDS, 
 
 HOST: Final = "KUBERNETES_SERVICE_HOST"
 PORT: Final = "KUBERNETES_SERVICE_PORT"
-# Where the kubelet mounts `token`, `ca.crt` and `namespace`.
-MOUNTED: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _CODE: Final = "SS4003"
 Clock = Callable[[], float]
 
@@ -104,8 +102,8 @@ class PodIdentity:
     token: MountedToken
 
     @classmethod
-    def mounted(cls, environ: Mapping[str, str], directory: Path = MOUNTED) -> PodIdentity:
-        """Raises ClusterError where this is no pod with a service account."""
+    def mounted(cls, environ: Mapping[str, str], directory: Path) -> PodIdentity:
+        """`directory` holds `token` and `ca.crt`. Raises ClusterError where this is no pod with a service account."""
         host, port = environ.get(HOST, ""), environ.get(PORT, "")
         if not host or not port:
             hint = "run it in a pod, or give --kubeconfig and leave --in-cluster out"

@@ -18,7 +18,8 @@ from setscrew import statedir
 from setscrew.certificates import Clients, served
 from setscrew.cli.certificates import client_certificates, given_certificate
 from setscrew.cli.common import EXISTING, PATH, finish, tools
-from setscrew.options import Options
+from setscrew.cli.in_pod import in_pod
+from setscrew.options import Options, Pod
 from webhook.settings import WORKERS, AdmissionSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -91,6 +92,12 @@ _WAYS: Final = (
     click.option("--allow-local-sources", is_flag=True, help="Let file:// repositories in: demo and tests."),
     click.option("--enforce", is_flag=True, help="Enforce every source at once, also where the cluster differs."),
 )
+_METRIC_NAMESPACES: Final = click.option(
+    "--metric-namespaces/--no-metric-namespaces",
+    default=True,
+    show_default=True,
+    help="Metrics of findings name namespaces.",
+)
 
 
 def _options(command: F) -> F:
@@ -124,12 +131,7 @@ def _serving(command: F) -> F:
 @click.option("--listen-admission", default="127.0.0.1:8443", show_default=True, help="Where the API server calls.")
 @click.option("--listen-api", default="127.0.0.1:8080", show_default=True, help="Drift report and receivers.")
 @click.option("--no-register", is_flag=True, help="Refuse nothing yet: report only.")
-@click.option(
-    "--metric-namespaces/--no-metric-namespaces",
-    default=True,
-    show_default=True,
-    help="Metrics of findings name namespaces.",
-)
+@_METRIC_NAMESPACES
 def run(
     listen_admission: str,
     listen_api: str,
@@ -164,25 +166,36 @@ def run(
 @click.command()
 @_options
 @given_certificate
+@in_pod
 @click.option(
     "--webhook-url", default="", help="Where the API server reaches the admission server; empty: no registration."
 )
 @click.option("--helm", type=PATH, help="The pinned helm.")
 @click.option("--kubectl", type=PATH, help="The pinned kubectl, for Kustomize.")
-def reconcile(webhook_url: str, helm: Path | None, kubectl: Path | None, **common: Any) -> None:
-    """The reconciler alone: Git to snapshots, live state to findings. `setscrew run` starts it."""
-    from setscrew.reconcile import run as run_reconciler
+def reconcile(pod: Pod | None, webhook_url: str, helm: Path | None, kubectl: Path | None, **common: Any) -> None:
+    """The reconciler alone: Git to snapshots, live state to findings. `setscrew run` starts it.
 
+    With --in-cluster it is a container of a pod: one of all replicas leads, the others follow what it publishes.
+    Sources and policies are then objects of the cluster, and --config holds further documents.
+    """
     found = tools()
-    run_reconciler(_made(RenderTools(helm or found.helm, kubectl or found.kubectl), webhook_url, common))
+    made = RenderTools(helm or found.helm, kubectl or found.kubectl)
+    if pod is None:
+        from setscrew.reconcile import run as run_reconciler
+
+        run_reconciler(_made(made, webhook_url, common))
+        return
+    from setscrew.incluster.replica import run as run_replica
+
+    run_replica(_made(made, "", common, in_cluster=True), pod)
 
 
-def _made(found: RenderTools, webhook_url: str, common: dict[str, Any]) -> Options:
+def _made(found: RenderTools, webhook_url: str, common: dict[str, Any], *, in_cluster: bool = False) -> Options:
     """What both commands are told, by the names of `_options`."""
     state_dir, kubeconfig, adopt = common["state_dir"], common["kubeconfig"], common["adopt"]
     return Options(
         state_dir=state_dir,
-        config_dir=_configured(common["config_dir"], state_dir, kubeconfig, adopt=adopt),
+        config_dir=_configured(common["config_dir"], state_dir, kubeconfig, adopt=adopt, in_cluster=in_cluster),
         adopt=adopt,
         secrets_dir=common["secrets_dir"],
         tools=found,
@@ -203,12 +216,16 @@ def _made(found: RenderTools, webhook_url: str, common: dict[str, Any]) -> Optio
 
 
 @click.command()
-@click.option("--state", "state_dir", type=EXISTING, required=True, envvar="SETSCREW_STATE", help="State directory.")
+@click.option("--state", "state_dir", type=PATH, required=True, envvar="SETSCREW_STATE", help="State directory.")
 @click.option("--listen", default="127.0.0.1:8443", show_default=True, help="Where the API server calls.")
 @_serving
 @client_certificates
 @click.option("--tls-certificate", type=PATH, help="The serving certificate (PEM), in place of the state directory's.")
 @click.option("--tls-key", type=PATH, help="Its private key (PEM).")
+@click.option("--in-cluster", is_flag=True, help="This is a container of a pod: serve the drift report and hooks, too.")
+@click.option("--config", "config_dir", type=EXISTING, help="In a pod: directory of Receiver and Reader documents.")
+@click.option("--listen-api", default="127.0.0.1:8080", show_default=True, help="In a pod: drift report and receivers.")
+@_METRIC_NAMESPACES
 def serve(
     state_dir: Path,
     listen: str,
@@ -217,22 +234,39 @@ def serve(
     clients: Clients,
     tls_certificate: Path | None,
     tls_key: Path | None,
+    in_cluster: bool,
+    config_dir: Path | None,
+    listen_api: str,
+    metric_namespaces: bool,
 ) -> None:
-    """The admission server alone, over the snapshots of a state directory. `setscrew run` starts it."""
-    host, port = _address(listen)
-    metrics = _address(listen_metrics) if listen_metrics else None
-    settings = AdmissionSettings.in_directory(state_dir, host=host, port=port, metrics=metrics, worker=worker)
+    """The admission server alone, over the snapshots of a state directory. `setscrew run` starts it.
+
+    With --in-cluster it is a container of a pod, and the server of drift report and receivers runs beside it. Keys,
+    certificates and snapshots come from `setscrew reconcile --in-cluster`, which shares the state directory.
+    """
+    place, metrics = _address(listen), _address(listen_metrics) if listen_metrics else None
     if bool(tls_certificate) != bool(tls_key):
         raise UsageError("--tls-certificate and --tls-key go together", hint="give both or none")
+    if in_cluster:
+        from setscrew.incluster.serving import serve_pod
+        from setscrew.run import Listen
+
+        places = Listen(place, _address(listen_api), metrics, worker, clients, metric_namespaces)
+        finish(serve_pod(state_dir, config_dir, places, tls_certificate, tls_key))
+    if not state_dir.is_dir():
+        raise UsageError("no such directory", where=str(state_dir), hint="give the one of `setscrew reconcile`")
+    settings = AdmissionSettings.in_directory(state_dir, host=place[0], port=place[1], metrics=metrics, worker=worker)
     settings = served(settings, tls_certificate, tls_key, clients)
     os.execve(sys.executable, [sys.executable, "-m", "webhook.server"], {**os.environ, **settings.environment()})  # noqa: S606
 
 
-def _configured(directory: Path | None, state_dir: Path, kubeconfig: str, *, adopt: bool) -> Path:
+def _configured(
+    directory: Path | None, state_dir: Path, kubeconfig: str, *, adopt: bool, in_cluster: bool = False
+) -> Path:
     """Where the configuration lies: an empty directory of our own where there is none, as --adopt needs none."""
-    if adopt and not kubeconfig:
+    if adopt and not kubeconfig and not in_cluster:
         raise UsageError("--adopt needs a cluster", hint="give --kubeconfig")
-    if directory is None and not adopt:
+    if directory is None and not adopt and not in_cluster:
         raise UsageError("nothing to guard is named", hint="give --config DIR, or --adopt")
     if directory is not None:
         return directory

@@ -40,6 +40,11 @@ class ServiceClient:
     name: str
     port: int = 443
 
+    @property
+    def host(self) -> str:
+        """The name by which the API server verifies the serving certificate."""
+        return f"{self.name}.{self.namespace}.svc"
+
     def config(self, path: str, ca_bundle: bytes) -> dict[str, Any]:
         """See `Client`."""
         service = {"namespace": self.namespace, "name": self.name, "path": path, "port": self.port}

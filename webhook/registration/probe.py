@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from contextlib import closing
 from urllib.parse import urlsplit
 
 
-def probe(url: str, ca_bundle: bytes, seconds: float) -> str:
+class _At(http.client.HTTPSConnection):
+    """A connection to `address` that verifies the certificate for `host`, as the API server's to a Service."""
+
+    def __init__(self, address: str, host: str, port: int, context: ssl.SSLContext, seconds: float) -> None:
+        super().__init__(host, port, context=context, timeout=seconds)
+        self._address, self._tls = address, context
+
+    def connect(self) -> None:
+        """Connect there."""
+        # Kept before the handshake, so that `close` ends it where that fails.
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+
+
+def probe(url: str, ca_bundle: bytes, seconds: float, address: str = "") -> str:
     """Why the server at `url` does not answer /readyz with 200 over TLS that `ca_bundle` (PEM) vouches for; "" if so.
 
-    Each step may take `seconds`. Never raises.
+    It is called at `address`, if one is given. Each step may take `seconds`. Never raises.
     """
     place = urlsplit(url)
     try:
         context = ssl.create_default_context(cadata=ca_bundle.decode("ascii"))
-        connection = http.client.HTTPSConnection(place.netloc, context=context, timeout=seconds)
+        host, port = place.hostname or "", place.port or 443
+        connection = _At(address or host, host, port, context, seconds)
         with closing(connection):
             connection.request("GET", "/readyz")
             status = connection.getresponse().status
