@@ -141,7 +141,7 @@ def _own(row: TableRow, earlier: Sequence[TableRow], axes: Sequence[str], choose
 def answer_at(point: Point) -> str:
     """What is decided at a point: `allow`, `warn`, `deny` or `refresh`, and the code."""
     snapshot = _snapshot(point["managed"], point["policy"])
-    grants = [_GRANT] if point["policy"] == "granted" else []
+    grants = [_GRANT, _LEVER_GRANT] if point["policy"] == "granted" else []
     decision = decide(decode(json.dumps(_review(point)).encode()), snapshot, 0.0, grants=grants)
     return f"{_word(decision)} {decision.code}"
 
@@ -153,6 +153,8 @@ def _word(decision: Decision) -> str:
 
 
 _GRANT: Final = Grant("g-1", (Subject(group="system:authenticated"),), Scope(), "the table", not_after=3600.0)
+# One for everything is for everything but the guard's own levers: these are named.
+_LEVER_GRANT: Final = replace(_GRANT, id="g-2", scope=Scope(kinds=("setscrew.dev/GitSource",)))
 
 
 @cache

@@ -65,9 +65,16 @@ def manifests(name: str) -> tuple[Any, Any]:
     return git, live
 
 
-def rules_with(policy: Mapping[str, Any] | None) -> Rules:
-    """The shipped rules, with a policy of priority 0 in front where a case brings one."""
-    rules = builtin_rules()
+def rules_with(policy: Mapping[str, Any] | None, more: Mapping[str, Any] | None = None, *, bare: bool = False) -> Rules:
+    """The shipped rules (`bare`: without their policies), with a policy of priority 0 in front where a case brings one.
+
+    `more` are specs of further policies by name.
+    """
+    rules = replace(builtin_rules(), policies=()) if bare else builtin_rules()
+    if more:
+        given = [("case", {"kind": "DriftPolicy", "metadata": {"name": name}, "spec": more[name]}) for name in more]
+        both = (*parse_rules(given).policies, *rules.policies)
+        rules = replace(rules, policies=tuple(sorted(both, key=lambda one: -one.priority)))
     if policy is None:
         return rules
     base = {"writers": yaml.safe_load((builtin_policies() / "default.yaml").read_text())["spec"]["writers"]}
@@ -76,9 +83,17 @@ def rules_with(policy: Mapping[str, Any] | None) -> Rules:
     return replace(rules, policies=(*own, *rules.policies))
 
 
+@cache
+def own_definitions() -> list[Any]:
+    """The definitions of our own kinds."""
+    files = sorted((builtin_policies().parent / "manifests" / "crds").glob("*s.yaml"))
+    return [yaml.safe_load(file.read_text()) for file in files]
+
+
 def context(rules: Rules, names: Iterable[str] = ("crd",)) -> Context:
-    """Packaged kinds and the CRDs among `names`."""
+    """Packaged kinds, our own, and the CRDs among `names`."""
     crds = [manifests(name)[0] for name in {*names, "crd"} if manifests(name)[0]["kind"] == "CustomResourceDefinition"]
+    crds += own_definitions()
     return Context(Catalog((load_builtin(),), rules, crds), rules, KEY, parse=load_embedded)
 
 
@@ -97,9 +112,11 @@ def snapshot(
     confidence: str = "server",
     volatile: Iterable[str] = (),
     adopted: bool = True,
+    policies: Mapping[str, Any] | None = None,
+    bare: bool = False,
 ) -> MemorySnapshot:
-    """A snapshot of some objects of the cases."""
-    rules = rules_with(policy)
+    """A snapshot of some objects of the cases; `policies` and `bare` as `rules_with` has them."""
+    rules = rules_with(policy, policies, bare=bare)
     forms = [canonical(name, rules, confidence=confidence, volatile=volatile) for name in names]
     entries = []
     for form in widen(forms, rules.scalers):
@@ -185,6 +202,8 @@ def judged(case: Case, census: Callable[[], Census | None] = uncounted) -> tuple
         confidence=case.get("confidence", "server"),
         volatile=case.get("volatile", ()),
         adopted=case.get("adopted", True),
+        policies=case.get("policies"),
+        bare=case.get("bare", False),
     )
     request = decode(review(case))
     source = replace(SOURCE, adopter=Adopter(**case.get("adopter", {})))

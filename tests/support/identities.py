@@ -18,6 +18,7 @@ _SERVICE_ACCOUNTS: Final = {
     "job": "shop/ci-job",
     "canonicalizer": "setscrew-system/setscrew-canonicalizer",
     "installer": "setscrew-system/setscrew-installer",
+    "reconciler": "setscrew-system/setscrew-reconciler",
 }
 
 
@@ -25,8 +26,11 @@ def identity(name: str) -> dict[str, Any]:
     """`userInfo` of a person, a service account (short name or `namespace/name`) or a name of the control plane.
 
     Service accounts come with their token, `system:` names with their certificate; with "impersonated " before the name
-    somebody else has taken it on: no uid, no extra.
+    somebody else has taken it on: no uid, no extra. `ivy@deployers` is ivy, who is in the group `deployers` as well.
     """
+    if "@" in name:
+        user = identity(name.partition("@")[0])
+        return {**user, "groups": [name.partition("@")[2], *user["groups"]]}
     plain = name.removeprefix("impersonated ")
     account = _SERVICE_ACCOUNTS.get(plain, plain)
     if "/" in account:

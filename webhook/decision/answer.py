@@ -143,13 +143,20 @@ def _is_enforced(verdict: Verdict, policy: Policy) -> bool:
     return bool(policy.once) and any(source.enforced for source in snapshot.sources.values())
 
 
-def refuse_lever(verdict: Verdict, ref: ObjectRef, policy: Policy) -> Decision:
-    """Refuse a change of what steers the guard itself by somebody who is no writer of it."""
-    if (recorded := _let_through(verdict, policy)) is not None:
-        return recorded
+def refuse_lever(
+    verdict: Verdict,
+    ref: ObjectRef,
+    policy: Policy,
+    serving: Sequence[Policy],
+    lines: Sequence[str],
+    *,
+    grantable: bool,
+) -> Decision:
+    """Refuse a change of what steers the guard itself; `lines` say why, and who may. `serving` as `settle` has them."""
     audit = message.snapshot_audit(verdict, "own-lever", policy)
-    refused = Decision(allowed=False, code="own-lever", message=message.lever(verdict, ref), audit=audit, guarded=True)
-    return settle(verdict, refused, policy, ref, serving=[policy])
+    text = message.lever(verdict, ref, lines, grantable=grantable)
+    refused = Decision(allowed=False, code="own-lever", message=text, audit=audit, guarded=True)
+    return settle(verdict, refused, policy, ref, serving=serving)
 
 
 def _let_through(verdict: Verdict, policy: Policy) -> Decision | None:

@@ -28,7 +28,7 @@ from webhook.decision.definitions import decide_definition
 from webhook.decision.derived import record_derived
 from webhook.decision.gpu_rule import held_to_rules
 from webhook.decision.identity import NAMESPACE_CONTROLLER, is_controller, is_one_of
-from webhook.decision.levers import decide_lever, lever_kind
+from webhook.decision.levers import decide_lever, lever_of
 from webhook.decision.look import NOT_ASKED, Look
 from webhook.decision.lost_name import with_repair
 from webhook.decision.metadata import judge_metadata
@@ -92,8 +92,10 @@ def _asked(verdict: Verdict, entry: Entry | None, handling: Handling | None) -> 
         return _unknown_subresource(verdict, entry)
     if handling == "finalize":
         return _finalize(verdict, entry)
-    if entry is None and (lever := lever_kind(verdict)):
-        return decide_lever(verdict, lever)
+    if lever := lever_of(verdict, entry):
+        if (answered := decide_lever(lever)) is not None:
+            return answered
+        verdict = lever.verdict
     if entry is None:
         return _outside(verdict, handling)
     if verdict.request.operation == "DELETE":

@@ -146,17 +146,11 @@ def exclusive(verdict: Verdict, ref: ObjectRef, policy: Policy, users: Sequence[
     )
 
 
-def lever(verdict: Verdict, ref: ObjectRef) -> str:
-    """The message of a refused change of what steers the guard itself."""
+def lever(verdict: Verdict, ref: ObjectRef, lines: Sequence[str], *, grantable: bool) -> str:
+    """The message of a refused change of what steers the guard itself; the first of `lines` says why."""
     verb, what = verdict.request.operation.lower(), clean(str(ref), limit=200)
-    return _lines(
-        [
-            f"{_who(verdict.request)} may not {verb} {what}: it steers the guard itself.",
-            "No source declares it, so only the installer of Setscrew may change it.",
-            "What to do: declare it in Git, or act as the installer; `setscrew register --remove` is the off-switch.",
-            _way_out(verdict, ref),
-        ]
-    )
+    way_out = [_way_out(verdict, ref)] if grantable else []
+    return _lines([f"{_who(verdict.request)} may not {verb} {what}: {lines[0]}.", *lines[1:], *way_out])
 
 
 def granted(grant: Grant) -> str:

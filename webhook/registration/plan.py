@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from reconciler.model.own import GROUP
 from reconciler.model.ref import KindInfo
 from reconciler.policy.model import FailurePolicy
 from webhook.registration.kinds import CONFIGURING, DERIVED, OWN, built_in, is_namespace, is_pod
@@ -118,6 +119,9 @@ def _plan_kind(plan: Plan, kind: KindInfo, reach: Reach, subresources: set[str],
         plan.ask(kind, part, failure, Asked(scope, _WRITES, kind.resource), where)
         for name in subresources & also:
             plan.ask(kind, part, failure, Asked(scope, _UPDATE, f"{kind.resource}/{name}"), where)
+        if kind.group == GROUP:
+            # The status of a lever is no configuration, but people go by it: nobody else says what the guard does.
+            plan.ask(kind, part, failure, Asked(scope, _UPDATE, f"{kind.resource}/status"), where)
         if "status" in subresources and built_in(kind):
             status = f"{part}-status".strip("-")
             plan.ask(kind, status, failure, Asked(scope, _UPDATE, f"{kind.resource}/status"), where)

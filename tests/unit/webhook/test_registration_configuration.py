@@ -69,6 +69,7 @@ def held(failure: str = "") -> set[Rule]:
 # What every registration holds: our own kinds, and the definitions without which they would not be.
 ALWAYS = {
     *(("setscrew.dev-v1alpha1-fail", "setscrew.dev", kind.resource, ALL, "Cluster") for kind in OWN),
+    *(("setscrew.dev-v1alpha1-fail", "setscrew.dev", f"{kind.resource}/status", UPDATE, "Cluster") for kind in OWN),
     ("apiregistration.k8s.io-v1-definitions", "apiregistration.k8s.io", "apiservices", UPDATE, "Cluster"),
     ("apiextensions.k8s.io-v1-definitions", "apiextensions.k8s.io", CRDS, UPDATE, "Cluster"),
     (
@@ -99,9 +100,11 @@ def test_a_lever_that_git_declares_is_registered_once_and_as_its_policy_says() -
     }
     assert found == {
         ("setscrew.dev-v1alpha1", "setscrew.dev", "gitsources", ALL, "Cluster"),
+        ("setscrew.dev-v1alpha1", "setscrew.dev", "gitsources/status", UPDATE, "Cluster"),
         *(
-            ("setscrew.dev-v1alpha1-fail", "setscrew.dev", kind.resource, ALL, "Cluster")
+            ("setscrew.dev-v1alpha1-fail", "setscrew.dev", resource, operations, "Cluster")
             for kind in OWN
+            for resource, operations in ((kind.resource, ALL), (f"{kind.resource}/status", UPDATE))
             if kind != lever
         ),
     }
