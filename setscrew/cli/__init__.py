@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "explain": ("setscrew.cli.explain", "explain"),
     "gpu": ("setscrew.cli.gpu", "gpu"),
     "grant": ("setscrew.cli.grant", "grant"),
+    "install": ("setscrew.cli.install", "install"),
     "policy": ("setscrew.cli.policy", "policy"),
     "receiver": ("setscrew.cli.receiver", "receiver"),
     "reconcile": ("setscrew.cli.run", "reconcile"),
@@ -43,6 +44,8 @@ _COMMANDS: Final = {
     "run": ("setscrew.cli.run", "run"),
     "serve": ("setscrew.cli.run", "serve"),
     "source": ("setscrew.cli.source", "source"),
+    "uninstall": ("setscrew.cli.uninstall", "uninstall"),
+    "upgrade": ("setscrew.cli.install", "upgrade"),
 }
 
 

@@ -1,0 +1,90 @@
+"""Owns putting together what is applied: manifests, what people chose, what they chose before. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+from typing import Any, Final
+
+from reconciler.errors import UsageError
+from reconciler.model.own import NAMESPACE, OWN_GUARD
+from reconciler.model.ref import ObjectRef
+from setscrew.installing import inventory as inventories
+from setscrew.installing import kustomize
+from setscrew.installing.errors import SkewError
+from setscrew.installing.inventory import Inventory
+from setscrew.installing.objects import VERSION, Document, ref_of
+from setscrew.installing.server import Server
+from setscrew.installing.settings import DEFAULT_OVERLAY, Settings, customized, grantors_of, images, installers_of
+from setscrew.installing.versions import older, skew
+from webhook.registration.apply import whoami
+
+DEPLOYMENT: Final = ObjectRef("apps", "Deployment", NAMESPACE, "setscrew")
+_LEVERS: Final = ObjectRef("setscrew.dev", "DriftPolicy", "", OWN_GUARD)
+_LISTED: Final = ObjectRef("", "ConfigMap", NAMESPACE, OWN_GUARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is to stand, what stood before as far as it is known, and what will be written down of it."""
+
+    documents: list[Document]
+    before: Inventory
+    after: Inventory
+
+    @property
+    def registers(self) -> bool:
+        """Whether its pods register the webhook."""
+        words = [str(word) for tree in self.documents if tree["kind"] == "Deployment" for word in _arguments(tree)]
+        return "--no-register" not in words
+
+
+def prepared(server: Server, chosen: Settings) -> Prepared:
+    """What `chosen` leaves out is as it was before, else the default. Raises UsageError, SkewError, ClusterError."""
+    before = inventories.read(server.read(inventories.REF))
+    live = server.read(DEPLOYMENT)
+    ours = version_of("setscrew")
+    installed = _installed(live) or before.version
+    if why := skew(installed, ours):
+        raise SkewError(why, where="setscrew upgrade", hint="go through the versions between: docs/how-to/upgrade.md")
+    overlay = chosen.overlay or before.overlay or DEFAULT_OVERLAY
+    rendered = kustomize.rendered(overlay)
+    levers = server.read(_LEVERS)
+    settings = Settings(
+        overlay=overlay,
+        image=chosen.image or _image(live, installed, ours, rendered),
+        installers=chosen.installers or installers_of(server.read(_LISTED)) or (whoami(server.client),),
+        grantors=chosen.grantors or grantors_of(levers),
+        sources=chosen.sources,
+        version=ours,
+    )
+    documents = customized(rendered, settings)
+    if older(ours, installed):
+        # Those of the newer version hold all that ours hold, and what was written with them since.
+        documents = [tree for tree in documents if tree["kind"] != "CustomResourceDefinition"]
+    # Sources are people's own from the moment they are made.
+    objects = frozenset(ref_of(tree) for tree in documents) - {ref_of(tree) for tree in chosen.sources}
+    return Prepared(documents, before, Inventory(ours, overlay, objects | {inventories.REF}))
+
+
+def _installed(live: Document | None) -> str:
+    return str(((live or {}).get("metadata", {}).get("annotations") or {}).get(VERSION, ""))
+
+
+def _image(live: Document | None, installed: str, ours: str, rendered: list[Document]) -> str:
+    """The image that runs, where nobody names another; nobody can guess the newer one of somebody's own registry."""
+    running, shipped = images([live] if live else []), images(rendered)
+    if not running or running == shipped:
+        return ""
+    if installed == ours:
+        return min(running)
+    hint = f"give the image of {ours}: --image REGISTRY/setscrew:TAG"
+    raise UsageError(
+        f"image {min(running)} of {installed or 'an unknown version'} is running", where="--image", hint=hint
+    )
+
+
+def _arguments(tree: Mapping[str, Any]) -> list[Any]:
+    containers = tree["spec"]["template"]["spec"]["containers"]
+    return [word for one in containers for word in (*(one.get("command") or ()), *(one.get("args") or ()))]
