@@ -6,8 +6,9 @@ Must not interpret a definition: `reconciler.adopt` does.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
@@ -119,23 +120,16 @@ def kept_definitions(state_dir: Path) -> list[Tree]:
     return [tree for tree in found if isinstance(tree, dict)] if isinstance(found, list) else []
 
 
-def adopting(
-    clockwork: Clockwork,
-    configured: Configuration,
-    state_dir: Path,
-    say: Callable[[str], None],
-    *,
-    allow_local: bool = False,
-) -> Adopting:
-    """What follows the definitions of the cluster, which the reconciler of `clockwork` must know. Not begun yet."""
-    reconciler = clockwork.reconciler
+def adopting(follower: Follower, state_dir: Path) -> Adopting:
+    """What follows the definitions of the cluster, which the reconciler of `follower` must know. Not begun yet."""
+    reconciler, say = follower.clockwork.reconciler, follower.say
     if reconciler.client is None or reconciler.discovery is None:
         raise UsageError("definitions are adopted from a cluster", hint="give --kubeconfig")
     found = Adopting(
         client=reconciler.client,
         discovery=reconciler.discovery,
         adopt=partial(adopt_live, reconciler.client),
-        follow=Follower(clockwork, configured, say, allow_local=allow_local),
+        follow=follower,
         say=say,
         declared=lambda: declared_definitions(reconciler.sources.goods(), reconciler.current),
         keep=lambda trees: write_private(state_dir / _KEPT, json.dumps(trees)),
@@ -151,9 +145,9 @@ def adopting(
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Follower:
-    """Gives the reconciler what is configured and what is adopted, together.
+    """Gives the reconciler what is configured and what is adopted, together; safe in any thread.
 
     `allow_local`: repositories may be on this machine, as demo and tests have them.
     """
@@ -162,10 +156,26 @@ class Follower:
     configured: Configuration
     say: Callable[[str], None]
     allow_local: bool = False
+    _others: Sequence[SourceStatus] = ()
+    _found: Adopted = field(default_factory=Adopted)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, found: Adopted, problems: tuple[str, ...]) -> None:
         """Follow `found` from now on. A source that is configured by hand goes before an adopted one of its name."""
-        own = {source.name for source in self.configured.sources}
+        for problem in problems:
+            self.say(problem)
+        with self._lock:
+            self._found = found
+            self._follow()
+
+    def configure(self, configured: Configuration, others: Sequence[SourceStatus] = ()) -> None:
+        """Follow what is configured now; `others` are the states of what cannot be followed."""
+        with self._lock:
+            self.configured, self._others = configured, others
+            self._follow()
+
+    def _follow(self) -> None:
+        found, own = self._found, {source.name for source in self.configured.sources}
         parts = [one for one in found.unsupported if not one.whole]
         sources = [
             replace(
@@ -176,10 +186,8 @@ class Follower:
             for source in found.sources
             if source.name not in own
         ]
-        for problem in problems:
-            self.say(problem)
         self.clockwork.reconciler.rules = _with(self.configured.rules, found)
-        others = [_unsupported(one) for one in found.unsupported if one.whole]
+        others = [*self._others, *(_unsupported(one) for one in found.unsupported if one.whole)]
         self.clockwork.follow((*self.configured.sources, *sources), others)
 
 

@@ -31,6 +31,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def unshared() -> None:
+    """There are no other replicas."""
+
+
 def given_files(certificate: Path | None, key: Path | None, ca_bundle: Path | None) -> GivenFiles | None:
     """What three options say together; None where none is given. Raises UsageError for some of them."""
     if certificate and key and ca_bundle:
@@ -87,7 +91,8 @@ def tried(settings: AdmissionSettings, url: str, *, given: bool) -> AdmissionSet
 class Certificates:
     """The certificates of one installation. `say` takes one line for the log; all methods may be called in any thread.
 
-    `url` is what the API server calls; "" where nothing is registered.
+    `url` is what the API server calls; "" where nothing is registered. `share` gives other replicas what the files are
+    now, before anybody relies on them, and raises SetscrewError where it cannot; it is called at each look.
     """
 
     state_dir: Path
@@ -96,6 +101,7 @@ class Certificates:
     given: GivenFiles | None = None
     lives: Lives = LIVES
     now: Callable[[], datetime] = _now
+    share: Callable[[], object] = unshared
     _found: ServingFiles | None = None
     _looked: datetime = _NEVER
     _stamp: _Stamp = ()
@@ -121,6 +127,7 @@ class Certificates:
                 # What was written meanwhile is not news.
                 self._looked, self._stamp = now, self._look()
             assert self._found is not None  # noqa: S101 - `_renew` raises before that
+            self.share()
             return self._found
 
     def registered(self, ca_bundle: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -38,10 +39,10 @@ from reconciler.source.files import SecretFiles
 from reconciler.store.blind import REGISTERED, StoredBlindLog, save_watch
 from reconciler.store.schema_data import load_builtin
 from setscrew import configuration, grants, statedir
-from setscrew.adoption import adopting, cluster_secrets, kept_definitions
-from setscrew.certificates import Certificates
+from setscrew.adoption import Follower, adopting, cluster_secrets, kept_definitions
 from setscrew.options import Options
 from setscrew.registrar import Registrar
+from setscrew.site import Site
 from setscrew.store import open_store
 from setscrew.talk import tell
 from webhook.registration.places import never_asked
@@ -59,28 +60,25 @@ def run(options: Options) -> None:
     clockwork.run()
 
 
-def make(options: Options) -> Clockwork:
-    """The clockwork of one installation, wired but not started."""
+def make(options: Options, site: Site | None = None) -> Clockwork:
+    """The clockwork of one installation, wired but not started; `site` None: it is one machine."""
     state_dir = statedir.prepare(options.state_dir)
-    config = configuration.load(options.config_dir)
-    client = ApiClient.load(options.kubeconfig) if options.kubeconfig else None
-    dry_runs = ApiClient.load(options.canonicalizer_kubeconfig) if options.canonicalizer_kubeconfig else None
+    options, site = replace(options, state_dir=state_dir), site or Site.of(options)
+    last = _last(state_dir)
+    config = site.configured.begin(last) if site.configured else configuration.load(options.config_dir)
+    client = site.client()
     builtin = load_builtin()
     state = open_store(state_dir)
     blind = StoredBlindLog(state, say, _now)
     grants.take_configured(state, state_dir, config.grants, config.rules.grants, datetime.now(UTC).timestamp(), say)
-    certificates = Certificates(state_dir, options.webhook_url, say, options.given)
-    registrar = Registrar(client, state_dir, options.webhook_url, say, certificates, blind)
+    certificates = site.certificates(options, say)
+    registrar = Registrar(client, state_dir, site.url, say, certificates, blind, service=site.service)
     registrar.note = partial(save_watch, state, REGISTERED)
-    cache = RenderCache(state_dir / "renders")
-    files = SecretFiles(options.secrets_dir or options.config_dir / configuration.SECRETS)
-    secrets = cluster_secrets(client, files) if client is not None and options.adopt else files
     discovery = Discovery(client, builtin) if client is not None else None
     ruling = Ruling(configuration.mig_table(options.config_dir), (discovery or builtin).kind)
-    reader = Reader(options.tools, state_dir / "mirrors", options.allow_local, secrets, cache)
     reconciler = Reconciler(
-        sources=Sources(config.sources, reader, ruling=ruling),
-        forms=Forms(dry_runs, client, options.dry_runs),
+        sources=Sources(config.sources, _reader(options, site, client), ruling=ruling),
+        forms=Forms(site.canonicalizer, client, options.dry_runs),
         rules=config.rules,
         builtin=builtin,
         secret_key=statedir.secret_key(state_dir),
@@ -91,40 +89,60 @@ def make(options: Options) -> Clockwork:
         preparing=registrar.preparing,
         published=registrar.published,
         say=say,
-        current=_last(state_dir),
+        current=last,
         enforce=options.enforce,
     )
-    if dry_runs is None:
+    if site.canonicalizer is None:
         say(
             "no identity for dry-runs: objects keep their offline form, so defaults are guarded only as far as Git goes"
         )
     clockwork = Clockwork(reconciler, state_dir, options.scan_seconds)
     clockwork.census = CensusFeed(state_dir / published.FILE, time.time).current
     clockwork.companions.append(partial(certificates.watch, changed=registrar.renewed))
-    clockwork.companions.append(_telling(options, client, reconciler).run)
+    telling = _telling(options, client, reconciler)
+    clockwork.companions.append(telling.run)
     blind.changed = clockwork.scan_soon
     if client is not None:
-        watching = _watching(options, client, reconciler, blind)
+        watching = _watching(options, site, client, reconciler, blind)
         registrar.user = watching.who
         clockwork.companions.append(watching.run)
-        clockwork.companions.append(_healing(options, client, reconciler).run)
-    if discovery is not None:
-        inventory = _inventory(options, discovery, reconciler, state_dir / published.FILE)
+        clockwork.companions.append(_healing(site, client, reconciler).run)
+    if discovery is not None and site.reader is not None:
+        inventory = _inventory(site.reader(len(WATCHED)), discovery, reconciler, state_dir / published.FILE)
         ruling.live, ruling.prepare = inventory.live, inventory.prepare
         clockwork.companions.append(inventory.run)
-        clockwork.detect(ApiClient.load(options.kubeconfig, connections=DETECT_CONNECTIONS), discovery)
-    if options.adopt:
-        definitions = adopting(clockwork, config, state_dir, say, allow_local=options.allow_local)
-        definitions.begin(kept_definitions(state_dir))
-        clockwork.companions.append(definitions.run)
+        clockwork.detect(site.reader(DETECT_CONNECTIONS), discovery)
+    _follow(options, site, clockwork, config, telling.sink)
     return clockwork
 
 
-def _watching(options: Options, client: ApiClient, reconciler: Reconciler, log: StoredBlindLog) -> Watching:
+def _follow(
+    options: Options, site: Site, clockwork: Clockwork, config: configuration.Configuration, sink: EventSink | None
+) -> None:
+    """Follow what tells where to look: definitions of other tools, and our own objects."""
+    follower = Follower(clockwork, config, say, allow_local=options.allow_local)
+    if options.adopt:
+        definitions = adopting(follower, options.state_dir)
+        definitions.begin(kept_definitions(options.state_dir))
+        clockwork.companions.append(definitions.run)
+    if site.configured is not None:
+        clockwork.companions.append(site.configured.companion(clockwork.reconciler, follower.configure, sink))
+
+
+def _reader(options: Options, site: Site, client: ApiClient | None) -> Reader:
+    """What reads Git and renders it; Secrets of the cluster where sources are defined there."""
+    cache = RenderCache(options.state_dir / "renders")
+    files = SecretFiles(options.secrets_dir or options.config_dir / configuration.SECRETS)
+    live = client is not None and (options.adopt or site.configured is not None)
+    secrets = cluster_secrets(client, files) if client is not None and live else files
+    return Reader(options.tools, options.state_dir / "mirrors", options.allow_local, secrets, cache)
+
+
+def _watching(options: Options, site: Site, client: ApiClient, reconciler: Reconciler, log: StoredBlindLog) -> Watching:
     """Who watches over the guard itself: as an identity of its own, where there is one."""
     return Watching(
         reader=client,
-        canary_client=ApiClient.load(options.canary_kubeconfig) if options.canary_kubeconfig else None,
+        canary_client=site.canary,
         audit=AuditLog(options.api_audit_log) if options.api_audit_log else None,
         snapshot=lambda: reconciler.current,
         state=reconciler.state,
@@ -146,19 +164,18 @@ def _telling(options: Options, client: ApiClient | None, reconciler: Reconciler)
     return telling
 
 
-def _healing(options: Options, client: ApiClient, reconciler: Reconciler) -> Healing:
+def _healing(site: Site, client: ApiClient, reconciler: Reconciler) -> Healing:
     """Who puts back what drifts where a policy says so, as it is found: as an identity of its own, if there is one."""
-    writer = ApiClient.load(options.healer_kubeconfig) if options.healer_kubeconfig else None
-    healer = Healer(writer, client) if writer is not None else None
+    healer = Healer(site.healer, client) if site.healer is not None else None
     healing = Healing(healer, Desired.of(reconciler), reconciler.state, say, _now)
     reconciler.ledger.listen(healing.told)
     return healing
 
 
-def _inventory(options: Options, discovery: Discovery, reconciler: Reconciler, path: Path) -> Inventory:
+def _inventory(client: ApiClient, discovery: Discovery, reconciler: Reconciler, path: Path) -> Inventory:
     """Who uses GPU classes, with connections of its own: one a kind stays open."""
     return Inventory(
-        client=ApiClient.load(options.kubeconfig, connections=len(WATCHED)),
+        client=client,
         discovery=discovery,
         declared=lambda: Declared(reconciler.rules, reconciler.current, reconciler.sources.goods()),
         path=path,

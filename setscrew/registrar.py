@@ -23,7 +23,7 @@ from reconciler.snapshot.model import MemorySnapshot
 from setscrew.certificates import Certificates
 from webhook.registration.apply import PATH
 from webhook.registration.change import Document
-from webhook.registration.client import UrlClient, ca_bundle
+from webhook.registration.client import ServiceClient, UrlClient, ca_bundle
 from webhook.registration.configuration import build
 from webhook.registration.keeper import Keeper, NoBlindLog, nobody
 from webhook.registration.places import Guarded, guarded_by
@@ -35,9 +35,19 @@ def _unheard(_: Document) -> None:
     """Nobody listens."""
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service of the cluster in place of a URL. `probe` takes the CA bundle; why nobody answers behind it, or ""."""
+
+    client: ServiceClient
+    probe: Callable[[bytes], str]
+
+
 @dataclass(slots=True)
 class Registrar:
     """Without a client or a `url` nothing is registered. `say` takes one line for the log, `blind` spans without it.
+
+    With a `service` that is registered, and the namespace that it is in is our own.
 
     `user` names who changed the registration last since a moment, "" where nobody can tell. Any thread may call it.
     `note` hears of the entries of each document that the API server has taken, and may raise StoreError.
@@ -51,6 +61,7 @@ class Registrar:
     blind: BlindLog = field(default_factory=NoBlindLog)
     user: Callable[[datetime], str] = nobody
     note: Callable[[Document], None] = _unheard
+    service: Service | None = None
     _keeper: Keeper | None = None
     _before: Sequence[Guarded] = ()
     _asked: Sequence[Guarded] | None = None
@@ -87,7 +98,9 @@ class Registrar:
             return
         try:
             self._bundle = self.certificates.current().ca_bundle
-            wanted = build(guarded, UrlClient(self.url), self._bundle, CANONICALIZER)
+            way = self.service.client if self.service else UrlClient(self.url)
+            own = self.service.client.namespace if self.service else ""
+            wanted = build(guarded, way, self._bundle, CANONICALIZER, own_namespace=own)
         except SetscrewError as error:
             self.say(f"what is registered goes on, for no other registration can be made: {error}")
             return
@@ -100,7 +113,7 @@ class Registrar:
         return Keeper(
             client,
             bell=lambda: beats(client, PATH, REGISTRATION, lambda why: self.say(f"registration: {why}")),
-            probe=lambda: probe(self.url, self._bundle, PROBE_SECONDS),
+            probe=self._probed,
             grants=self._in_force,
             say=self.say,
             now=lambda: datetime.now(UTC),
@@ -108,6 +121,10 @@ class Registrar:
             user=self.user,
             done=self._taken,
         )
+
+    def _probed(self) -> str:
+        service = self.service
+        return service.probe(self._bundle) if service else probe(self.url, self._bundle, PROBE_SECONDS)
 
     def _taken(self, document: Document) -> None:
         """The API server has it. An authority that cannot be put to use now is put to use at the next writing."""
