@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "register": ("setscrew.cli.register", "register"),
     "render": ("setscrew.cli.forms", "render"),
     "review": ("setscrew.cli.review", "review"),
+    "rollout": ("setscrew.cli.rollout", "rollout"),
     "rules": ("setscrew.cli.rules", "rules"),
     "run": ("setscrew.cli.run", "run"),
     "serve": ("setscrew.cli.run", "serve"),

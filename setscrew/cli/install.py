@@ -179,7 +179,8 @@ def _apply(server: Server, plan: Prepared, options: dict[str, Any]) -> None:
     if not text:
         print_json({"objects": [{"object": str(ref), "outcome": one} for ref, one in run.outcomes.items()]})
     changed = sum(one != "unchanged" for one in run.outcomes.values())
-    note([f"{plan.after.version} is installed (overlay {plan.after.overlay}), {changed} objects changed", *_next(plan)])
+    many = f"{changed} object{'' if changed == 1 else 's'} changed"
+    note([f"{plan.after.version} is installed (overlay {plan.after.overlay}), {many}", *_next(plan)])
     finish(0)
 
 

@@ -58,7 +58,7 @@ def try_action(action: Action, since: str, limit: int, state_dir: Path, output: 
     if output == "json":
         print_json(_as_json(found, looked, since))
     else:
-        _print(found, looked, since)
+        print_rehearsal(found, looked, since)
     finish(1 if found.turned else 0)
 
 
@@ -81,7 +81,8 @@ def _counted(name: str, counter: Counter[str]) -> list[dict[str, Any]]:
     return [{name: one_line(key), "count": count} for key, count in counter.most_common(REPORT_PAGE_MAX)]
 
 
-def _print(found: Rehearsal, looked: Span, since: str) -> None:
+def print_rehearsal(found: Rehearsal, looked: Span, since: str) -> None:
+    """For people: how many, which objects, who, and the last of them."""
     end = "refused" if found.action == "Deny" else "admitted"
     period = f" (from {one_line(looked.first)} to {one_line(looked.last)})" if looked.decisions else ""
     click.echo(

@@ -6,7 +6,7 @@ Whatever order is broken off, running it again goes on: every step is an apply.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from reconciler.errors import ApiError
@@ -39,7 +39,7 @@ class Applying:
         for phase, trees in phases.items():
             if phase == "settings":
                 # What is begun can be removed also where it is never ended.
-                begun = Inventory(before.version, before.overlay, before.objects | after.objects)
+                begun = replace(before, objects=before.objects | after.objects)
                 self._apply(inventories.as_document(begun))
             for tree in trees:
                 self._applied(phase, tree)
@@ -64,7 +64,7 @@ class Applying:
     def _end(self, phases: Mapping[str, Sequence[Document]], before: Inventory, after: Inventory) -> None:
         if self.patience is None:
             # Replicas of the version before may run on: what they need stays, and is remembered.
-            after = Inventory(after.version, after.overlay, before.objects | after.objects)
+            after = replace(after, objects=before.objects | after.objects)
         else:
             until_rolled_out(self.server, phases.get("workloads", ()), self.patience)
             for tree in [*self._late, *phases.get("identities", ())]:

@@ -20,17 +20,22 @@ _PARTS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What was installed: all objects, those of an attempt that failed among them; `version` is the last that stood."""
+    """What was installed: all objects, those of an attempt that failed among them; `version` is the last that stood.
+
+    `image` is the one that was chosen, "" the shipped one: what runs may be somebody's change.
+    """
 
     version: str = ""
     overlay: str = ""
+    image: str = ""
     objects: frozenset[ObjectRef] = frozenset()
 
 
 def as_document(inventory: Inventory) -> Document:
     """The ConfigMap of it."""
     lines = sorted(f"{ref.group}/{ref.kind}/{ref.namespace}/{ref.name}" for ref in inventory.objects)
-    data = {"version": inventory.version, "overlay": inventory.overlay, "objects": "".join(f"{one}\n" for one in lines)}
+    data = {"version": inventory.version, "overlay": inventory.overlay, "image": inventory.image}
+    data["objects"] = "".join(f"{one}\n" for one in lines)
     metadata = {"name": NAME, "namespace": NAMESPACE, "labels": {PART_OF: PRODUCT}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
@@ -40,4 +45,4 @@ def read(document: Mapping[str, Any] | None) -> Inventory:
     data = (document or {}).get("data") or {}
     parts = (line.split("/") for line in str(data.get("objects", "")).splitlines())
     objects = frozenset(ObjectRef(*one) for one in parts if len(one) == _PARTS and one[1] and one[3])
-    return Inventory(str(data.get("version", "")), str(data.get("overlay", "")), objects)
+    return Inventory(str(data.get("version", "")), str(data.get("overlay", "")), str(data.get("image", "")), objects)

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from reconciler.errors import UsageError
 from reconciler.model.own import NAMESPACE, OWN_GUARD
 from reconciler.model.ref import ObjectRef
+from reconciler.policy.model import Action
+from setscrew import configuration
 from setscrew.installing import inventory as inventories
 from setscrew.installing import kustomize
 from setscrew.installing.errors import SkewError
 from setscrew.installing.inventory import Inventory
 from setscrew.installing.objects import VERSION, Document, ref_of
+from setscrew.installing.rollout import softened, stage
 from setscrew.installing.server import Server
-from setscrew.installing.settings import DEFAULT_OVERLAY, Settings, customized, grantors_of, images, installers_of
+from setscrew.installing.settings import DEFAULT_OVERLAY, Settings, customized, grantors_of, installers_of
 from setscrew.installing.versions import older, skew
 from webhook.registration.apply import whoami
 
+# A guard that is new refuses nothing: `setscrew rollout` goes on from there.
+FIRST: Final[Action] = "Audit"
 DEPLOYMENT: Final = ObjectRef("apps", "Deployment", NAMESPACE, "setscrew")
 _LEVERS: Final = ObjectRef("setscrew.dev", "DriftPolicy", "", OWN_GUARD)
 _LISTED: Final = ObjectRef("", "ConfigMap", NAMESPACE, OWN_GUARD)
@@ -53,10 +58,11 @@ def prepared(server: Server, chosen: Settings) -> Prepared:
     levers = server.read(_LEVERS)
     settings = Settings(
         overlay=overlay,
-        image=chosen.image or _image(live, installed, ours, rendered),
+        image=chosen.image or _image(before, installed, ours),
         installers=chosen.installers or installers_of(server.read(_LISTED)) or (whoami(server.client),),
         grantors=chosen.grantors or grantors_of(levers),
         sources=chosen.sources,
+        policies=tuple(rolled_out(server, "" if before.objects else FIRST)),
         version=ours,
     )
     documents = customized(rendered, settings)
@@ -65,24 +71,25 @@ def prepared(server: Server, chosen: Settings) -> Prepared:
         documents = [tree for tree in documents if tree["kind"] != "CustomResourceDefinition"]
     # Sources are people's own from the moment they are made.
     objects = frozenset(ref_of(tree) for tree in documents) - {ref_of(tree) for tree in chosen.sources}
-    return Prepared(documents, before, Inventory(ours, overlay, objects | {inventories.REF}))
+    return Prepared(documents, before, Inventory(ours, overlay, settings.image, objects | {inventories.REF}))
+
+
+def rolled_out(server: Server, action: Action | Literal[""] = "") -> list[Document]:
+    """The policies of the rollout with that action, "" as far as it is."""
+    shipped = configuration.documents(configuration.builtin_policies())
+    return softened((tree for _, tree in shipped), action or stage(server.levers()))
 
 
 def _installed(live: Document | None) -> str:
     return str(((live or {}).get("metadata", {}).get("annotations") or {}).get(VERSION, ""))
 
 
-def _image(live: Document | None, installed: str, ours: str, rendered: list[Document]) -> str:
-    """The image that runs, where nobody names another; nobody can guess the newer one of somebody's own registry."""
-    running, shipped = images([live] if live else []), images(rendered)
-    if not running or running == shipped:
-        return ""
-    if installed == ours:
-        return min(running)
+def _image(before: Inventory, installed: str, ours: str) -> str:
+    """The image that was chosen for this version; nobody can guess the newer one of somebody's own registry."""
+    if not before.image or installed == ours:
+        return before.image
     hint = f"give the image of {ours}: --image REGISTRY/setscrew:TAG"
-    raise UsageError(
-        f"image {min(running)} of {installed or 'an unknown version'} is running", where="--image", hint=hint
-    )
+    raise UsageError(f"{before.image} was chosen for {installed or 'an unknown version'}", where="--image", hint=hint)
 
 
 def _arguments(tree: Mapping[str, Any]) -> list[Any]:

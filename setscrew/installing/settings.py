@@ -17,9 +17,6 @@ from setscrew.installing.objects import PART_OF, PRODUCT, VERSION, Document, ref
 DEFAULT_OVERLAY: Final = "prevent"
 # Below the built-in policy of levers: of those every policy adds its writers, and the first says all else.
 _PRIORITY: Final = 900
-ROLLOUT: Final = "setscrew-rollout"
-# The lowest but that of the built-in one, so that every policy that people write goes before it.
-_ROLLOUT_PRIORITY: Final = -999
 _GROUP: Final = "group:"
 _GRANTS: Final = f"{OWN_GROUP}/{LEVERS['driftgrants']}"
 _SOURCE_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -28,13 +25,14 @@ _OURS: Final = re.compile(r"(?:^|/)setscrew(?::[^/]+)?(?:@[^/]+)?$")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What people choose. Subjects are user names, or `group:NAME`; `image` "" is that of the manifests."""
+    """What is chosen. Subjects are user names, or `group:NAME`; `image` "" is that of the manifests."""
 
     overlay: str = DEFAULT_OVERLAY
     image: str = ""
     installers: tuple[str, ...] = ()
     grantors: tuple[str, ...] = ()
     sources: tuple[Document, ...] = ()
+    policies: tuple[Document, ...] = ()
     version: str = ""
 
 
@@ -42,7 +40,7 @@ def customized(rendered: Iterable[Document], settings: Settings) -> list[Documen
     """The documents to apply, those among them by which Setscrew knows who may change it."""
     documents = [_with(copy.deepcopy(tree), settings) for tree in rendered]
     present = {ref_of(tree) for tree in documents}
-    more = [*_lever_objects(settings), *settings.sources]
+    more = [*_lever_objects(settings), *settings.policies, *settings.sources]
     return [*documents, *(tree for tree in more if ref_of(tree) not in present)]
 
 
