@@ -114,6 +114,8 @@ STRICT_COMMITS: Final = 5_000
 REVISIONS_RENDERED: Final = 3
 # Earlier forms of objects in one snapshot, those of the newest revisions first.
 EARLIER_FORMS: Final = 10_000
+# A question to the reconciler, over its socket.
+QUESTION_BYTES: Final = 64 * KIB
 # The answer to a waiting writer: each line, why one source could not be read, and how many sources say so.
 LOOK_LINE_BYTES: Final = MIB
 LOOK_REASON_CHARS: Final = 300
@@ -300,6 +302,22 @@ LIST_FROM_OBJECTS: Final = 5
 DRY_RUN_TRIES: Final = 4
 DRY_RUN_FIRST_WAIT_SECONDS: Final = 0.25
 DRY_RUN_LONGEST_WAIT_SECONDS: Final = 10.0
+# Objects of our own kinds in a cluster: characters of a text, a name, a kind; entries of a list, and of a long one.
+OBJECT_TEXT_CHARS: Final = 1024
+OBJECT_NAME_CHARS: Final = 253
+OBJECT_KIND_CHARS: Final = 320
+OBJECT_ENTRIES: Final = 100
+OBJECT_ENTRIES_MOST: Final = 1_000
+# How far from 0 the priority of a policy may be.
+POLICY_PRIORITY: Final = 1_000_000_000
+# How long changes of such objects are waited out, so that what is applied together counts together; how often they are
+# read besides being watched, and how often their status is looked at. Status writes a second, and how often one is
+# written of which only the time is new.
+CONFIGURED_SETTLE_SECONDS: Final = 0.2
+CONFIGURED_SECONDS: Final = 30.0
+STATUS_LOOK_SECONDS: Final = 1.0
+STATUS_WRITES_PER_SECOND: Final = 5.0
+STATUS_TIME_SECONDS: Final = 60.0
 # Grants: how long one lasts, its words, one grant as it is stored; how many hold at a time, and the file of them all.
 GRANT_HOURS: Final = 8
 GRANT_ENTRIES: Final = 100
@@ -399,10 +417,11 @@ HEAL_DEPLOY_SECONDS: Final = 300.0
 TOKEN_READ_SECONDS: Final = 10.0
 TOKEN_SECONDS: Final = 3_600
 TOKEN_RENEW_AT: Final = 0.8
-# The Lease: how long one holds, after how long without a renewal its holder stops, how often it is renewed and looked
-# at, how long one request may take, and the longest that another's is believed to hold.
+# The Lease: how long one holds, after how long without a renewal its holder stops, how often it is renewed, and
+# tried again or looked at by others, how long one request may take, and the longest that another's is believed to hold.
 LEASE_SECONDS: Final = 10
 LEASE_DEADLINE_SECONDS: Final = 6.0
+LEASE_RENEW_SECONDS: Final = 2.0
 LEASE_RETRY_SECONDS: Final = 1.0
 LEASE_REQUEST_SECONDS: Final = 2.0
 LEASE_SECONDS_MOST: Final = 60

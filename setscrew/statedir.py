@@ -15,7 +15,7 @@ from reconciler.model.sockets import DECISIONS_SOCKET, RECONCILER_SOCKET
 
 RUN_FILE: Final = "run.json"
 KEY_FILE: Final = "secret-values.key"
-_KEY_BYTES: Final = 32
+KEY_BYTES: Final = 32
 # sun_path of Linux's sockaddr_un (unix(7)) with its closing zero.
 _SOCKET_PATH_BYTES: Final = 107
 
@@ -74,7 +74,7 @@ def secret_key(directory: Path) -> bytes:
     except OSError as error:
         raise _unwritable(directory, error) from error
     with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(_KEY_BYTES))
+        file.write(secrets.token_bytes(KEY_BYTES))
     return _key(path)
 
 
@@ -84,10 +84,10 @@ def _key(path: Path) -> bytes:
         key = path.read_bytes()
     except OSError as error:
         raise StoreError(f"the key of Secret values cannot be read: {error.strerror}", where=str(path)) from error
-    if len(key) != _KEY_BYTES:
+    if len(key) != KEY_BYTES:
         hint = "restore it, or remove it together with the directory `snapshots`: both are made anew"
         raise StoreError(
-            f"the key of Secret values has {len(key)} bytes, not {_KEY_BYTES}",
+            f"the key of Secret values has {len(key)} bytes, not {KEY_BYTES}",
             where=str(path),
             hint=hint,
             code="SS6003",

@@ -6,12 +6,10 @@ another thread does the slow work.
 
 from __future__ import annotations
 
-import json
-import socketserver
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -23,9 +21,10 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import Discovery
 from reconciler.errors import SetscrewError, place
 from reconciler.gpu.users.model import Census
-from reconciler.limits import KIB, LOOK_REASON_CHARS, LOOK_REASONS, PASS_SECONDS, REDISCOVER_SECONDS
+from reconciler.limits import LOOK_REASON_CHARS, LOOK_REASONS, PASS_SECONDS, REDISCOVER_SECONDS
 from reconciler.loop.deletes import Deletes
 from reconciler.loop.detecting import Detecting
+from reconciler.loop.listening import listen
 from reconciler.loop.looks import Look, Looks
 from reconciler.loop.passes import Passed, Passes, full_pass, note
 from reconciler.loop.receipt import receive
@@ -36,17 +35,9 @@ from reconciler.source.spec import GitSource
 from reconciler.store.decisions import record_all
 from reconciler.store.sources import SourceStatus
 
-_DATAGRAM_BYTES: Final = 64 * KIB
 _POLL_SECONDS: Final = 0.5
 # A look at Git that is under way when the process is to end may publish what it has read.
 _END_SECONDS: Final = 5.0
-
-
-class _Server(socketserver.ThreadingUnixStreamServer):
-    """Takes in whoever asks; a look that they share is no more work for many."""
-
-    daemon_threads = True
-    request_queue_size = 128
 
 
 @dataclass(slots=True)
@@ -268,23 +259,7 @@ class Clockwork:
         return False
 
     def _serve_refreshes(self, stack: ExitStack, path: Path) -> None:
-        clockwork = self
-
-        class Handler(socketserver.StreamRequestHandler):
-            timeout = 10
-
-            def handle(self) -> None:
-                with suppress(OSError, ValueError, TypeError, AttributeError):
-                    question = json.loads(self.rfile.readline(_DATAGRAM_BYTES))
-                    for answer in clockwork.answers(question):
-                        self.wfile.write(json.dumps(answer).encode() + b"\n")
-
-        server = _Server(str(path), Handler)
-        path.chmod(0o600)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
-        thread.start()
-        stack.callback(server.server_close)
-        stack.callback(server.shutdown)
+        listen(stack, path, self.answers)
 
     def _take_decisions(self, stack: ExitStack, path: Path) -> None:
         def keep(lines: list[bytes]) -> None:
