@@ -42,14 +42,14 @@ class World:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(NAMES),
-        st.sampled_from(["well", "well", "well", "slow", "lost", "late", "refused", "resign"]),
-        st.floats(0.0, 12.0),
+        st.sampled_from(["well"] * 5 + ["slow", "lost", "late", "refused", "resign"]),
+        st.sampled_from([0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 9.0, 10.5]),
     ),
     max_size=60,
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(
     steps=STEPS,
     drifts=st.tuples(DRIFTS, DRIFTS, DRIFTS),
