@@ -24,8 +24,11 @@ from reconciler.policy.reader import Reader, subject
 KIND: Final = "DriftGrant"
 NOT_ALLOWED: Final = "SS1003"
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_REF: Final = re.compile(r"\S+ \S+")
-_KIND: Final = re.compile(r"(\S+/)?[^\s./]+")
+# As the definition in a cluster has them, so both are written for RE2, too.
+REF_FORM: Final = r"^\S+ \S+$"
+KIND_FORM: Final = r"^(\S+/)?[^\s./]+$"
+_REF: Final = re.compile(REF_FORM)
+_KIND: Final = re.compile(KIND_FORM)
 _BAD_ESCAPE: Final = re.compile(r"~(?![01])")
 
 
@@ -46,6 +49,7 @@ def parse_grant(document: Mapping[str, Any], where: str, rules: GrantRules, now:
         approver=_text(reader, "approver"),
         created_by=created_by,
         created=float(int(now)),
+        **_revocation(reader, now),
     )
     reader.done()
     _check_allowed(grant, rules, now, reader)
@@ -124,6 +128,11 @@ def _subjects(reader: Reader) -> tuple[Subject, ...]:
     return subjects
 
 
+def _revocation(reader: Reader, now: float) -> dict[str, Any]:
+    """What ends a grant before its time: it holds no more from `now` on, or from when that was first seen."""
+    return {"revoked": float(int(now)), "revoked_for": _text(reader, "revoked")} if "revoked" in reader.data else {}
+
+
 def _begin(reader: Reader, now: float) -> float:
     reader.read.add("notBefore")
     instant = reader.data.get("notBefore")
@@ -140,7 +149,8 @@ def _end(reader: Reader, now: float) -> float:
     found = nanoseconds(length)
     if found is None or found < 10**9:
         raise reader.wrong(f"duration: {str(length)[:40]!r} is none", hint="such as 30m or 1h30m")
-    return float(int(now) + int(found // 10**9))
+    whole = int(found // 10**9)
+    return float(int(now) + whole + (found > whole * 10**9))  # a second that has begun counts
 
 
 def _instant(reader: Reader, key: str, value: Any) -> float:
@@ -206,7 +216,7 @@ def _check_allowed(grant: Grant, rules: GrantRules, now: float, reader: Reader) 
         raise _not_allowed(reader, f"notAfter: {stamp_of(grant.not_after)} is in the past")
     if grant.not_before >= grant.not_after:
         raise _not_allowed(reader, "notBefore: the grant ends before it begins")
-    if grant.not_after > now + timedelta(hours=rules.most_hours).total_seconds():
+    if grant.not_after - min(now, grant.not_before) > timedelta(hours=rules.most_hours).total_seconds():
         hint = f"now it is {stamp_of(now)}; renew it when it ends, or change Git"
         raise _not_allowed(reader, f"a grant lasts at most {rules.most_hours} hours", hint)
     if rules.self_approval == "Deny" and is_subject(grant.approver, grant.subjects):

@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any, Final
 
 from reconciler.errors import UsageError
-from reconciler.limits import GRANT_HOURS
+from reconciler.limits import GRANT_HOURS, POLICY_PRIORITY
 from reconciler.policy import named
 from reconciler.policy.model import (
     MARKS,
@@ -48,11 +48,11 @@ def _delegation(data: Any, where: str) -> Delegation:
     reader = Reader(data, where)
     delegation = Delegation(
         paths=reader.pointers("paths"),
-        kinds=reader.strings("kinds") or ("*",),
+        kinds=reader.words("kinds") or ("*",),
         to=reader.each("to", subject),
         operations=reader.choices("operations"),
         rule=reader.get("rule", str, ""),
-        names=reader.strings("names"),
+        names=reader.words("names"),
         undeclared_only=reader.get("undeclaredOnly", bool, False),
     )
     reader.done()
@@ -65,10 +65,10 @@ def _match(data: Any, where: str) -> Match:
     if not all(isinstance(text, str) for pair in labels.items() for text in pair):
         raise UsageError("labels: expected strings", where=where, hint="quote the value")
     match = Match(
-        sources=reader.strings("sources"),
-        kinds=reader.strings("kinds"),
+        sources=reader.words("sources"),
+        kinds=reader.words("kinds"),
         namespaces=reader.strings("namespaces"),
-        names=reader.strings("names"),
+        names=reader.words("names"),
         labels=tuple(sorted(labels.items())),
     )
     reader.done()
@@ -90,18 +90,22 @@ def _policy(document: Document, where: str) -> Policy:
         fragment=reader.get("fragment", bool, False),
         exclusive=reader.get("exclusive", bool, False),
         only_where=reader.condition("onlyWhere"),
-        once=reader.strings("once"),
+        once=reader.words("once"),
         named_by=reader.pointers("namedBy"),
         failure_policy=reader.choice("failurePolicy", "Ignore"),
         undecidable=reader.choice("undecidable", "Deny"),
         adopt=reader.choice("adopt", "IfNoDiff"),
         descendants=reader.choice("descendants", "Ignore"),
-        trusted_mutators=reader.strings("trustedMutators"),
+        trusted_mutators=reader.words("trustedMutators"),
         writers=reader.each("writers", _writer),
         delegate=reader.each("delegate", _delegation),
         heal=reader.choice("heal", "Never"),
     )
     reader.done()
+    if abs(policy.priority) > POLICY_PRIORITY:
+        raise reader.wrong(f"priority: expected a number from {-POLICY_PRIORITY} to {POLICY_PRIORITY}")
+    if any(not pointer for pointer, _ in policy.only_where):
+        raise reader.wrong("onlyWhere: expected a mapping from pointers to patterns")
     if policy.exclusive and not any(match.kinds for match in policy.match):
         raise UsageError("exclusive needs kinds in match", where=reader.where)
     if policy.named_by and not policy.once:

@@ -32,6 +32,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "listMeaning": ("ordered", "unordered", "set", "map"),
     "valueMeaning": ("quantity", "duration", "cel", "meaningful-empty", "zero-is-absent", "zero-equals-absent"),
 }
+_ACCOUNT: Final = re.compile(r"[^/]+/[^/]+")
 _ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -103,6 +104,13 @@ class Reader:
             raise self.wrong(f"{key}: expected a list of strings")
         return tuple(values)
 
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of strings that are not empty: an empty name or pattern fits nothing."""
+        found = self.strings(key)
+        if "" in found:
+            raise self.wrong(f"{key}: expected no empty strings")
+        return found
+
     def day(self, key: str) -> date | None:
         """A date: YAML has its own type for one, and people quote it."""
         self.read.add(key)
@@ -153,8 +161,8 @@ def subject(data: Any, where: str) -> Subject:
         group=reader.get("group", str, ""),
     )
     reader.done()
-    if sum(map(bool, (found.service_account, found.user, found.group))) != 1:
+    if len(reader.data) != 1 or found == Subject():
         raise reader.wrong("a subject is exactly one of serviceAccount, user, group")
-    if found.service_account and found.service_account.count("/") != 1:
+    if found.service_account and not _ACCOUNT.fullmatch(found.service_account):
         raise reader.wrong("serviceAccount is written namespace/name")
     return found

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.source.secret import SecretRef
 
-_URL: Final = re.compile(r"(https|ssh|file)://(?:(?P<user>[^/@]*)@)?(?P<host>[^/@:]*)(?::\d+)?/\S*")
+# As definitions in a cluster have them, so both are written for RE2, too.
+_PORT: Final = r"0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+REMOTE: Final = re.compile(
+    r"(https://|ssh://([^-/@:\x00-\x20\x7f][^/@:\x00-\x20\x7f]*@)?)"
+    rf"[A-Za-z0-9._][A-Za-z0-9._-]*(:{_PORT})?/[^\x00-\x20\x7f]*"
+)
+SECRET_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_URL: Final = re.compile(r"(https|ssh|file)://(?:(?P<user>[^/@]*)@)?(?P<host>[^/@:]*)(?::[0-9]+)?/\S*")
 _SCP: Final = re.compile(r"[\w.-]+@[\w.-]+:")
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_SECRET_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 def url(value: Any, where: str) -> str:
@@ -34,10 +39,8 @@ def url(value: Any, where: str) -> str:
         raise UsageError("must not hold a user or password", where=where, hint="name a Secret in spec.secretRef")
     if match[1] != "file" and (not host or host.startswith("-") or user.startswith("-")):
         raise UsageError("names no valid host", where=where)
-    try:
-        urlsplit(value).port  # noqa: B018 - it raises for a port, or brackets, that no URL has
-    except ValueError:
-        raise UsageError("names no valid host and port", where=where) from None
+    if match[1] != "file" and not REMOTE.fullmatch(value):
+        raise UsageError("names no valid host and port", where=where)
     return value
 
 
@@ -98,6 +101,6 @@ def patterns(value: Any, where: str) -> tuple[str, ...]:
 def secret(value: Any, where: str) -> SecretRef:
     """A Secret by name, among our own: a source that could name any namespace could send its Secrets anywhere."""
     name = mapping(value, where, ("name",)).get("name")
-    if not isinstance(name, str) or not _SECRET_NAME.fullmatch(name):
+    if not isinstance(name, str) or not SECRET_NAME.fullmatch(name):
         raise UsageError("must name a Secret", where=f"{where}.name")
     return SecretRef(name)

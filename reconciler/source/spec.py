@@ -21,9 +21,10 @@ DEFAULT_INTERVAL_SECONDS: Final = 300
 RefKind = Literal["branch", "tag", "semver", "name", "commit", "head"]
 VerifyMode = Literal["", "HEAD", "Tag", "TagAndHEAD", "strict"]
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# These, as definitions in a cluster have them: written for RE2, too.
+COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # What `git check-ref-format` refuses, plus a leading dash; 255 bytes are our own bound.
-_BAD_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)|^@$")
+BAD_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)|^@$")
 _SPEC_FIELDS: Final = (
     "url",
     "ref",
@@ -45,9 +46,9 @@ _SPEC_FIELDS: Final = (
 )
 # The first that is given counts, as in Flux.
 _REFS: Final[tuple[RefKind, ...]] = ("commit", "name", "semver", "tag", "branch")
-_MODES: Final[tuple[VerifyMode, ...]] = ("HEAD", "Tag", "TagAndHEAD", "strict")
-_ADOPTERS: Final = ("Application", "HelmRelease", "Kustomization")
-_REF_BYTES: Final = 255
+MODES: Final[tuple[VerifyMode, ...]] = ("HEAD", "Tag", "TagAndHEAD", "strict")
+ADOPTERS: Final = ("Application", "HelmRelease", "Kustomization")
+REF_BYTES: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +144,24 @@ def parse_source(document: Mapping[str, Any]) -> GitSource:
     fields.mapping(spec, where, _SPEC_FIELDS)
     for key, why in (("recurseSubmodules", "submodules"), ("lfs", "files of Git LFS")):
         fields.never(spec.get(key, False), f"{where}.{key}", f"{why} are not fetched: keep manifests in the repository")
-    ref = _ref(spec.get("ref") or {}, f"{where}.ref")
+    # Null is absent, but who writes `verify` has meant to ask for something.
+    spec = {key: value for key, value in spec.items() if value is not None or key == "verify"}
+    ref = _ref(spec.get("ref", {}), f"{where}.ref")
     return GitSource(
         name=name,
         url=fields.url(spec.get("url"), f"{where}.url"),
         ref=ref,
-        path=fields.path(spec.get("path") or "", f"{where}.path"),
-        render=fields.mapping(spec.get("render") or {}, f"{where}.render"),
+        path=fields.path(spec.get("path", ""), f"{where}.path"),
+        render=fields.mapping(spec.get("render", {}), f"{where}.render"),
         interval=fields.seconds(spec.get("interval", DEFAULT_INTERVAL_SECONDS), f"{where}.interval"),
         suspend=fields.flag(spec.get("suspend", False), f"{where}.suspend"),
-        adopted_by=_adopter(spec.get("adoptedBy") or {}, f"{where}.adoptedBy"),
+        adopted_by=_adopter(spec["adoptedBy"], f"{where}.adoptedBy") if "adoptedBy" in spec else Adopter(),
         timeout=fields.seconds(spec.get("timeout", GIT_SECONDS), f"{where}.timeout"),
         secret=_secret(spec, "secretRef", where),
         proxy_secret=_secret(spec, "proxySecretRef", where),
         verify=_verification(spec["verify"], f"{where}.verify", ref) if "verify" in spec else Verification(),
-        paths=fields.patterns(spec.get("paths") or [], f"{where}.paths"),
-        ignore=fields.patterns(spec.get("ignore") or [], f"{where}.ignore"),
+        paths=fields.patterns(spec.get("paths", []), f"{where}.paths"),
+        ignore=fields.patterns(spec.get("ignore", []), f"{where}.ignore"),
         wants_fast_forward=fields.flag(spec.get("requireFastForward", False), f"{where}.requireFastForward"),
         allow_private_hosts=fields.flag(spec.get("allowPrivateHosts", False), f"{where}.allowPrivateHosts"),
     )
@@ -166,15 +169,16 @@ def parse_source(document: Mapping[str, Any]) -> GitSource:
 
 def _ref(value: Any, where: str) -> GitRef:
     fields.mapping(value, where, _REFS)
-    kind = next((one for one in _REFS if value.get(one) is not None), None)
-    if kind is None:
-        return GitRef()
-    text, place = value[kind], f"{where}.{kind}"
+    given = [_ref_of(kind, value[kind], f"{where}.{kind}") for kind in _REFS if value.get(kind) is not None]
+    return given[0] if given else GitRef()
+
+
+def _ref_of(kind: RefKind, text: Any, place: str) -> GitRef:
     if kind == "semver":
         return GitRef(kind, str(parse_constraint(text, place)))
-    if not isinstance(text, str) or not text or len(text.encode()) > _REF_BYTES or _BAD_REF.search(text):
+    if not isinstance(text, str) or not text or len(text.encode()) > REF_BYTES or BAD_REF.search(text):
         raise UsageError("is no valid name of a ref", where=place)
-    if kind == "commit" and not _COMMIT.fullmatch(text):
+    if kind == "commit" and not COMMIT.fullmatch(text):
         raise UsageError("must be a full commit id, 40 or 64 hex digits", where=place)
     if kind == "name" and not text.startswith("refs/"):
         raise UsageError("must be a full name", where=place, hint="such as refs/heads/main or refs/pull/420/head")
@@ -182,13 +186,13 @@ def _ref(value: Any, where: str) -> GitRef:
 
 
 def _secret(spec: Mapping[str, Any], key: str, where: str) -> SecretRef | None:
-    return fields.secret(spec[key], f"{where}.{key}") if spec.get(key) is not None else None
+    return fields.secret(spec[key], f"{where}.{key}") if key in spec else None
 
 
 def _verification(value: Any, where: str, ref: GitRef) -> Verification:
     mode = fields.mapping(value, where, ("mode", "secretRef")).get("mode", "HEAD")
-    if mode not in _MODES:
-        raise UsageError(f"must be one of {', '.join(_MODES)}", where=f"{where}.mode")
+    if mode not in MODES:
+        raise UsageError(f"must be one of {', '.join(MODES)}", where=f"{where}.mode")
     if mode.startswith("Tag") and ref.kind not in {"tag", "semver"} and not ref.value.startswith("refs/tags/"):
         raise UsageError("needs a source that follows a tag", where=f"{where}.mode", hint="set ref.tag or ref.semver")
     return Verification(mode, fields.secret(value.get("secretRef"), f"{where}.secretRef"))
@@ -198,10 +202,8 @@ def _adopter(value: Any, where: str) -> Adopter:
     found = fields.mapping(value, where, ("kind", "name", "namespace"))
     if not all(isinstance(text, str) for text in found.values()):
         raise UsageError("must be a mapping of kind, name and namespace", where=where)
-    if not found:
-        return Adopter()
-    if found.get("kind") not in _ADOPTERS:
-        raise UsageError(f"must be one of {', '.join(_ADOPTERS)}", where=f"{where}.kind")
+    if found.get("kind") not in ADOPTERS:
+        raise UsageError(f"must be one of {', '.join(ADOPTERS)}", where=f"{where}.kind")
     if not found.get("name"):
         raise UsageError("must name the object that applies the source", where=f"{where}.name")
     return Adopter(**found)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from setscrew.controlplane import ControlPlane
+from tests.support import own_objects
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -84,6 +85,44 @@ def test_a_wrong_document_is_refused_with_the_place(plane: ControlPlane, case: d
     assert case["says"] in said
 
 
+def taken(plane: ControlPlane, document: dict[str, Any]) -> str:
+    """What the API server says against it; "" where it takes it. Over HTTP: there are hundreds."""
+    path = f"/apis/setscrew.dev/v1alpha1/{document['kind'].lower().replace('policy', 'policie')}s"
+    done = plane.request("POST", f"{path}?dryRun=All&fieldValidation=Strict", document)
+    return "" if done.status == 201 else str(done.body["message"])
+
+
+def test_the_api_server_takes_what_our_readers_take_and_nothing_else(plane: ControlPlane) -> None:
+    apart, seen = [], set[bool]()
+    for name, document in own_objects.alike():
+        ours, theirs = own_objects.problem(document), taken(plane, document)
+        seen.add(not ours)
+        if bool(ours) != bool(theirs):
+            apart.append(f"{name}: reader says {ours or 'yes'!r}, API server {theirs or 'yes'!r}")
+    assert not apart, "\n".join(apart)
+    assert seen == {True, False}
+
+
+def test_they_are_listed_by_short_names_with_what_people_ask_for(plane: ControlPlane) -> None:
+    plane.kubectl("create", "-f", "-", input=yaml.safe_dump(document_of("GitSource", {})))
+    try:
+        (head, row) = plane.kubectl("get", "gsrc").stdout.splitlines()
+        assert head.split() == ["NAME", "URL", "REF", "REVISION", "MODE", "READY", "AGE"]
+        assert row.split()[:2] == ["shop", CASES["good"]["GitSource"]["spec"]["url"]]
+        assert "gitsource.setscrew.dev/shop" in plane.kubectl("get", "setscrew", "-o", "name").stdout
+    finally:
+        plane.kubectl("delete", "gsrc", "shop")
+
+
+def test_where_they_differ_it_is_by_name(plane: ControlPlane) -> None:
+    for name, document in own_objects.apart("reader_only"):
+        assert own_objects.problem(document), name
+        assert taken(plane, document) == "", name
+    for name, document in own_objects.apart("files_only"):
+        assert own_objects.problem(document) == "", name
+        assert taken(plane, document), name
+
+
 def test_a_grant_ends_sooner_but_never_later_and_stays_what_it_is(plane: ControlPlane) -> None:
     grant = document_of("DriftGrant", {})
     plane.kubectl("create", "-f", "-", input=yaml.safe_dump(grant))
@@ -92,13 +131,20 @@ def test_a_grant_ends_sooner_but_never_later_and_stays_what_it_is(plane: Control
             ('{"spec":{"notAfter":"2026-11-22T14:00:00Z"}}', "never later"),
             ('{"spec":{"scope":{"refs":["*"]}}}', "who and what stay"),
             ('{"spec":{"subjects":[{"user":"mallory"}]}}', "who and what stay"),
+            ('{"spec":{"approver":"mallory"}}', "who and what stay"),
+            ('{"spec":{"notBefore":"2026-11-22T05:30:00Z"}}', "the beginning stays"),
         ):
             done = plane.kubectl("patch", "driftgrant", "night", "--type=merge", "-p", patch, check=False)
             assert says in done.stderr
         plane.kubectl(
             "patch", "driftgrant", "night", "--type=merge", "-p", '{"spec":{"notAfter":"2026-11-22T11:00:00Z"}}'
         )
-        shown = eventually(lambda: plane.kubectl("get", "driftgrant", "night").stdout, "the grant")
+        shown = eventually(lambda: plane.kubectl("get", "dgrant", "night", "-o", "yaml").stdout, "the grant")
         assert "2026-11-22T11:00:00Z" in shown
+        plane.kubectl("patch", "dgrant", "night", "--type=merge", "-p", '{"spec":{"revoked":"rolled back"}}')
+        for revoked in ('"by mistake"', "null"):
+            patch = f'{{"spec":{{"revoked":{revoked}}}}}'
+            done = plane.kubectl("patch", "dgrant", "night", "--type=merge", "-p", patch, check=False)
+            assert "what is revoked stays so" in done.stderr
     finally:
         plane.kubectl("delete", "driftgrant", "night")
