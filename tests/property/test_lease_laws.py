@@ -39,25 +39,26 @@ class World:
             raise UnreachableError("no answer in time")
 
 
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(NAMES),
-        st.sampled_from(["well"] * 5 + ["slow", "lost", "late", "refused", "resign"]),
-        st.sampled_from([0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 9.0, 10.5]),
-    ),
-    max_size=60,
+FATES = st.sampled_from(["well", "well", "slow", "lost", "late", "refused", "frozen", "again"])
+# So many turns, about a second apart, in which each replica has one fate.
+STRETCHES = st.lists(
+    st.tuples(st.integers(1, 12), st.floats(0.3, 1.2), st.tuples(FATES, FATES, FATES)), min_size=2, max_size=8
 )
 
 
 @settings(deadline=None, max_examples=300)
 @given(
-    steps=STEPS,
+    stretches=STRETCHES,
     drifts=st.tuples(DRIFTS, DRIFTS, DRIFTS),
     begins=st.tuples(*[st.floats(0, 1e6)] * 3),
     wrong=st.booleans(),
 )
 def test_never_do_two_replicas_lead_at_a_time(
-    steps: list[tuple[str, str, float]], drifts: tuple[float, ...], begins: tuple[float, ...], *, wrong: bool
+    stretches: list[tuple[int, float, tuple[str, ...]]],
+    drifts: tuple[float, ...],
+    begins: tuple[float, ...],
+    *,
+    wrong: bool,
 ) -> None:
     world = World()
     lease = FakeLease(world.before, world.after)
@@ -76,16 +77,17 @@ def test_never_do_two_replicas_lead_at_a_time(
         )
 
     replicas = {name: replica(name, drift, begin) for name, drift, begin in zip(NAMES, drifts, begins, strict=True)}
-    for name, fate, pause in steps:
-        world.now += pause
-        world.fate = "well" if fate == "resign" else fate
-        one = replicas[name]
-        if fate == "resign":
-            one.resign()
-            # The process ends, and another of its name begins.
-            place = NAMES.index(name)
-            replicas[name] = replica(name, drifts[place], begins[place])
-        else:
-            one._turn()
-        leading = [each.me for each in replicas.values() if each.leads]
-        assert len(leading) <= 1, leading
+    for turns, pause, fates in stretches:
+        for _ in range(turns):
+            world.now += pause
+            for place, (name, fate) in enumerate(zip(NAMES, fates, strict=True)):
+                if fate == "frozen":
+                    continue
+                world.fate = "well" if fate == "again" else fate
+                if fate == "again":
+                    # The process gives the lease back and ends, and another of its name begins.
+                    replicas[name].resign()
+                    replicas[name] = replica(name, drifts[place], begins[place])
+                replicas[name]._turn()
+                leading = [each.me for each in replicas.values() if each.leads]
+                assert len(leading) <= 1, leading
