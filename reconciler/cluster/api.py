@@ -126,6 +126,13 @@ class ApiClient:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _unreachable(self.server, error) from None
 
+    def under(self, token: Callable[[], str]) -> ApiClient:
+        """The same API server under another identity: no credential of this one goes along."""
+        other = Configuration()
+        for name in ("host", "ssl_ca_cert", "verify_ssl", "tls_server_name", "proxy"):
+            setattr(other, name, getattr(self._configuration, name))
+        return ApiClient(other, token=token)
+
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.clear()

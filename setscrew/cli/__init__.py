@@ -45,6 +45,7 @@ _COMMANDS: Final = {
     "run": ("setscrew.cli.run", "run"),
     "serve": ("setscrew.cli.run", "serve"),
     "source": ("setscrew.cli.source", "source"),
+    "support-bundle": ("setscrew.cli.support", "support_bundle"),
     "uninstall": ("setscrew.cli.uninstall", "uninstall"),
     "upgrade": ("setscrew.cli.install", "upgrade"),
 }

@@ -39,12 +39,13 @@ class Where:
     canary_kubeconfig: str = ""
     url: str = ""
     given: GivenFiles | None = None
+    context: str = ""
 
 
 def gather(where: Where, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Facts:
     """All facts of it. Never raises."""
     directory = learned(lambda: look_machine.existing(where.state_dir))
-    client = learned(lambda: look_cluster.reached(where.kubeconfig))
+    client = learned(lambda: look_cluster.reached(where.kubeconfig, where.context))
     run = _of(directory, look_machine.look_run)
     told = {} if isinstance(run, Missing) else run
     url = where.url or str(told.get("admission") or "")

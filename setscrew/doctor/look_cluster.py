@@ -26,9 +26,9 @@ _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
-def reached(kubeconfig: str) -> ApiClient:
+def reached(kubeconfig: str, context: str = "") -> ApiClient:
     """A client of an API server that answers. Raises ClusterError, so that not every question waits for nobody."""
-    client = ApiClient.load(kubeconfig)
+    client = ApiClient.load(kubeconfig, context)
     client.request("GET", "/version")
     return client
 

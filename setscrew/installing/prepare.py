@@ -8,7 +8,7 @@ from importlib.metadata import version as version_of
 from typing import Any, Final, Literal
 
 from reconciler.errors import UsageError
-from reconciler.model.own import NAMESPACE, OWN_GUARD
+from reconciler.model.own import GROUP, NAMESPACE, OWN_GUARD
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Action
 from setscrew import configuration
@@ -69,8 +69,8 @@ def prepared(server: Server, chosen: Settings) -> Prepared:
     if older(ours, installed):
         # Those of the newer version hold all that ours hold, and what was written with them since.
         documents = [tree for tree in documents if tree["kind"] != "CustomResourceDefinition"]
-    # Sources are people's own from the moment they are made.
-    objects = frozenset(ref_of(tree) for tree in documents) - {ref_of(tree) for tree in chosen.sources}
+    # Levers come and go with rollout and with people: their labels say which are ours.
+    objects = frozenset(ref for ref in map(ref_of, documents) if ref.group != GROUP)
     return Prepared(documents, before, Inventory(ours, overlay, settings.image, objects | {inventories.REF}))
 
 

@@ -40,8 +40,10 @@ class Removing:
 
     def plan(self, shipped: Iterable[Document], *, purge: bool) -> tuple[list[Step], list[ObjectRef]]:
         """The steps, and what stays because people wrote it. Raises ClusterError."""
+        found = self.server.levers()
+        levers = {ref_of(tree) for tree in found}
         known = {ref_of(tree) for tree in shipped} | set(self._recorded())
-        levers = {ref_of(tree) for tree in self.server.levers()}
+        known |= {ref_of(tree) for tree in found if is_ours(tree)}
         theirs = people_have(self._in_namespace(), known)
         planned = steps(known, levers, theirs, purge=purge)
         going = {ref for step in planned for ref in step.refs}

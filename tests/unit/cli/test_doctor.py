@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from setscrew.cli import doctor, main
-from setscrew.doctor.examine import CHECKS
+from setscrew.doctor.examine import CHECKS, INSTALLED
 from setscrew.doctor.facts import Disk, Facts
 from tests.support.healthy import HEALTHY, nothing
 
@@ -48,3 +48,8 @@ def test_json_and_yaml_hold_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_page_explains_every_check() -> None:
     text = PAGE.read_text()
     assert [name for name in CHECKS if f"\n### {name}\n" not in text] == []
+
+
+def test_the_page_explains_every_check_of_an_installation_in_a_cluster() -> None:
+    _, _, text = PAGE.read_text().partition("\n## In a cluster\n")
+    assert [name for name in INSTALLED if f"\n| {name} |" not in text] == []
