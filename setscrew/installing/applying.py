@@ -13,7 +13,7 @@ from reconciler.errors import ApiError
 from reconciler.model.ref import ObjectRef
 from setscrew.installing import inventory as inventories
 from setscrew.installing.inventory import Inventory
-from setscrew.installing.objects import Document, is_ours, ordered, ref_of
+from setscrew.installing.objects import Document, holds_all, is_ours, ordered, ref_of
 from setscrew.installing.plan import bridged, dropped
 from setscrew.installing.preflight import silent
 from setscrew.installing.server import Outcome, Server
@@ -59,16 +59,24 @@ class Applying:
             # Our own levers fail closed: while no replica answers, what may be the cure must not wait for them.
             if not silent(error.message):
                 raise
-            self._late.append(tree)
+            live = self.server.read(ref_of(tree))
+            if live is not None and holds_all(live, tree):
+                self.outcomes[ref_of(tree)] = "unchanged"
+            else:
+                self._late.append(tree)
 
     def _end(self, phases: Mapping[str, Sequence[Document]], before: Inventory, after: Inventory) -> None:
         if self.patience is None:
             # Replicas of the version before may run on: what they need stays, and is remembered.
             after = replace(after, objects=before.objects | after.objects)
+            for tree in self._late:
+                self.told(ref_of(tree), "not changed: the guard does not answer, run it again when it does")
         else:
             until_rolled_out(self.server, phases.get("workloads", ()), self.patience)
-            for tree in [*self._late, *phases.get("identities", ())]:
+            for tree in phases.get("identities", ()):
                 self._apply(tree)
+            for tree in self._late:
+                self._once_it_answers(tree)
             gone = [ref for ref in dropped(before, after.objects) if self._removed(ref)]
             until_gone(self.server, gone, self.patience)
         self._apply(inventories.as_document(after))
@@ -81,6 +89,19 @@ class Applying:
         self.outcomes[ref] = outcome
         if outcome != "unchanged":
             self.told(ref, outcome)
+
+    def _once_it_answers(self, tree: Document) -> None:
+        def done() -> str:
+            try:
+                self._apply(tree)
+            except ApiError as error:
+                if not silent(error.message):
+                    raise
+                return "the guard does not answer"
+            return ""
+
+        assert self.patience is not None  # noqa: S101 - without it nothing is applied late
+        self.patience.until(done, str(ref_of(tree)), "all else is applied: run it again when a replica answers")
 
     def _removed(self, ref: ObjectRef) -> bool:
         """A name that the inventory holds is removed only where the object says itself that it is ours."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from reconciler.model.own import GROUP
 from reconciler.model.ref import ObjectRef, split_api_version
+from reconciler.model.tree import Tree
 
 Document = dict[str, Any]
 # The field manager of all that is installed.
@@ -60,6 +61,16 @@ def ordered(documents: Iterable[Document]) -> dict[str, list[Document]]:
 def is_ours(tree: Mapping[str, Any]) -> bool:
     """Whether it bears the label of an installation."""
     return bool((tree["metadata"].get("labels") or {}).get(PART_OF) == PRODUCT)
+
+
+def holds_all(live: Tree, wanted: Tree) -> bool:
+    """Whether an object has all that a document says of it, and maybe more."""
+    if isinstance(wanted, dict):
+        return isinstance(live, dict) and all(key in live and holds_all(live[key], one) for key, one in wanted.items())
+    if isinstance(wanted, list):
+        alike = isinstance(live, list) and len(live) == len(wanted)
+        return alike and all(map(holds_all, live, wanted))
+    return bool(live == wanted)
 
 
 def shown(ref: ObjectRef) -> str:

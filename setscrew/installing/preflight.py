@@ -175,18 +175,16 @@ def _aggregated(ground: Ground) -> Iterator[Preflight]:
 
 
 def _dry_runs(ground: Ground) -> Iterator[Preflight]:
-    refused = [one for one in ground.tried if one.refused is not None]
-    for one in refused:
-        error = one.refused
-        assert error is not None  # noqa: S101 - filtered above
-        if silent(error.message):
-            why = "our own levers fail closed while no replica answers; it is tried again when one does"
-            yield Preflight("SS4217", "dry-run", "warning", f"{one.ref}: the guard does not answer", why)
-            continue
-        yield Preflight(
-            "SS4217", "dry-run", "problem", f"{one.ref}: {error.message}", "it would be refused", error.hint
-        )
-    if not refused:
+    answers = [(one.ref, one.refused) for one in ground.tried if one.refused is not None]
+    refused = [(ref, error) for ref, error in answers if not silent(error.message)]
+    if len(refused) < len(answers):
+        what = f"the guard does not answer: {len(answers) - len(refused)} of its own levers could not be tried"
+        why = "they fail closed while no replica answers; what is to be changed of them is, when one does"
+        yield Preflight("SS4217", "dry-run", "warning", what, why)
+    for ref, error in refused:
+        what = f"{ref}: {error.message}"
+        yield Preflight("SS4217", "dry-run", "problem", what, "the API server would refuse it", error.hint)
+    if not answers:
         unseen = sum(bool(one.unseen) for one in ground.tried)
         rest = f"; {unseen} that come with others could not be tried" if unseen else ""
         what = f"the API server takes {len(ground.tried) - unseen} objects as a dry-run{rest}"

@@ -38,10 +38,11 @@ class Settings:
 
 def customized(rendered: Iterable[Document], settings: Settings) -> list[Document]:
     """The documents to apply, those among them by which Setscrew knows who may change it."""
+    chosen = {ref_of(tree): tree for tree in (*_lever_objects(settings), *settings.policies, *settings.sources)}
     documents = [_with(copy.deepcopy(tree), settings) for tree in rendered]
-    present = {ref_of(tree) for tree in documents}
-    more = [*_lever_objects(settings), *settings.policies, *settings.sources]
-    return [*documents, *(tree for tree in more if ref_of(tree) not in present)]
+    # What is shipped of these is a place to put them.
+    filled = [{**tree, **_content(chosen.pop(ref_of(tree), {}))} for tree in documents]
+    return [*filled, *chosen.values()]
 
 
 def images(documents: Iterable[Document]) -> set[str]:
@@ -92,6 +93,10 @@ def _source_name(repository: str, text: str) -> str:
     if not _SOURCE_NAME.fullmatch(last):
         raise UsageError("no name follows from the URL", where=f"--source {text}", hint="give one: --source NAME=URL")
     return last
+
+
+def _content(tree: Mapping[str, Any]) -> Document:
+    return {key: value for key, value in tree.items() if key in ("data", "spec")}
 
 
 def _with(tree: Document, settings: Settings) -> Document:
