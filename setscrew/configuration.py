@@ -100,7 +100,7 @@ def documents(path: Path) -> Iterator[Document]:
     if not path.exists():
         raise UsageError("no such file or directory", where=str(path))
     files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
-    for file in (file for file in files if not file.is_relative_to(path / SECRETS)):
+    for file in (file for file in files if not _is_beside(file, path)):
         for document in read(file):
             if not isinstance(document, Mapping):
                 raise UsageError("every document must be a mapping with apiVersion and kind", where=str(file))
@@ -108,6 +108,12 @@ def documents(path: Path) -> Iterator[Document]:
                 hint = f"known: {', '.join(KINDS)}"
                 raise UsageError(f"unknown kind {document.get('kind')!r}", where=str(file), hint=hint)
             yield str(file), document
+
+
+def _is_beside(file: Path, directory: Path) -> bool:
+    """True for Secrets, and for what a mounted volume keeps its files in: it shows each of them by a link as well."""
+    parts = file.relative_to(directory).parts
+    return parts[:1] == (SECRETS,) or any(part.startswith("..") for part in parts)
 
 
 def read(file: Path) -> list[Any]:

@@ -15,11 +15,13 @@ from reconciler.policy import grant_file
 from reconciler.policy.grant import Grant
 from reconciler.policy.granting import name_of, parse_grant
 from reconciler.policy.model import GrantRules
-from reconciler.store.grants import add_grant, find_grant, publish_grants, revoke_grant
+from reconciler.store.grants import add_grant, find_grant, publish_grants, read_grants, revoke_grant
 from reconciler.store.private_file import write_private
 from reconciler.store.state import State
 
+# Who made a grant that no person made here. The record of decisions names who made an object of the cluster.
 CONFIGURED: Final = "configuration"
+CLUSTER: Final = "cluster"
 Document = tuple[str, Mapping[str, Any]]
 
 
@@ -44,6 +46,9 @@ def create(
 
 def revoke(state: State, state_dir: Path, identity: str, now: float, *, by: str, reason: str) -> Grant:
     """Revoke a grant at once; one that has ended stays as it is. Raises UsageError for an unknown id, StoreError."""
+    if any(one.id == identity and one.created_by == CLUSTER and one.holds(now) for one in read_grants(state)):
+        hint = f"setscrew grant revoke {identity} --kubeconfig …, or kubectl delete driftgrant {identity}"
+        raise UsageError(f"grant {identity!r} is an object of the cluster, and holds in every replica", hint=hint)
     grant = revoke_grant(state, identity, now, by=by, reason=reason)
     publish(state, state_dir, now)
     return grant

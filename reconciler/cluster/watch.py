@@ -20,7 +20,7 @@ def beats(
     collection: str,
     name: str,
     say: Callable[[str], None],
-    pause: Callable[[float], None] = time.sleep,
+    pause: Callable[[float], object] = time.sleep,
 ) -> Iterator[None]:
     """Endless: a beat at first, at each change of what is watched, and after each gap in the watch. Never raises.
 

@@ -32,15 +32,29 @@ Reason = Literal[
     "FetchFailed",
     "VerificationFailed",
     "RenderFailed",
+    "ConfigurationAccepted",
+    "ConfigurationRefused",
+    "GrantInForce",
+    "GrantEnded",
+    "GrantRevoked",
 ]
+# Of our own objects: whether they are used, and what has become of a grant.
+LeverReason = Literal["ConfigurationAccepted", "ConfigurationRefused", "GrantInForce", "GrantEnded", "GrantRevoked"]
 _ACTIONS: Final[Mapping[Reason, str]] = {
     "DriftDetected": "Compare",
     "DriftResolved": "Compare",
     "OutOfBandChangeDenied": "Judge",
     "OutOfBandChangeAllowed": "Judge",
     "BreakGlassUsed": "Judge",
+    "ConfigurationAccepted": "Configure",
+    "ConfigurationRefused": "Configure",
+    "GrantInForce": "Grant",
+    "GrantEnded": "Grant",
+    "GrantRevoked": "Grant",
 }
-_NORMAL: Final[frozenset[Reason]] = frozenset({"DriftResolved", "SourceReady"})
+_NORMAL: Final[frozenset[Reason]] = frozenset(
+    {"DriftResolved", "SourceReady", "ConfigurationAccepted", "GrantInForce", "GrantEnded", "GrantRevoked"}
+)
 # Of the states of a source; the others are no news for its owner, or pass by themselves.
 _SOURCE_REASONS: Final[Mapping[str, Reason]] = {
     "Ready": "SourceReady",
@@ -175,8 +189,13 @@ def of_source(source: Mapping[str, Any]) -> ClusterEvent | None:
     # Messages of renderers quote what they could not read.
     why = f"{revision}: {source['state']}; `setscrew source list` says why"
     told = f"enforced at {source['enforced']}" if reason == "SourceReady" else why
-    about = Regarding(API_VERSION, LEVERS["gitsources"], "", name)
+    about = Regarding(API_VERSION, LEVERS["gitsources"], "", name, resource="gitsources")
     return _event(reason, about, told, [name, revision])
+
+
+def of_lever(reason: LeverReason, kind: str, name: str, uid: str, note: str, same: Sequence[Any]) -> ClusterEvent:
+    """The Event of what has become of one of our own objects; `same` tells one such thing from another."""
+    return _event(reason, Regarding(API_VERSION, kind, "", name, uid), note, [kind, name, uid, *same])
 
 
 def _event(reason: Reason, about: Regarding, note: str, same: Sequence[Any]) -> ClusterEvent:

@@ -5,8 +5,9 @@ The admission server does not read this table: `publish` hands on what may hold,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
@@ -63,6 +64,38 @@ def revoke_grant(state: State, identity: str, now: float, *, by: str, reason: st
         where = and_(GRANTS.c.cluster == state.cluster, GRANTS.c.id == identity)
         connection.execute(update(GRANTS).where(where).values(revoked=stamp_of(now), body=_body(grant)))
     return grant
+
+
+def mirror_grants(state: State, found: Mapping[str, Grant], origin: str, now: float) -> bool:
+    """Make the grants of an `origin` that hold just those that are `found` there, by id; True if anything is new.
+
+    What was stored stays as it was: a grant that says something else now is another one, under the same id, and one
+    that is found no longer is revoked. Raises StoreError.
+    """
+    with state.write() as connection:
+        query = select(GRANTS.c.id, GRANTS.c.body).where(GRANTS.c.cluster == state.cluster)
+        rows = {str(row): msgspec.json.decode(body, type=Grant) for row, body in connection.execute(query)}
+        own = {row: one for row, one in rows.items() if one.created_by == origin}
+        standing = {one.id: row for row, one in own.items() if not one.revoked}
+        for name in standing.keys() | found.keys():
+            row, grant = standing.get(name), found.get(name)
+            if row is not None and own[row] != grant:
+                why = (grant.revoked_for or "it says something else now") if grant else "its object is gone"
+                ended = replace(own[row], revoked=float(int(now)), revoked_by=origin, revoked_for=why)
+                where = and_(GRANTS.c.cluster == state.cluster, GRANTS.c.id == row)
+                connection.execute(update(GRANTS).where(where).values(revoked=stamp_of(now), body=_body(ended)))
+            if grant is not None and not grant.revoked and (row is None or own[row] != grant):
+                free = next(one for one in _names(name) if one not in rows)
+                values = {"cluster": state.cluster, "id": free, "not_after": stamp_of(grant.not_after), "revoked": ""}
+                connection.execute(insert(GRANTS).values(values | {"asked": origin, "body": _body(grant)}))
+        wanted = {name: one for name, one in found.items() if not one.revoked}
+        return {name: own[row] for name, row in standing.items()} != wanted
+
+
+def _names(name: str) -> Iterator[str]:
+    """Names of rows for grants of one id; a dot is in no id."""
+    yield name
+    yield from (f"{name}.{number}" for number in count(2))
 
 
 def read_grants(state: State) -> list[Grant]:
