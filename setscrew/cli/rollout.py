@@ -20,6 +20,7 @@ from setscrew.cli.instance import address
 from setscrew.cli.policy import print_rehearsal
 from setscrew.cli.table import print_rows
 from setscrew.cli.trail import Since
+from setscrew.doctor.installed import ready
 from setscrew.installing.objects import ref_of, shown
 from setscrew.installing.prepare import rolled_out
 from setscrew.installing.rollout import beside, is_of_rollout, stage
@@ -57,18 +58,15 @@ def status(kubeconfig: str, kube_context: str, output: str) -> None:
         return
     click.echo(f"{now}: {_MEANING[now]}")
     if sources:
-        print_rows(("SOURCE", "STATE", "MODE"), (_row(one) for one in sources))
+        found = [(str(one["metadata"]["name"]), _standing(one)) for one in sources]
+        rows = [(name, one["mode"], one["ready"], one["message"]) for name, one in found]
+        print_rows(("SOURCE", "MODE", "READY", "MESSAGE"), rows)
 
 
-def _standing(source: Mapping[str, Any]) -> dict[str, Any]:
-    told = source.get("status") or {}
-    return {"state": str(told.get("state") or "Pending"), "enforced": bool(told.get("enforced"))}
-
-
-def _row(source: Mapping[str, Any]) -> tuple[str, str, str]:
-    standing = _standing(source)
-    mode = "enforced" if standing["enforced"] else "watched: nothing of it is refused"
-    return str(source["metadata"]["name"]), standing["state"], mode
+def _standing(source: Mapping[str, Any]) -> dict[str, str]:
+    status, reason, message = ready(source)
+    mode = str((source.get("status") or {}).get("mode") or "New")
+    return {"mode": mode, "ready": status, "reason": reason, "message": message}
 
 
 @rollout.command()

@@ -182,19 +182,26 @@ def published(facts: Installed) -> Iterator[Finding]:
 
 def sources(facts: Installed) -> Iterator[Finding]:
     """Git can be read: as `kubectl get gitsources` tells."""
-    found = [one for one in need(facts.levers) if one["kind"] == "GitSource"]
-    for one in found:
-        status, name = one.get("status") or {}, one["metadata"]["name"]
-        state, message = str(status.get("state") or ""), str(status.get("message") or "")
-        if state in ("", "Pending"):
-            yield Finding("sources", "warning", f"{name} was not read yet", "wait, or look at the log of the leader")
-        elif state not in ("Ready", "Suspended"):
-            what = f"{name} is {state}{f': {message}' if message else ''}"
-            yield Finding("sources", "problem", what, "the last good revision is enforced; docs/reference/errors.md")
+    found = [(str(one["metadata"]["name"]), ready(one)) for one in need(facts.levers) if one["kind"] == "GitSource"]
+    for name, (status, reason, message) in found:
+        told = f"{f': {message}' if message else ''}"
+        if status == "Unknown":
+            fix = "wait, or look at the log of the leader"
+            yield Finding("sources", "warning", f"{name} is not enforced yet{told}", fix)
+        elif status == "False" and reason != "Suspended":
+            fix = "the last good revision is enforced; docs/reference/errors.md"
+            yield Finding("sources", "problem", f"{name} is {reason}{told}", fix)
     if not found:
         yield Finding("sources", "warning", "there is no GitSource: nothing is guarded", "kubectl apply one")
-    elif all((one.get("status") or {}).get("state") in ("Ready", "Suspended") for one in found):
+    elif all(status == "True" for _, (status, _, _) in found):
         yield Finding("sources", "ok", f"{len(found)} of {len(found)} sources are ready")
+
+
+def ready(lever: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Status, reason and message of its condition Ready, as Setscrew has written it last."""
+    conditions = (lever.get("status") or {}).get("conditions") or ()
+    one = next((one for one in conditions if one.get("type") == "Ready"), {})
+    return str(one.get("status") or "Unknown"), str(one.get("reason") or ""), str(one.get("message") or "")
 
 
 def own_guard(facts: Installed) -> Iterator[Finding]:

@@ -40,8 +40,9 @@ def registration(service: dict[str, Any] | None = None, **metadata: Any) -> dict
     return {"metadata": metadata, "webhooks": [entry]}
 
 
-def source(state: str) -> dict[str, Any]:
-    return {"kind": "GitSource", "metadata": {"name": "shop"}, "status": {"state": state, "message": "no answer"}}
+def source(status: str, reason: str = "") -> dict[str, Any]:
+    condition = {"type": "Ready", "status": status, "reason": reason, "message": "no answer"}
+    return {"kind": "GitSource", "metadata": {"name": "shop"}, "status": {"conditions": [condition]}}
 
 
 POLICY = {"metadata": {"name": "setscrew-levers"}}
@@ -55,7 +56,7 @@ WELL = Installed(
     registration=registration(),
     bundles=(Validity(NOON, NOON + timedelta(days=900)),),
     published=(3, ""),
-    levers=(source("Ready"),),
+    levers=(source("True", "Enforced"),),
     guard=(POLICY, BINDING),
     tried=Try("setscrew.dev/v1alpha1", "DriftPolicy setscrew-levers", "sees"),
 )
@@ -99,8 +100,9 @@ REPORT_ONLY = deployment(2, 2, 2, "0.1.0", "--no-register")
         ({"published": (0, "")}, "published", "warning", "no snapshot is published"),
         ({"published": (2, "no manifest")}, "published", "problem", "cannot be used: no manifest"),
         ({"levers": ()}, "sources", "warning", "there is no GitSource"),
-        ({"levers": (source(""),)}, "sources", "warning", "was not read yet"),
-        ({"levers": (source("FetchFailed"),)}, "sources", "problem", "shop is FetchFailed: no answer"),
+        ({"levers": (source("Unknown", "Pending"),)}, "sources", "warning", "is not enforced yet"),
+        ({"levers": ({**source(""), "status": {}},)}, "sources", "warning", "is not enforced yet"),
+        ({"levers": (source("False", "FetchFailed"),)}, "sources", "problem", "shop is FetchFailed: no answer"),
         ({"guard": (None, None)}, "own-guard", "problem", "is not there"),
         ({"guard": (POLICY, None)}, "own-guard", "problem", "is not bound"),
         (
