@@ -58,8 +58,8 @@ def status(kubeconfig: str, kube_context: str, output: str) -> None:
         return
     click.echo(f"{now}: {_MEANING[now]}")
     if sources:
-        found = [(str(one["metadata"]["name"]), _standing(one)) for one in sources]
-        rows = [(name, one["mode"], one["ready"], one["message"]) for name, one in found]
+        standings = [(str(one["metadata"]["name"]), _standing(one)) for one in sources]
+        rows = [(name, one["mode"], one["ready"], one["message"]) for name, one in standings]
         print_rows(("SOURCE", "MODE", "READY", "MESSAGE"), rows)
 
 
