@@ -200,7 +200,7 @@ def sources(facts: Installed) -> Iterator[Finding]:
 def ready(lever: Mapping[str, Any]) -> tuple[str, str, str]:
     """Status, reason and message of its condition Ready, as Setscrew has written it last."""
     conditions = (lever.get("status") or {}).get("conditions") or ()
-    one = next((one for one in conditions if one.get("type") == "Ready"), {})
+    one: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
     return str(one.get("status") or "Unknown"), str(one.get("reason") or ""), str(one.get("message") or "")
 
 
