@@ -69,7 +69,7 @@ def git_source(text: str) -> Document:
     named = re.match(r"([a-z0-9-]+)=(?=[a-z]+://)", text)
     name, url = (named[1], text[named.end() :]) if named else ("", text)
     parts = urlsplit(url)
-    if parts.scheme not in ("https", "ssh", "file") or not (parts.hostname or parts.scheme == "file"):
+    if parts.scheme not in ("https", "ssh") or not parts.hostname:
         raise UsageError("not the URL of a repository", where=f"--source {text}", hint=_SOURCE_HINT)
     if parts.password:
         hint = "put them into a Secret that spec.secretRef names: docs/how-to/connect-a-repository.md"

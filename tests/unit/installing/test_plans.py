@@ -156,7 +156,7 @@ def test_a_source_is_written_as_kustomize_writes_urls(text: str, name: str, spec
         "https://user:hunter2@h/x",
         "https://h/Ä",
         "https://h/x?depth=1",
-        "https:///x",
+        "https:///x", "file:///x",
     ],
 )
 def test_a_source_that_is_none_is_one_clear_line_without_its_password(text: str) -> None:
