@@ -46,6 +46,7 @@ INSTALLED: Final[dict[str, Callable[[Installed], Iterable[Finding]]]] = {
     "ca-bundle": installed.ca_bundle,
     "published": installed.published,
     "sources": installed.sources,
+    "rollout": installed.rollout,
     "own-guard": installed.own_guard,
 }
 _OF_THE_CLUSTER: Final = ("identities", "clock", "versions")

@@ -11,6 +11,7 @@ from reconciler.model.own import ADMISSION_SERVICE, NAMESPACE, OWN_GUARD, REGIST
 from setscrew.doctor.facts import Document, Try
 from setscrew.doctor.finding import Finding, Missing, State, need
 from setscrew.installing.objects import VERSION
+from setscrew.installing.rollout import stage
 from webhook.registration.apply import switched_off
 from webhook.registration.ownership import is_ours
 from webhook.tls.lifetime import Validity, left
@@ -202,6 +203,16 @@ def ready(lever: Mapping[str, Any]) -> tuple[str, str, str]:
     conditions = (lever.get("status") or {}).get("conditions") or ()
     one: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
     return str(one.get("status") or "Unknown"), str(one.get("reason") or ""), str(one.get("message") or "")
+
+
+def rollout(facts: Installed) -> Iterator[Finding]:
+    """How much is refused: not a fault, but nobody may forget it."""
+    now = stage(need(facts.levers))
+    on = "`setscrew rollout advance` when the record shows only what you mean: docs/how-to/roll-out.md"
+    if now == "Deny":
+        yield Finding("rollout", "ok", "changes away from Git are refused, as policies say")
+    else:
+        yield Finding("rollout", "ok", f"stage {now}: shipped policies refuse nothing yet", on)
 
 
 def own_guard(facts: Installed) -> Iterator[Finding]:
