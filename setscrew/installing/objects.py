@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from reconciler.model.own import GROUP
+from reconciler.model.own import GROUP, NAMESPACE
 from reconciler.model.ref import ObjectRef, split_api_version
 from reconciler.model.tree import Tree
 
 Document = dict[str, Any]
 # The field manager of all that is installed.
 MANAGER: Final = "setscrew-install"
+DEPLOYMENT: Final = ObjectRef("apps", "Deployment", NAMESPACE, "setscrew")
 PART_OF: Final = "app.kubernetes.io/part-of"
 PRODUCT: Final = "setscrew"
 # On the Deployment: the version that was installed last.
@@ -71,6 +72,12 @@ def holds_all(live: Tree, wanted: Tree) -> bool:
         alike = isinstance(live, list) and len(live) == len(wanted)
         return alike and all(map(holds_all, live, wanted))
     return bool(live == wanted)
+
+
+def by_helm(tree: Mapping[str, Any] | None) -> bool:
+    """Whether Helm has made it, and keeps it."""
+    labels = ((tree or {}).get("metadata") or {}).get("labels") or {}
+    return bool(labels.get("app.kubernetes.io/managed-by") == "Helm")
 
 
 def shown(ref: ObjectRef) -> str:

@@ -11,7 +11,7 @@ from reconciler.model.own import ENTRY_SUFFIX, NAMESPACE, REGISTRATION
 from reconciler.report.printable import one_line
 from setscrew.doctor.finding import State
 from setscrew.doctor.rights import Right
-from setscrew.installing.objects import PART_OF, Document, is_ours
+from setscrew.installing.objects import PART_OF, Document, by_helm, is_ours
 from setscrew.installing.trying import Tried
 from setscrew.installing.versions import OLDEST_KUBERNETES, definition_problems, minor
 
@@ -96,8 +96,7 @@ def _rights(ground: Ground) -> Iterator[Preflight]:
 
 def _other(ground: Ground) -> Iterator[Preflight]:
     code, live = "SS4212", ground.deployment
-    labels = ((live or {}).get("metadata") or {}).get("labels") or {}
-    if live is not None and labels.get("app.kubernetes.io/managed-by") == "Helm":
+    if by_helm(live):
         why = "two installers would undo each other"
         fix = "go on with `helm upgrade`, or `helm uninstall` it first"
         yield Preflight(code, "other-installation", "problem", "Setscrew was installed by Helm here", why, fix)

@@ -16,7 +16,7 @@ from setscrew.installing import inventory as inventories
 from setscrew.installing import kustomize
 from setscrew.installing.errors import SkewError
 from setscrew.installing.inventory import Inventory
-from setscrew.installing.objects import VERSION, Document, ref_of
+from setscrew.installing.objects import DEPLOYMENT, VERSION, Document, ref_of
 from setscrew.installing.rollout import softened, stage
 from setscrew.installing.server import Server
 from setscrew.installing.settings import DEFAULT_OVERLAY, Settings, customized, grantors_of, installers_of
@@ -25,7 +25,6 @@ from webhook.registration.apply import whoami
 
 # A guard that is new refuses nothing: `setscrew rollout` goes on from there.
 FIRST: Final[Action] = "Audit"
-DEPLOYMENT: Final = ObjectRef("apps", "Deployment", NAMESPACE, "setscrew")
 _LEVERS: Final = ObjectRef("setscrew.dev", "DriftPolicy", "", OWN_GUARD)
 _LISTED: Final = ObjectRef("", "ConfigMap", NAMESPACE, OWN_GUARD)
 

@@ -16,8 +16,8 @@ from reconciler.model.instant import stamp
 from reconciler.model.own import ENTRY_SUFFIX, GROUP, NAMESPACE, OWN_GUARD
 from reconciler.model.ref import ObjectRef
 from setscrew.installing import inventory as inventories
-from setscrew.installing.errors import WaitError
-from setscrew.installing.objects import PART_OF, PRODUCT, Document, is_ours, ref_of, shown
+from setscrew.installing.errors import InstallError, WaitError
+from setscrew.installing.objects import DEPLOYMENT, PART_OF, PRODUCT, Document, by_helm, is_ours, ref_of, shown
 from setscrew.installing.removal import DEFINITIONS, NAMESPACES, THE_REGISTRATION, Step, people_have, steps
 from setscrew.installing.server import Server
 from setscrew.installing.waiting import Patience, holds, until_gone
@@ -39,7 +39,10 @@ class Removing:
     troubles: list[str] = field(default_factory=list)
 
     def plan(self, shipped: Iterable[Document], *, purge: bool) -> tuple[list[Step], list[ObjectRef]]:
-        """The steps, and what stays because people wrote it. Raises ClusterError."""
+        """The steps, and what stays because people wrote it. Raises InstallError where Helm has to begin; ClusterError."""
+        if by_helm(self.server.read(DEPLOYMENT)):
+            hint = "`helm uninstall` it, then run this again for what Helm does not know of"
+            raise InstallError("Setscrew was installed by Helm here", where=str(DEPLOYMENT), hint=hint)
         found = self.server.levers()
         levers = {ref_of(tree) for tree in found}
         known = {ref_of(tree) for tree in shipped} | set(self._recorded())

@@ -14,7 +14,7 @@ from reconciler.model.ref import ObjectRef
 from setscrew import configuration
 from setscrew.installing import inventory
 from setscrew.installing.inventory import Inventory
-from setscrew.installing.objects import holds_all, ordered, ref_of, shown
+from setscrew.installing.objects import by_helm, holds_all, ordered, ref_of, shown
 from setscrew.installing.plan import bridged, dropped
 from setscrew.installing.removal import DEFINITIONS, THE_REGISTRATION, people_have, steps
 from setscrew.installing.rollout import STAGES, beside, is_of_rollout, softened, stage
@@ -156,7 +156,8 @@ def test_a_source_is_written_as_kustomize_writes_urls(text: str, name: str, spec
         "https://user:hunter2@h/x",
         "https://h/Ä",
         "https://h/x?depth=1",
-        "https:///x", "file:///x",
+        "https:///x",
+        "file:///x",
     ],
 )
 def test_a_source_that_is_none_is_one_clear_line_without_its_password(text: str) -> None:
@@ -251,6 +252,11 @@ def test_the_mildest_copy_says_how_far_a_rollout_is() -> None:
     assert [stage(levers) for levers in (audit, warn, [*warn, audit[0]], [])] == ["Audit", "Warn", "Audit", "Deny"]
     assert [beside(now, 1) for now in STAGES] == ["Warn", "Deny", "Deny"]
     assert [beside(now, -1) for now in STAGES] == ["Audit", "Audit", "Warn"]
+
+
+def test_what_helm_has_made_is_known() -> None:
+    labels = {"app.kubernetes.io/managed-by": "Helm"}
+    assert [by_helm(one) for one in ({"metadata": {"labels": labels}}, {"metadata": {}}, None)] == [True, False, False]
 
 
 def test_an_object_holds_a_document_if_all_of_it_is_there() -> None:
