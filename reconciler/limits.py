@@ -311,10 +311,11 @@ OBJECT_ENTRIES_MOST: Final = 1_000
 # How far from 0 the priority of a policy may be.
 POLICY_PRIORITY: Final = 1_000_000_000
 # How long changes of such objects are waited out, so that what is applied together counts together; how often they are
-# read besides being watched, and how often their status is looked at. Status writes a second, and how often one is
-# written of which only the time is new.
+# read besides being watched, and tried at first, once a second; how often their status is looked at. Status writes a
+# second, and how often one is written of which only the time is new.
 CONFIGURED_SETTLE_SECONDS: Final = 0.2
 CONFIGURED_SECONDS: Final = 30.0
+CONFIGURED_TRIES: Final = 10
 STATUS_LOOK_SECONDS: Final = 1.0
 STATUS_WRITES_PER_SECOND: Final = 5.0
 STATUS_TIME_SECONDS: Final = 60.0

@@ -30,9 +30,15 @@ class Schedule:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def due(self, sources: Iterable[GitSource], now: float) -> list[str]:
-        """The names of those whose turn has come: also the new, and those defined otherwise than last time."""
+        """The names of those whose turn has come: also the new, and those defined otherwise than last time.
+
+        `sources` are all there are: one that has left is new when it comes back.
+        """
+        known = list(sources)
         with self._lock:
-            return [one.name for one in sources if not one.suspend and self._is_due(one, now)]
+            for name in self._turns.keys() - {one.name for one in known}:
+                del self._turns[name]
+            return [one.name for one in known if not one.suspend and self._is_due(one, now)]
 
     def looked(self, source: GitSource, *, well: bool, now: float) -> None:
         """A look at the source has ended: `well`, or it failed."""

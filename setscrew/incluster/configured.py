@@ -21,7 +21,7 @@ from reconciler.cluster.events import EventSink
 from reconciler.cluster.paths import collection_path
 from reconciler.cluster.watch import beats
 from reconciler.errors import ApiError, ClusterError, SetscrewError, place
-from reconciler.limits import CONFIGURED_SECONDS, CONFIGURED_SETTLE_SECONDS, STATUS_LOOK_SECONDS
+from reconciler.limits import CONFIGURED_SECONDS, CONFIGURED_SETTLE_SECONDS, CONFIGURED_TRIES, STATUS_LOOK_SECONDS
 from reconciler.loop.reconciler import Reconciler
 from reconciler.model.kept import kept
 from reconciler.model.tree import Tree, dig
@@ -57,7 +57,7 @@ class Configured:
         Raises ClusterError where the objects cannot be read, UsageError for a wrong document of the directory.
         """
         self._given = configuration.load(self.directory)
-        self._objects = {key_of(tree): tree for kind in KINDS for tree in read_objects(self.client, kind)}
+        self._objects = _patiently(lambda: _all(self.client))
         self._take(combined(self._given, self._objects, None, last))
         return self._combined.configuration
 
@@ -105,7 +105,7 @@ class Configured:
         self._told[what] = why
 
     def _look(self, change: Change) -> None:
-        objects = {key_of(tree): tree for kind in KINDS for tree in read_objects(self.client, kind)}
+        objects = _all(self.client)
         found = combined(self._given, objects, self._combined)
         before, self._objects = self._combined, objects
         self._take(found)
@@ -166,6 +166,22 @@ def _counts(snapshot: MemorySnapshot | None) -> tuple[Counter[str], Counter[str]
     """How many objects each source declares, and how many have their settings from each policy."""
     entries = snapshot.entries if snapshot is not None else ()
     return Counter(one.source for one in entries), Counter(one.policy.name for one in entries)
+
+
+def _all(client: ApiClient) -> dict[Key, Tree]:
+    return {key_of(tree): tree for kind in KINDS for tree in read_objects(client, kind)}
+
+
+def _patiently(read: Callable[[], dict[Key, Tree]]) -> dict[Key, Tree]:
+    """Definitions that were just made are served a moment later; until then the API server says that it is busy."""
+    for _ in range(CONFIGURED_TRIES - 1):
+        try:
+            return read()
+        except ApiError as error:
+            if error.status not in {429, 503}:
+                raise
+        time.sleep(1.0)
+    return read()
 
 
 def read_objects(client: ApiClient, kind: str) -> Iterator[Tree]:

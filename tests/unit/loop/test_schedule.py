@@ -14,7 +14,8 @@ SHOP, GPU = GitSource("shop", "/shop", interval=300), GitSource("gpu", "/gpu", i
 
 def due_after(schedule: Schedule, source: GitSource) -> int:
     """Whole seconds from 0 until the source is due."""
-    return next(second for second in range(100_000) if schedule.due([source], second))
+    others = [one for one in (SHOP, GPU) if one.name != source.name]
+    return next(second for second in range(100_000) if source.name in schedule.due([source, *others], second))
 
 
 def test_each_source_has_its_own_interval() -> None:
@@ -23,6 +24,14 @@ def test_each_source_has_its_own_interval() -> None:
     for source in (SHOP, GPU):
         schedule.looked(source, well=True, now=0)
     assert (due_after(schedule, SHOP), due_after(schedule, GPU)) == (300, 3600)
+
+
+def test_a_source_that_was_away_is_new_when_it_comes_back() -> None:
+    schedule = Schedule(chance=lambda: 0.5)
+    schedule.looked(SHOP, well=True, now=0)
+    assert schedule.due([SHOP], 1) == []
+    assert schedule.due([], 2) == []
+    assert schedule.due([SHOP], 3) == ["shop"]
 
 
 @pytest.mark.parametrize(("chance", "seconds"), [(0.0, 270), (1.0, 330)])
