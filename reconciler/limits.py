@@ -326,6 +326,8 @@ GRANT_TEXT_CHARS: Final = 1024
 GRANT_BYTES: Final = 64 * KIB
 GRANTS_IN_FORCE: Final = 200
 GRANTS_FILE_BYTES: Final = 16 * MIB
+# How long a command waits until the leader says what has become of a grant in the cluster.
+GRANT_ANSWER_SECONDS: Final = 5.0
 # The API listener. A client that is silent this long in the middle of a request is let go.
 API_THREADS: Final = 16
 # How far the API server steps back behind the admission server where both want the CPU: strangers can keep it busy.

@@ -1,4 +1,7 @@
-"""Owns the commands below `grant`: break-glass. Must not decide what may be granted, nor need Git or a cluster."""
+"""Owns the commands below `grant`: break-glass. Must not decide what may be granted, nor need Git.
+
+With a state directory a grant is made on this machine, else as an object of a cluster, under the caller's identity.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ import pwd
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -20,22 +23,37 @@ from reconciler.model.instant import stamp_of
 from reconciler.model.own import API_VERSION
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.grant import Grant
-from reconciler.policy.granting import KIND, as_document, state, username
+from reconciler.policy.granting import KIND, NOT_ALLOWED, as_document, state, username
 from reconciler.report.printable import one_line
 from reconciler.store.grants import read_grants
 from setscrew import configuration, grants
-from setscrew.cli.common import PATH, note, output_option, print_json, print_yaml, state_option
+from setscrew.cli.common import PATH, context_option, note, output_option, print_json, print_yaml
 from setscrew.cli.table import print_rows
 from setscrew.store import existing_store
 from webhook.server.feed import Feed, SnapshotFile
 
+F = TypeVar("F", bound=Callable[..., Any])
 _COMMAND_LINE = "command line"
 _PATTERN = re.compile(r"[*?\[]")
+
+
+def where_options(command: F) -> F:
+    """`--state`, or `--kubeconfig` and `--context`: on which machine, or in which cluster."""
+    state_dir = click.option(
+        "--state", "state_dir", type=PATH, envvar="SETSCREW_STATE", help="State directory of `setscrew run`."
+    )
+    kubeconfig = click.option(
+        "--kubeconfig", default="", help="In place of --state: the cluster that holds grants as objects, and as whom."
+    )
+    return state_dir(kubeconfig(context_option(command)))
 
 
 @click.group()
 def grant() -> None:
     r"""Break-glass: let somebody change what Git manages, for a time, with a reason.
+
+    With --state (or $SETSCREW_STATE) on the machine of `setscrew run`; else in a cluster, as a DriftGrant object, under
+    your own identity: members of the group setscrew:grantors may make and end grants for others.
 
     \b
     setscrew grant create --user dana --ref 'Deployment.apps shop/web' --path /spec/replicas --for 1h \\
@@ -58,9 +76,11 @@ def grant() -> None:
 @click.option("--until", help="In place of --for: 2027-01-31T22:30:00Z.")
 @click.option("--reason", default="", help="Why.")
 @click.option("--approver", default="", help="Who says yes: somebody whom the grant does not name.")
-@state_option
+@where_options
 @output_option("name", "json", "yaml", default="name")
-def create(file: Path | None, state_dir: Path, output: str, **options: Any) -> None:
+def create(
+    file: Path | None, state_dir: Path | None, kubeconfig: str, kube_context: str, output: str, **options: Any
+) -> None:
     r"""Grant: what is named may leave Git until the grant ends, and who writes is warned and recorded.
 
     In force within a second, also while Git or the reconciler is down. Prints the id. A denial ends with the command
@@ -72,15 +92,12 @@ def create(file: Path | None, state_dir: Path, output: str, **options: Any) -> N
     """
     if file is not None and any(options.values()):
         raise UsageError("--file says all of it", where="--file", hint="leave the other options out")
-    documents = _documents(file) if file is not None else [(_COMMAND_LINE, _document(options))]
-    snapshot = Feed.of(state_dir).current()
-    rules = (snapshot.rules if snapshot is not None else configuration.load(None).rules).grants
+    documents: list[grants.Document] = _documents(file) if file is not None else [(_COMMAND_LINE, _document(options))]
     now = time.time()
-    with existing_store(state_dir) as store:
-        made = grants.create(store, state_dir, documents, rules, now, _me())
-    for one in made:
-        note([f"grant {one.id} for {_subjects(one)} until {stamp_of(one.not_after)}; what stays then is drift"])
-        note(f"no source declares {ref}" for ref in _unknown(one, snapshot))
+    if state_dir is None or kubeconfig or kube_context:
+        made = _create_object(kubeconfig, kube_context, documents, now)
+    else:
+        made = _create_here(state_dir, documents, now)
     if output == "name":
         click.echo("\n".join(one.id for one in made))
     else:
@@ -88,15 +105,47 @@ def create(file: Path | None, state_dir: Path, output: str, **options: Any) -> N
         print_yaml(trees) if output == "yaml" else print_json(trees[0] if len(trees) == 1 else _list(trees))
 
 
+def _create_here(state_dir: Path, documents: list[grants.Document], now: float) -> list[Grant]:
+    snapshot = Feed.of(state_dir).current()
+    rules = (snapshot.rules if snapshot is not None else configuration.load(None).rules).grants
+    with existing_store(state_dir) as store:
+        made = grants.create(store, state_dir, documents, rules, now, _me())
+    for one in made:
+        _note_made(one)
+        note(f"no source declares {ref}" for ref in _unknown(one, snapshot))
+    return made
+
+
+def _create_object(kubeconfig: str, kube_context: str, documents: list[grants.Document], now: float) -> list[Grant]:
+    from reconciler.cluster.api import ApiClient
+    from setscrew import cluster_grants
+
+    client = ApiClient.load(kubeconfig, kube_context)
+    made = cluster_grants.create(client, documents, now)
+    for one in made:
+        _note_made(one)
+        said = cluster_grants.answered(client, one.id)
+        if said.startswith("Refused"):
+            raise UsageError(f"grant {one.id!r} is not in force: {said}", code=NOT_ALLOWED)
+        if not said:
+            note([f"Setscrew has not said yet that it is in force: kubectl describe driftgrant {one.id}"])
+    return made
+
+
+def _note_made(one: Grant) -> None:
+    note([f"grant {one.id} for {_subjects(one)} until {stamp_of(one.not_after)}; what stays then is drift"])
+
+
 @grant.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that have ended or are revoked.")
-@state_option
+@where_options
 @output_option("table", "json", "yaml", default="table")
-def list_grants(everything: bool, state_dir: Path, output: str) -> None:
+def list_grants(everything: bool, state_dir: Path | None, kubeconfig: str, kube_context: str, output: str) -> None:
     """List the grants that are in force, newest first."""
     now = time.time()
-    with existing_store(state_dir) as store:
-        found = read_grants(store)
+    found = (
+        _objects(kubeconfig, kube_context, now) if state_dir is None or kubeconfig or kube_context else _here(state_dir)
+    )
     shown = [one for one in found if everything or not (one.revoked or one.not_after <= now)]
     trees = [as_document(one, now) for one in shown]
     if output == "json":
@@ -107,21 +156,46 @@ def list_grants(everything: bool, state_dir: Path, output: str) -> None:
         _print_table(shown, now)
 
 
+def _here(state_dir: Path) -> list[Grant]:
+    with existing_store(state_dir) as store:
+        return read_grants(store)
+
+
+def _objects(kubeconfig: str, kube_context: str, now: float) -> list[Grant]:
+    from reconciler.cluster.api import ApiClient
+    from setscrew import cluster_grants
+
+    found = cluster_grants.read(ApiClient.load(kubeconfig, kube_context), now)
+    note(f"DriftGrant {name} grants nothing: {fault.message}" for name, fault in sorted(found.faults.items()))
+    return sorted(found.grants.values(), key=lambda one: (-one.created, one.id))
+
+
 @grant.command()
 @click.argument("identity", metavar="ID")
 @click.option("--reason", default="", help="Why.")
-@state_option
-def revoke(identity: str, reason: str, state_dir: Path) -> None:
+@where_options
+def revoke(identity: str, reason: str, state_dir: Path | None, kubeconfig: str, kube_context: str) -> None:
     """End the grant ID now. What was written under it stays, as drift."""
     if not reason.isprintable() or len(reason) > GRANT_TEXT_CHARS:
         raise UsageError(f"expected one printable line of at most {GRANT_TEXT_CHARS} characters", where="--reason")
     now = time.time()
+    if state_dir is None or kubeconfig or kube_context:
+        _revoke_object(kubeconfig, kube_context, identity, reason)
+        return
     with existing_store(state_dir) as store:
         ended = grants.revoke(store, state_dir, identity, now, by=_me(), reason=reason)
     if ended.revoked:
         note([f"grant {ended.id} is revoked since {stamp_of(ended.revoked)}"])
     else:
         note([f"grant {ended.id} has ended at {stamp_of(ended.not_after)} by itself"])
+
+
+def _revoke_object(kubeconfig: str, kube_context: str, identity: str, reason: str) -> None:
+    from reconciler.cluster.api import ApiClient
+    from setscrew import cluster_grants
+
+    cluster_grants.revoke(ApiClient.load(kubeconfig, kube_context), identity, reason)
+    note([f"grant {identity} is revoked"])
 
 
 def _documents(file: Path) -> list[grants.Document]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -268,3 +271,35 @@ def test_a_grant_is_in_force_in_every_replica_until_it_is_taken_back(
     eventually(lambda: replicas() == [{"day"}, {"day"}], "another grant")
     leader.plane.kubectl("delete", "dgrant", "--all")
     eventually(lambda: replicas() == [set(), set()], "its end")
+
+
+def grant(leader: Leader, *words: str) -> tuple[int, str, str]:
+    """`setscrew grant` as somebody types it who has a kubeconfig, and nothing else."""
+    command = [sys.executable, "-m", "setscrew", "grant", *words, "--kubeconfig", str(leader.plane.admin_kubeconfig)]
+    environment = {key: value for key, value in os.environ.items() if key != "SETSCREW_STATE"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_grants_are_made_listed_and_ended_by_the_command_line(
+    leader: Leader, replicas: Callable[[], list[set[str]]]
+) -> None:
+    ask = ("create", "--user", "dana", "--namespace", "shop", "--reason", "fire", "--for", "1h", "--approver")
+    status, out, err = grant(leader, *ask, "lena")
+    name = out.strip()
+    assert (status, name.partition("-")[0], "until" in err) == (0, "dana", True)
+    eventually(lambda: replicas() == [{name}, {name}], "the grant")
+    assert grant(leader, "list")[1].split()[7:10] == [
+        name,
+        "InForce",
+        leader.get("driftgrant", name)["status"]["until"],
+    ]
+    status, _, err = grant(leader, *ask, "dana")
+    assert (status, "is a subject of the grant" in err) == (2, True)
+    status, out, err = grant(leader, "list", "-o", "json")
+    assert [one["metadata"]["name"] for one in json.loads(out)["items"]] == [name]
+    assert "grants nothing: Refused" in err
+    assert grant(leader, "revoke", name, "--reason", "rolled back")[0] == 0
+    eventually(lambda: replicas() == [set(), set()], "the end of the grant")
+    assert grant(leader, "revoke", "nobody")[0] == 2
+    leader.plane.kubectl("delete", "dgrant", "--all")

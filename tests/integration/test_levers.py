@@ -144,3 +144,4 @@ def test_the_way_out_that_a_refusal_names_is_open(play: Play) -> None:
     patch = {"metadata": {"annotations": {"setscrew.dev/off": "2026-11-22T03:10:00Z dana"}}, "webhooks": []}
     play.run("dana", "patch", "validatingwebhookconfiguration", "setscrew", "--type=merge", "-p", json.dumps(patch))
     play.stage.wait("the guard to be off", lambda: play.run("dana", *PROBE)[0] == "allowed")
+    assert play.run("dana", "delete", "gitsource", "by-hand")[0] == "allowed"
