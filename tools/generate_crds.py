@@ -197,7 +197,7 @@ def _render() -> Schema:
                 text(least=1), says="Names of files at path that another tool would read: then the render fails."
             ),
         },
-        says="How to make objects of what stands there.",
+        says="How what stands there becomes objects.",
     )
 
 
