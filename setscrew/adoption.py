@@ -186,7 +186,10 @@ class Follower:
             for source in found.sources
             if source.name not in own
         ]
-        self.clockwork.reconciler.rules = _with(self.configured.rules, found)
+        rules = _with(self.configured.rules, found)
+        if rules != self.clockwork.reconciler.rules:
+            # Other rules make all forms and policies anew.
+            self.clockwork.reconciler.rules = rules
         others = [*self._others, *(_unsupported(one) for one in found.unsupported if one.whole)]
         self.clockwork.follow((*self.configured.sources, *sources), others)
 
