@@ -39,7 +39,7 @@ class Removing:
     troubles: list[str] = field(default_factory=list)
 
     def plan(self, shipped: Iterable[Document], *, purge: bool) -> tuple[list[Step], list[ObjectRef]]:
-        """The steps, and what stays because people wrote it. Raises InstallError where Helm has to begin; ClusterError."""
+        """The steps, and what stays because people wrote it. InstallError: Helm must begin. Raises ClusterError."""
         if by_helm(self.server.read(DEPLOYMENT)):
             hint = "`helm uninstall` it, then run this again for what Helm does not know of"
             raise InstallError("Setscrew was installed by Helm here", where=str(DEPLOYMENT), hint=hint)
