@@ -24,6 +24,16 @@ def test_sources_are_found_below_the_directory(write: Write, tmp_path: Path) -> 
     assert [source.name for source in configuration.load(tmp_path / "conf").sources] == ["shop"]
 
 
+def test_each_file_of_a_mounted_volume_counts_once(tmp_path: Path) -> None:
+    """As the kubelet lays out a ConfigMap: files in a directory of their own, and two steps of links to them."""
+    real = tmp_path / "..2026_11_22_04_30_00.123456789"
+    real.mkdir()
+    (real / "shop.yaml").write_text(SOURCE)
+    (tmp_path / "..data").symlink_to(real.name)
+    (tmp_path / "shop.yaml").symlink_to("..data/shop.yaml")
+    assert [source.name for source in configuration.load(tmp_path).sources] == ["shop"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
