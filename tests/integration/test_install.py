@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version as version_of
@@ -31,6 +34,7 @@ IMAGE = "registry.example.com/setscrew:0.1.0"
 INSTALL = ("install", "--image", IMAGE, "--timeout", "90")
 REGISTRATION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/setscrew"
 SERVICES = ("--service-cluster-ip-range=127.64.0.0/16",)
+README = Path(__file__).parents[2] / "README.md"
 MERGE = "application/merge-patch+json"
 # Kinds that others write all the time, or that end by themselves.
 RESTLESS = {"Event", "Lease", "Node", "Endpoints", "EndpointSlice", "CSINode", "NodeMetrics", "PodMetrics"}
@@ -383,6 +387,37 @@ def test_uninstall_leaves_nothing_and_pods_can_be_made(empty: ControlPlane) -> N
     pod_passes(empty)
     again = run(empty, "uninstall", "--purge", "--yes")
     assert (again.returncode, again.stdout) == (0, "")
+
+
+def readme() -> list[str]:
+    """The commands of the section, in order."""
+    _, _, rest = README.read_text().partition("\n## Install in a cluster\n")
+    text, _, _ = rest.partition("\n## ")
+    blocks = re.findall(r"^```\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def test_the_commands_of_the_readme_run_word_by_word(empty: ControlPlane) -> None:
+    before, told = everything(empty), []
+    for command in readme():
+        place = (str(Path(sys.executable).parent), str(empty.site.tools.kubectl.parent), os.environ["PATH"])
+        own = {"KUBECONFIG": str(empty.admin_kubeconfig), "PATH": os.pathsep.join(place)}
+        done = subprocess.run(
+            ["bash", "-ec", command],
+            env={**os.environ, **own},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        # No process runs behind these Pods, and doctor says so.
+        assert done.returncode == (1 if "--in-cluster" in command else 0), (command, done.stdout, done.stderr)
+        told.append(done.stdout + done.stderr)
+    assert "0.1.0" in told[1]
+    assert "shop" in told[2]
+    assert [told[4][:5], "→ Warn" in told[5], "→ Deny" in told[6]] == ["Audit", True, True]
+    assert told[-1].endswith("nothing of Setscrew is left\n")
+    assert everything(empty) == before
 
 
 def test_without_purge_what_people_wrote_stays_and_a_new_installation_goes_on(empty: ControlPlane) -> None:
