@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -56,7 +56,11 @@ class Configured:
 
         Raises ClusterError where the objects cannot be read, UsageError for a wrong document of the directory.
         """
-        self._given = configuration.load(self.directory)
+        found = configuration.load(self.directory)
+        for place, _ in found.grants:
+            # Each new leader would grant anew, from that moment on.
+            self.say(f"{place}: a {GRANT} in a directory grants nothing in a cluster: make an object of it")
+        self._given = replace(found, grants=())
         self._objects = _patiently(lambda: _all(self.client))
         self._take(combined(self._given, self._objects, None, last))
         return self._combined.configuration

@@ -70,6 +70,15 @@ def test_a_wrong_document_of_the_directory_is_named_with_its_file(cluster: Clust
         reader(cluster, tmp_path)[0].begin()
 
 
+def test_a_grant_of_the_directory_is_none_since_each_leader_would_grant_anew(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "night.yaml").write_text("kind: DriftGrant\nmetadata: {name: night}\nspec: {}\n")
+    one, said = reader(cluster, tmp_path)
+    assert one.begin().grants == ()
+    assert said == [
+        f"{tmp_path}/night.yaml: a DriftGrant in a directory grants nothing in a cluster: make an object of it"
+    ]
+
+
 def test_shipped_policies_hold_where_there_is_no_object(cluster: Cluster) -> None:
     names = [one.name for one in reader(cluster)[0].begin().rules.policies]
     assert names[0] == "own-levers"
