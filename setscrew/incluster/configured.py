@@ -57,9 +57,9 @@ class Configured:
         Raises ClusterError where the objects cannot be read, UsageError for a wrong document of the directory.
         """
         found = configuration.load(self.directory)
-        for place, _ in found.grants:
+        for file, _ in found.grants:
             # Each new leader would grant anew, from that moment on.
-            self.say(f"{place}: a {GRANT} in a directory grants nothing in a cluster: make an object of it")
+            self.say(f"{file}: a {GRANT} in a directory grants nothing in a cluster: make an object of it")
         self._given = replace(found, grants=())
         self._objects = _patiently(lambda: _all(self.client))
         self._take(combined(self._given, self._objects, None, last))
