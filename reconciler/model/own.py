@@ -33,6 +33,8 @@ LEASE: Final = "setscrew"
 ROLE_LABEL: Final = f"{GROUP}/role"
 LEADER: Final = "leader"
 FOLLOWER: Final = "follower"
+# On each Pod: the snapshot that it judges with.
+SNAPSHOT_NOTE: Final = f"{GROUP}/snapshot"
 # Keys that all replicas share, as Secrets of NAMESPACE; the public half of the signing key is a ConfigMap.
 VALUES_SECRET: Final = "setscrew-values"  # noqa: S105 - the name of one
 VALUES_FILE: Final = "secret-values.key"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from reconciler.model.own import ADMISSION_SERVICE, NAMESPACE, OWN_GUARD, REGISTRATION, ROLE_LABEL
+from reconciler.model.own import ADMISSION_SERVICE, NAMESPACE, OWN_GUARD, REGISTRATION, ROLE_LABEL, SNAPSHOT_NOTE
 from setscrew.doctor.facts import Document, Try
 from setscrew.doctor.finding import Finding, Missing, State, need
 from setscrew.installing.objects import VERSION
@@ -19,8 +19,6 @@ from webhook.tls.lifetime import Validity, left
 _ON: Final = "`setscrew register` in the leader's pod switches it on: docs/operations/emergency.md"
 _LOGS: Final = f"kubectl logs -n {NAMESPACE} deploy/setscrew --all-containers says why"
 _SHOWN: Final = 5
-# The pods say by it which snapshot they judge with.
-SNAPSHOT: Final = "setscrew.dev/snapshot"
 _BLIND: Final = "a firewall between control plane and nodes, or a NetworkPolicy? port 8443 of the pods must be reached"
 
 
@@ -105,7 +103,7 @@ def replicas(facts: Installed) -> Iterator[Finding]:
     """All pods judge with the same snapshot."""
     pods = [pod for pod in need(facts.pods) if not pod["metadata"].get("deletionTimestamp")]
     digests = {
-        str(one["metadata"]["name"]): (one["metadata"].get("annotations") or {}).get(SNAPSHOT, "") for one in pods
+        str(one["metadata"]["name"]): (one["metadata"].get("annotations") or {}).get(SNAPSHOT_NOTE, "") for one in pods
     }
     without = sorted(name for name, digest in digests.items() if not digest)
     if not pods:
