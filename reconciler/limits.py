@@ -433,3 +433,22 @@ RESIGN_SECONDS: Final = 2.0
 # How often keys and certificates are looked at besides being watched, and tried again where they cannot be had.
 SHARED_LOOK_SECONDS: Final = 30.0
 SHARED_RETRY_SECONDS: Final = 1.0
+# Published snapshots: one Secret (Kubernetes takes 1 MiB), all parts packed, and one part unpacked.
+PUBLISHED_CHUNK_BYTES: Final = 900 * KIB
+PUBLISHED_BYTES: Final = 64 * MIB
+PUBLISHED_UNPACKED_BYTES: Final = 512 * MIB
+# What the last manifests name stays, and what nobody names any more as long as a follower may be reading it.
+PUBLISHED_KEPT: Final = 3
+PUBLISHED_GRACE_SECONDS: Final = 60.0
+# How often it is tried where another replica publishes at the same time, or chunks go while they are read.
+PUBLISHED_TRIES: Final = 3
+PUBLISHED_RETRY_SECONDS: Final = 1.0
+PUBLISHED_RETRY_SECONDS_MOST: Final = 30.0
+# Mailboxes: how many are read, questions of one that are open at a time and how long one may be, looks at a time, and
+# how long a mailbox in which nothing moves is kept.
+MAILBOXES: Final = 64
+MAILBOX_QUESTIONS: Final = 64
+MAILBOX_QUESTION_BYTES: Final = KIB
+MAILBOX_ANSWER_BYTES: Final = 64 * KIB
+MAILBOX_LOOKS_AT_ONCE: Final = 16
+MAILBOX_IDLE_SECONDS: Final = 600.0

@@ -31,7 +31,12 @@ def read_keys(client: ApiClient, kind: str, namespace: str, name: str) -> Mappin
     if kind == "ConfigMap":
         binary = {key: _decoded(value) for key, value in (tree.get("binaryData") or {}).items()}
         return binary | {key: str(value).encode() for key, value in data.items()}
-    return {key: _decoded(value) for key, value in data.items()}
+    return decoded_data(tree)
+
+
+def decoded_data(secret: Tree) -> dict[str, bytes]:
+    """The keys of a Secret as the API server hands it out."""
+    return {key: _decoded(value) for key, value in (secret.get("data") or {}).items()}
 
 
 def list_labelled(client: ApiClient, kind: str, label: str) -> list[Tree]:
