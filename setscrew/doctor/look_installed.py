@@ -9,26 +9,28 @@ import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
-from typing import Any, Final
+from typing import Final
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.canary import attempt
 from reconciler.cluster.pod import IssuedToken
-from reconciler.errors import ApiError
+from reconciler.errors import ApiError, StoreError
 from reconciler.model.own import (
     API_VERSION,
     DRY_RUNNERS,
     GROUP,
     LEASE,
     LEVERS,
-    MANIFEST,
     NAMESPACE,
     OWN_GUARD,
-    SNAPSHOT_TYPE,
-    SNAPSHOTS_NAMESPACE,
+    PUBLIC_FILE,
+    SIGNING,
     VERSION,
 )
 from reconciler.model.ref import KindInfo
+from reconciler.published.manifest import loaded
+from reconciler.published.secrets import Secrets
+from reconciler.published.signing import verify
 from setscrew.doctor.facts import Document, Try
 from setscrew.doctor.finding import Missing
 from setscrew.doctor.gather import learned
@@ -37,6 +39,7 @@ from webhook.registration.apply import current
 from webhook.registration.ownership import is_ours
 from webhook.tls.authority import read_bundle, validity
 from webhook.tls.lifetime import Validity
+from webhook.tls.signing import public_key
 
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _PODS: Final = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -91,12 +94,21 @@ def _bundles(registration: Document | None) -> tuple[Validity, ...]:
 
 
 def _published(client: ApiClient) -> tuple[int, str]:
-    """By names and types alone: values of Secrets are not asked for."""
-    accept = "application/json;as=Table;g=meta.k8s.io;v=v1"
-    path = f"/api/v1/namespaces/{SNAPSHOTS_NAMESPACE}/secrets"
-    answer: Any = client.send("GET", path, query={"fieldSelector": f"type={SNAPSHOT_TYPE}"}, accept=accept).body
-    names = [str(row["object"]["metadata"]["name"]) for row in answer.get("rows") or ()]
-    return len(names), "" if not names or MANIFEST in names else "there is no manifest that names its parts"
+    """Of the Secrets the manifest alone is read, which holds names and digests; of the rest the names."""
+    secrets = Secrets(client)
+    signed, names = secrets.manifest(), secrets.versions()
+    if signed is None:
+        return len(names), "there is no manifest that names its parts" if names else ""
+    config = there(client, f"/api/v1/namespaces/{NAMESPACE}/configmaps/{SIGNING}") or {}
+    key = public_key(str((config.get("data") or {}).get(PUBLIC_FILE, "")).encode())
+    if key is None:
+        return len(names), f"nobody can check its signature: ConfigMap {SIGNING} holds no key"
+    try:
+        verify(key, signed.signature, signed.data)
+        missing = loaded(signed.data).chunks - names.keys()
+    except StoreError as error:
+        return len(names), error.message
+    return len(names), f"{len(missing)} of its parts are missing" if missing else ""
 
 
 def _tried(client: ApiClient) -> Try:
