@@ -148,9 +148,10 @@ class Reconciler:
 
     @property
     def _is_dirty(self) -> bool:
-        goods, ruled = self.sources.goods(), self._ruled is self.rules or not self._goods
-        same = goods.keys() == self._goods.keys() and all(self._goods[name] is good for name, good in goods.items())
-        return self._dirty or not (ruled and same)
+        # While nothing is read other rules wait: some policies hold only by what sources declare.
+        waits, goods = not self._goods and (not self.current or bool(self.current.entries)), self.sources.goods()
+        same = goods.keys() == self._goods.keys() and all(self._goods[name] is goods[name] for name in goods)
+        return self._dirty or not same or not (waits or self._ruled is self.rules)
 
     @property
     def digest(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 import reconciler.loop.reconciler as module
 from reconciler.errors import StoreError
 from reconciler.loop.reading import Good, Reader
+from reconciler.policy.model import Policy
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.spec import GitSource
 from tests.unit.loop.conftest import BROKEN, CONFIG, Site, names
@@ -85,6 +86,25 @@ def test_without_any_source_there_is_an_empty_snapshot(site: Site) -> None:
     found = site.reconciler()
     assert found.sync()
     assert names(found) == []
+
+
+def test_without_any_source_other_rules_count_at_once(site: Site) -> None:
+    found = site.reconciler()
+    before = found.sync()
+    found.rules = replace(found.rules, policies=(*found.rules.policies, Policy("who-may-change-levers")))
+    assert found.renew() != before
+    assert found.current is not None
+    assert found.current.rules.policies[-1].name == "who-may-change-levers"
+
+
+def test_other_rules_wait_while_nothing_could_be_read_since_a_restart(site: Site) -> None:
+    site.push("shop", config("one"))
+    before = site.reconciler()
+    digest = before.sync()
+    site.hide("shop")
+    after = site.reconciler(last=before.current)
+    after.rules = replace(after.rules, policies=(*after.rules.policies, Policy("other")))
+    assert after.sync() == digest
 
 
 def test_while_no_source_could_be_read_there_is_no_snapshot(site: Site) -> None:
