@@ -1,6 +1,7 @@
 """Owns what a finding keeps from one look to the next: since when, how often, what has happened to it. Pure.
 
 While nobody knows (`unknown`) nothing has happened: what is found after it is held against what was known before it.
+A clock that was set back leaves times that are still to come: what is seen now began now at the latest.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ def lasting(item: DriftItem, stored: Stored | None, occurred: int = 0) -> Lastin
     """The finding with what is remembered of it. `occurred`: how often it had occurred when it was last over."""
     if item.state == "unknown":
         kept = stored or Stored(item.first_seen, "", max(1, occurred))
-        return Lasting(replace(item, first_seen=kept.first_seen, occurrences=kept.occurrences), kept.known)
+        began = _earlier(kept.first_seen, item.last_seen)
+        return Lasting(replace(item, first_seen=began, occurrences=kept.occurrences), kept.known)
     if stored is None or not stored.known:
         return Lasting(replace(item, occurrences=occurred + 1), item.fingerprint, "detected")
     same = item.fingerprint == stored.known
     occurrences = stored.occurrences + (not same)
-    item = replace(item, first_seen=stored.first_seen, occurrences=occurrences)
+    item = replace(item, first_seen=_earlier(stored.first_seen, item.last_seen), occurrences=occurrences)
     return Lasting(item, item.fingerprint, "" if same else "changed")
 
 
@@ -65,5 +67,11 @@ def who(item: DriftItem) -> str:
 
 def resolved(body: Mapping[str, Any], at: str) -> dict[str, Any]:
     """A finding as JSON, as it last was, that is over since `at` ("": since it was last seen)."""
+    over = at or body["lastSeen"]
+    times = {name: _earlier(body[name], over) for name in ("firstSeen", "lastSeen")}
     # One that an earlier version stored has not all members.
-    return {"occurrences": 1, **body, "resolvedAt": at or body["lastSeen"]}
+    return {"occurrences": 1, **body, **times, "resolvedAt": over}
+
+
+def _earlier(time: str, bound: str) -> str:
+    return min(time, bound) if bound else time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from reconciler.limits import REPORT_CURRENT_SECONDS, REPORT_STALE_SECONDS
+from reconciler.limits import REPORT_AHEAD_SECONDS, REPORT_CURRENT_SECONDS, REPORT_STALE_SECONDS
 from reconciler.model.instant import stamp
 
 
@@ -20,6 +20,9 @@ def stale_reason(
     """Why a report must not be read as the present state; "" when it may. Without a watch, `current_at` is ""."""
     if not observed_at:
         return "the cluster has not been compared yet"
+    known = current_at or observed_at
+    if known > stamp(now + timedelta(seconds=REPORT_AHEAD_SECONDS)):
+        return f"changes are known up to {known}, which is still to come: the clock was set back"
     if observed_at < stamp(now - timedelta(seconds=REPORT_STALE_SECONDS)):
         return f"last compared {observed_at}"
     if current_at and current_at < stamp(now - timedelta(seconds=REPORT_CURRENT_SECONDS)):

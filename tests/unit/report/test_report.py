@@ -68,6 +68,13 @@ def test_a_report_is_stale_where_changes_are_not_known_but_not_by_the_age_of_the
     assert why == "changes are not known of: apps/Deployment"
 
 
+def test_a_report_from_the_future_is_no_report_of_the_present() -> None:
+    ahead = stamp(NOW + timedelta(hours=2))
+    assert "the clock was set back" in stale_reason(ahead, NOW)
+    assert "the clock was set back" in stale_reason(stamp(NOW), NOW, current_at=ahead)
+    assert stale_reason(ahead, NOW, current_at=stamp(NOW)) == ""  # changes since then are known
+
+
 def test_a_stray_of_an_exclusive_kind_names_who_made_it_and_which_policy_minds() -> None:
     ref = ObjectRef("resource.k8s.io", "DeviceClass", "", "any-gpu")
     fields = [

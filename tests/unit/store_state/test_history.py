@@ -103,6 +103,18 @@ def test_what_was_over_while_nobody_knew_is_resolved_as_it_was_known(state: Stat
     assert events(state) == [("detected", "00"), ("resolved", "02")]
 
 
+@pytest.mark.parametrize("then", ["drifted", "unknown", "in-sync"])
+def test_where_the_clock_was_set_back_nothing_began_later_than_it_was_seen(state: State, then: Any) -> None:
+    put_findings(state, [at(30)])
+    put_findings(state, [at(9, state=then)])
+    put_findings(state, [at(10)])
+    found, over = one(state), read_resolved(state, "", 10)
+    assert found["firstSeen"] == ("2030-01-01T00:10:00Z" if over else "2030-01-01T00:09:00Z")
+    for ended in over:
+        assert {ended[name] for name in ("firstSeen", "lastSeen", "resolvedAt")} == {"2030-01-01T00:09:00Z"}
+    assert (found["occurrences"], len(over)) == ((2, 1) if then == "in-sync" else (1, 0))
+
+
 def test_an_event_names_who_and_where_and_no_value(state: State) -> None:
     put_findings(state, [replace(WEB, attribution=Attribution(user="alice", confidence="admission"))])
     (event,) = read_history(state, "web")
