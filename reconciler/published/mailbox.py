@@ -11,6 +11,7 @@ import math
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -120,6 +121,8 @@ class Answering:
     say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     _open: set[tuple[str, str]] = field(default_factory=set)
+    # Questions that were answered: a list that was read before still shows them as open.
+    _answered: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=MAILBOXES * MAILBOX_QUESTIONS))
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _told: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -156,7 +159,8 @@ class Answering:
             if len(number) > _NUMBER_CHARS or _is_done(data.get(_ANSWER + number)):
                 continue
             with self._lock:
-                if (name, number) in self._open or len(self._open) >= MAILBOX_LOOKS_AT_ONCE:
+                busy = len(self._open) >= MAILBOX_LOOKS_AT_ONCE
+                if busy or (name, number) in self._open or (name, number) in self._answered:
                     continue
                 self._open.add((name, number))
             arguments = name, number, data[_QUESTION + number]
@@ -175,6 +179,7 @@ class Answering:
         finally:
             with self._lock:
                 self._open.discard((name, number))
+                self._answered.append((name, number))
 
     def _put(self, name: str, number: str, answer: News) -> None:
         """Nobody waits where the mailbox is gone."""
