@@ -127,7 +127,7 @@ def leader(control_plane: ControlPlane, tools: Tools, tmp_path_factory: pytest.T
         running.join(30)
         plane.kubectl("delete", "gitsources,driftpolicies,driftgrants", "--all")
         plane.kubectl("delete", "-k", TOP / "manifests" / "crds")
-        plane.kubectl("delete", "namespace", "setscrew-system", "--wait=false")
+        plane.kubectl("delete", "namespace", "setscrew-system")
 
 
 @pytest.fixture

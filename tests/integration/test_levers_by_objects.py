@@ -110,7 +110,7 @@ def guarded(control_plane: ControlPlane, tools: Tools, tmp_path_factory: pytest.
         plane.kubectl("delete", "validatingwebhookconfiguration", "setscrew", "--ignore-not-found")
         plane.kubectl("delete", "clusterrolebinding", *(f"by-objects-{name}" for name in PEOPLE))
         plane.kubectl("delete", "-k", TOP / "manifests" / "crds")
-        plane.kubectl("delete", "namespace", "setscrew-system", "--wait=false")
+        plane.kubectl("delete", "namespace", "setscrew-system")
 
 
 @pytest.fixture(autouse=True)
