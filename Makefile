@@ -110,10 +110,11 @@ fuzz: $(VENV)/.stamp-python ## try a million hostile reviews, half as many deliv
 	nice $(BIN)/python -m tests.fuzz --inputs $(INPUTS) --record
 	for target in receivers loader; do nice $(BIN)/python -m tests.fuzz --target $$target --inputs $$(( $(INPUTS) / 2 )) --record; done
 
-MINUTES ?= 10
+SOAK ?= 10m
+PACE ?= 1
 RECORD ?=
-soak: setup ## fifty guarded Deployments roll for MINUTES (10): nothing of the cluster's own may be refused
-	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(RECORD),--record)
+soak: setup ## fifty guarded Deployments roll for SOAK (10m): nothing of the cluster's own may be refused, nothing may grow
+	$(BIN)/python -m tests.soak --for $(SOAK) --pace $(PACE) $(if $(RECORD),--record)
 
 RATE ?= 200
 chaos: setup ## blow after blow under RATE (200) writes a second, with both failure policies: nothing may slip through unknown

@@ -1,4 +1,4 @@
-"""Owns `make soak`: minutes of a working cluster under guard, one summary, status 1 on any violation."""
+"""Owns `make soak`: minutes or hours of a working cluster under guard, one summary, status 1 on any violation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
+from reconciler.model.quantity import nanoseconds
 from tests.soak.run import soak
+from tests.soak.trend import DESCRIPTORS_AN_HOUR, JUDGED_SECONDS, MEMORY_MB_AN_HOUR, WARM_UP_SECONDS
 from tests.soak.verdict import summary
 
 _ROOT = Path(__file__).parents[2]
@@ -21,10 +24,16 @@ What `make soak` printed at the date and commit below: fifty guarded Deployments
 namespaces and Jobs come and go under guard, and a person goes past Git all the time. Controllers, API server and
 Setscrew are the real ones; nodes are a stand-in (`tests/support/kubelet.py`). A violation is a refusal of the cluster's
 own machinery, of the GitOps writer or of a restart, any change past Git that is admitted, any line of the controllers'
-log that names the webhook, and anything that has not come to rest as Git wants it at the end. Memory is reported, not
-judged.
+log that names the webhook, and anything that has not come to rest as Git wants it at the end.
 
-`make soak RECORD=1` writes this page; the tests run two minutes of it (`tests/integration/test_soak.py`).
+Growth is a violation too: {memory:g} MB an hour of memory or {descriptors:g} descriptor an hour, in any process, and a
+process that did not live through all of it. The first {warm:.0f} minutes fill caches and pools and do not count; of the
+rest, looked at every ten seconds, the slope is the median of those between all pairs of looks, of resident and of
+anonymous memory, whichever is worse. A run that has less than {judged:.0f} minutes after that shows slopes and does not
+judge them: too short to tell.
+Memory does not depend on how fast the machine is, so others may use it meanwhile; the load says whether they did.
+
+`make soak SOAK=1h RECORD=1` writes this page; the tests run two minutes of it (`tests/integration/test_soak.py`).
 
 {date}, commit {commit}:
 
@@ -34,21 +43,47 @@ judged.
 """
 
 
+class _Length(click.ParamType[float]):
+    """A length of time as Go writes it: 90s, 10m, 1h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = nanoseconds(value)
+        if found is None or found <= 0:
+            self.fail(f"{value!r} is no length of time such as 90s, 10m or 1h", param, ctx)
+        return float(found) / 1e9
+
+
 @click.command()
-@click.option("--minutes", default=10.0, show_default=True, help="How long, after all is guarded.")
+@click.option(
+    "--for", "seconds", type=_Length(), default="10m", show_default=True, help="How long, after all is guarded."
+)
+@click.option("--pace", default=1.0, show_default=True, help="Everybody waits so many times as long between two acts.")
 @click.option("--record", is_flag=True, help="Write docs/reference/soak.md.")
-def main(minutes: float, record: bool) -> None:
+def main(seconds: float, pace: float, record: bool) -> None:
     """Run the soak and print its summary."""
     with tempfile.TemporaryDirectory(prefix="setscrew-soak-") as directory:
-        done = soak(minutes * 60, Path(directory))
+        done = soak(seconds, Path(directory), pace)
     text = summary(done.verdict, done.facts())
     click.echo(text)
     if record:
-        command = ["git", "rev-parse", "--short=12", "HEAD"]
-        commit = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
-        page = _PAGE.format(date=datetime.now(UTC).strftime("%Y-%m-%d"), commit=commit, summary=text)
-        (_ROOT / "docs" / "reference" / "soak.md").write_text(page)
+        (_ROOT / "docs" / "reference" / "soak.md").write_text(_page(text))
     sys.exit(1 if done.verdict.violations else 0)
+
+
+def _page(text: str) -> str:
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    commit = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return _PAGE.format(
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        commit=commit,
+        summary=text,
+        memory=MEMORY_MB_AN_HOUR,
+        descriptors=DESCRIPTORS_AN_HOUR,
+        warm=WARM_UP_SECONDS / 60,
+        judged=JUDGED_SECONDS / 60,
+    )
 
 
 if __name__ == "__main__":

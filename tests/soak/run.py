@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from setscrew.demo.stage import Stage
 from tests.soak.actors import Intruder, Person, Writer, everywhere
+from tests.soak.measure import Watch
 from tests.soak.verdict import Verdict, judge
 from tests.soak.world import World
 from tests.support import audit
@@ -23,7 +24,7 @@ SEED: Final = 20261122
 _SOURCES: Final = {"soak": {"path": "soak", "render": {"kind": "YAML"}}}
 _QUICK: Final = ("--horizontal-pod-autoscaler-sync-period=2s",)
 _PATIENCE_SECONDS: Final = 180.0
-_SAMPLE_SECONDS: Final = 5.0
+_SAMPLE_SECONDS: Final = 10.0
 
 
 class Actor(Protocol):
@@ -35,23 +36,23 @@ class Actor(Protocol):
 
 @dataclass(slots=True)
 class Soak:
-    """What came of a run; `memory` is the resident size of all admission workers in MiB, over time."""
+    """What came of a run; `watch` has looked at Setscrew's processes all the time."""
 
     seconds: float
     verdict: Verdict
-    memory: list[float] = field(default_factory=list)
+    watch: Watch
 
     def facts(self) -> list[str]:
         """The lines above the counts."""
-        first, last, most = self.memory[0], self.memory[-1], max(self.memory)
-        return [
-            f"soak: {self.seconds:.0f} s, 50 guarded Deployments in 5 namespaces, seed {SEED}",
-            f"memory of the admission server, workers included: {first:.0f} MiB, later {last:.0f}, at most {most:.0f}",
-        ]
+        begun = f"soak: {self.seconds:.0f} s, 50 guarded Deployments in 5 namespaces, seed {SEED}"
+        return [begun, *self.watch.facts()]
 
 
-def soak(seconds: float, directory: Path) -> Soak:
-    """Run for `seconds` after all is guarded; the control plane is gone when this returns."""
+def soak(seconds: float, directory: Path, pace: float = 1.0) -> Soak:
+    """Run for `seconds` after all is guarded; the control plane is gone when this returns.
+
+    `pace`: everybody who acts waits so many times as long between two acts.
+    """
     chances = [random.Random(SEED + number) for number in range(3)]  # noqa: S311 - the same run again, no secret
     stage = Stage(
         _SOURCES,
@@ -63,15 +64,18 @@ def soak(seconds: float, directory: Path) -> Soak:
         writer = Writer(stage, World(chances[0]))
         person, intruder = Person(stage, chances[1]), Intruder(stage, chances[2])
         _begin(stage, writer)
-        memory = [_megabytes(stage)]
-        with _acting((writer, 2.0), (person, 0.5), (intruder, 0.2)) as acting:
+        assert stage._process is not None
+        watch = Watch(stage._process.pid)
+        watch.begin()
+        with _acting((writer, 2.0 * pace), (person, 0.5 * pace), (intruder, 0.2 * pace)) as acting:
             end = time.monotonic() + seconds
             while time.monotonic() < end and not any(one.done() for one in acting):
                 time.sleep(_SAMPLE_SECONDS)
-                memory.append(_megabytes(stage))
+                watch.look()
+        grown = [*watch.ended(), *(line for trend in watch.trends() for line in trend.violations())]
         unsettled = _unsettled(stage, writer)
         tallies = (writer.tally, person.tally, intruder.tally)
-        return Soak(seconds, judge(stage, node, tallies, unsettled), memory)
+        return Soak(seconds, judge(stage, node, tallies, [*grown, *unsettled]), watch)
 
 
 def _begin(stage: Stage, writer: Writer) -> None:
@@ -146,16 +150,3 @@ def _restless(stage: Stage, writer: Writer, commit: str) -> list[str]:
 
 def _key(tree: dict[str, dict[str, str]]) -> str:
     return f"{tree['metadata']['namespace']}/{tree['metadata']['name']}"
-
-
-def _megabytes(stage: Stage) -> float:
-    """Resident memory of every process of the admission server, in MiB."""
-    total = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            mine = str(stage.state_dir).encode() in (process / "environ").read_bytes()
-            if mine and b"webhook.server" in (process / "cmdline").read_bytes():
-                total += int((process / "status").read_text().split("VmRSS:")[1].split()[0])
-        except (OSError, IndexError):
-            continue  # it has just ended
-    return total / 1024

@@ -32,10 +32,10 @@ class Verdict:
     violations: tuple[str, ...]
 
 
-def judge(stage: Stage, kubelet: Kubelet, tallies: Iterable[Tally], unsettled: Iterable[str]) -> Verdict:
-    """All that the run has left behind."""
+def judge(stage: Stage, kubelet: Kubelet, tallies: Iterable[Tally], found: Iterable[str]) -> Verdict:
+    """All that the run has left behind; `found` are violations that are known already."""
     counts: Counter[str] = Counter()
-    violations = [*unsettled, *(f"a node was refused: {fault}" for fault in kubelet.faults)]
+    violations = [*found, *(f"a node was refused: {fault}" for fault in kubelet.faults)]
     for tally in tallies:
         counts += tally.counts
         violations += tally.wrong
