@@ -68,7 +68,7 @@ class Watch:
         trends = self.trends()
         span = max((one.seconds for one in trends), default=0)
         return [
-            f"load of the machine, with all that ran beside it: {median(self.loads):.1f} on {os.cpu_count()} processors",
+            f"load of the machine, all that ran beside it too: {median(self.loads):.1f} on {os.cpu_count()} processors",
             f"resident memory and open files of each process, the last {span:.0f} s:",
             *table(trends),
         ]
