@@ -238,10 +238,9 @@ def calls(facts: Installed) -> Iterator[Finding]:
     if state == "ok":
         yield Finding("calls", "ok", f"the guard sees: a dry-run on {one.object} was refused, as it must be")
     else:
-        words = {"blind": "the guard sees nothing", "silent": "the guard does not answer"}.get(
-            one.proof, "nothing is proved"
-        )
-        yield Finding("calls", state, f"{words}, shown by a dry-run on {one.object}: {one.detail}", one.fix or _BLIND)
+        words = {"blind": "the guard sees nothing", "silent": "the guard does not answer"}
+        what = f"{words.get(one.proof, 'nothing is proved')}, shown by a dry-run on {one.object}: {one.detail}"
+        yield Finding("calls", state, what, one.fix or (_BLIND if state == "problem" else ""))
 
 
 def _report_only(facts: Installed) -> bool:

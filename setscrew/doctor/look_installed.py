@@ -17,7 +17,9 @@ from reconciler.cluster.pod import IssuedToken
 from reconciler.errors import ApiError, StoreError
 from reconciler.model.own import (
     API_VERSION,
+    CANARY,
     DRY_RUNNERS,
+    ENTRY_SUFFIX,
     GROUP,
     LEASE,
     LEVERS,
@@ -42,6 +44,7 @@ from webhook.tls.lifetime import Validity
 from webhook.tls.signing import public_key
 
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
+_REFUSED: Final = f'{ENTRY_SUFFIX}" denied the request: {CANARY} may not'
 _PODS: Final = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _POLICIES: Final = KindInfo(GROUP, VERSION, "DriftPolicy", "driftpolicies", namespaced=False)
 
@@ -115,4 +118,6 @@ def _tried(client: ApiClient) -> Try:
     """A lever is always guarded, also where there is no source yet."""
     canary = client.under(IssuedToken(client, NAMESPACE, DRY_RUNNERS[1]))
     found = attempt(canary, _POLICIES, "", OWN_GUARD)
-    return Try(f"{GROUP}/{VERSION}", f"DriftPolicy {OWN_GUARD}", found.proof, found.detail, found.fix)
+    # A lever is refused as a whole, whatever of it is changed: that it was we who refused is proof enough.
+    proof = "sees" if found.proof == "unsure" and _REFUSED in found.detail else found.proof
+    return Try(f"{GROUP}/{VERSION}", f"DriftPolicy {OWN_GUARD}", proof, found.detail, found.fix)
