@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from reconciler.model.own import DRY_RUNNERS, NAMESPACE, REGISTRATION
+from reconciler.model.own import DRY_RUNNERS, GROUP, LEVERS, NAMESPACE, REGISTRATION
 
 _ADMISSION: Final = "admissionregistration.k8s.io"
 _POLICIES: Final = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
@@ -53,6 +53,10 @@ NEEDED: Final = (
         for kind in _POLICIES
         for verb, names in (("create", ("",)), ("update", DRY_RUNNERS), ("patch", DRY_RUNNERS))
         for name in names
+    ),
+    *(
+        Right("patch", GROUP, f"{name}/status", purpose="say how our own objects stand", needed=False)
+        for name in LEVERS
     ),
     *(
         Right("create", "", "serviceaccounts/token", name, NAMESPACE, purpose="dry-run as it", needed=False)

@@ -19,6 +19,7 @@ from reconciler.cluster.api import ApiClient, Response
 from reconciler.cluster.calls import Calls, read_calls
 from reconciler.cluster.canary import Finding, Proof
 from reconciler.errors import ClusterError, SetscrewError
+from reconciler.model.own import LEVERS
 from reconciler.store.schema import SCHEMA_VERSION
 from setscrew.doctor import look_cluster, look_machine
 from setscrew.doctor.facts import Running, Server
@@ -79,7 +80,8 @@ def test_each_right_is_asked_for_once_and_what_is_refused_is_told() -> None:
     asked = [call.body["spec"] for call in api.calls if "spec" in (call.body or {})]
     assert len(asked) == len(NEEDED)
     token = [one["resourceAttributes"] for one in asked if one.get("resourceAttributes", {}).get("subresource")]
-    assert {(one["resource"], one["subresource"]) for one in token} == {("serviceaccounts", "token")}
+    below = {("serviceaccounts", "token"), *((plural, "status") for plural in LEVERS)}
+    assert {(one["resource"], one["subresource"]) for one in token} == below
 
 
 @pytest.mark.parametrize(
