@@ -5,8 +5,8 @@ A fake because the tests choose when a request is lost, late or refused, which n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,7 @@ class FakeLease:
         if method == "GET":
             if self.tree is None:
                 raise ApiError("not found", status=404)
-            return json.loads(json.dumps(self.tree))
+            return deepcopy(self.tree)
         if method == "POST" and self.tree is not None:
             raise ApiError("exists", status=409)
         if method == "PUT":
@@ -43,10 +43,10 @@ class FakeLease:
             if body["metadata"]["resourceVersion"] != self.tree["metadata"]["resourceVersion"]:
                 raise ApiError("conflict", status=409)
         self._version += 1
-        self.tree = json.loads(json.dumps(body))
+        self.tree = dict(deepcopy(body))
         self.tree["metadata"]["resourceVersion"] = str(self._version)
         self.writes.append(str(self.tree["spec"]["holderIdentity"]))
-        return json.loads(json.dumps(self.tree))
+        return deepcopy(self.tree)
 
     @property
     def holder(self) -> str:
