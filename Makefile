@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 3
 PYTEST_ARGS ?=
 INPUTS ?= 1000000
+MINORS ?= 1.35 1.34
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Images for Python often set it; the tests start a thousand processes, each of which would compile all that it imports.
@@ -35,6 +36,11 @@ setup: control-plane browser ## install all that the other targets need (first t
 .PHONY: control-plane browser
 control-plane: $(VENV)/.stamp-python
 	@$(BIN)/python -m setscrew.controlplane build
+
+# kubectl and etcd are the same for all of them.
+.PHONY: setup-minors
+setup-minors: setup ## build API server and controllers of the older Kubernetes minors too (10 minutes for each, once)
+	@for minor in $(MINORS); do SETSCREW_KUBERNETES=$$minor $(BIN)/python -m setscrew.controlplane build; done
 
 # Only the tests of pages need it, and fail without it; whoever may install packages gets it, all others a line.
 browser:

@@ -20,7 +20,7 @@ from setscrew.controlplane import cache
 from setscrew.controlplane.build import Builder, can_make, no_go
 from setscrew.controlplane.errors import ToolMissingError
 from setscrew.controlplane.limits import VERSION_SECONDS
-from setscrew.controlplane.pins import MODULES, TOOLS, Tool
+from setscrew.controlplane.pins import TOOLS, Tool, tools_of
 from setscrew.controlplane.progress import Progress
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
@@ -71,17 +71,18 @@ def ensure(
 ) -> Tools:
     """Find or build the named programs; progress goes to `stream` (stderr).
 
-    Raises `ToolMissingError` if one is nowhere and cannot be built, `BuildError` if building it fails.
+    Raises `ToolMissingError` if one is nowhere and cannot be built, `BuildError` if building it fails, UsageError
+    where the environment names a Kubernetes that is not pinned.
     """
     environ = os.environ if environ is None else environ
-    finder = _Finder(environ, Progress(stream or sys.stderr))
-    return Tools(finder.all([TOOLS[name] for name in dict.fromkeys(names)]))
+    finder, known = _Finder(environ, Progress(stream or sys.stderr)), tools_of(environ)
+    return Tools(finder.all([known[name] for name in dict.fromkeys(names)]))
 
 
 def find(name: str, *, environ: Mapping[str, str] | None = None) -> Path | None:
     """The program if it is there already; never downloads or builds."""
     environ = os.environ if environ is None else environ
-    return _Finder(environ, Progress(sys.stderr)).one(TOOLS[name])
+    return _Finder(environ, Progress(sys.stderr)).one(tools_of(environ)[name])
 
 
 def version(tool: Tool, program: Path) -> str | None:
@@ -113,9 +114,8 @@ class _Finder:
         if missing and not can_make(self.environ):
             self._say_passed()
             raise no_go(missing)
-        for module in MODULES:
-            if wanted := [tool for tool in missing if tool.module is module]:
-                found |= self._make(wanted)
+        for module in dict.fromkeys(tool.module for tool in missing):
+            found |= self._make([tool for tool in missing if tool.module == module])
         return {tool.name: found[tool.name] for tool in tools}
 
     def one(self, tool: Tool) -> Path | None:

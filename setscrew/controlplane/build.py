@@ -12,7 +12,7 @@ from pathlib import Path
 
 from setscrew.controlplane.errors import BuildError, ToolMissingError
 from setscrew.controlplane.limits import BUILD_TAIL_LINES, DOWNLOAD_SECONDS
-from setscrew.controlplane.pins import BUILD_ENVIRONMENT, ENVTEST_VERSION, Tool
+from setscrew.controlplane.pins import BUILD_ENVIRONMENT, Tool, envtest_version
 from setscrew.controlplane.progress import Progress
 
 
@@ -46,7 +46,7 @@ class Builder:
             return
         self.progress.say(f"setscrew: asking setup-envtest for {', '.join(tool.name for tool in wanted)}")
         with tempfile.TemporaryDirectory(prefix=".build-", dir=self.target) as scratch:
-            command = [program, "use", ENVTEST_VERSION, "-p", "path", "--bin-dir", scratch]
+            command = [program, "use", envtest_version(wanted[0]), "-p", "path", "--bin-dir", scratch]
             found = _quiet(command, dict(self.environ), DOWNLOAD_SECONDS)
             if found is None or not Path(found).is_dir():
                 self.progress.say("setscrew: setup-envtest brought nothing")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from setscrew.controlplane import ControlPlane, ControlPlaneError, KubectlError, Tools
+from setscrew.controlplane.pins import tools_of
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -33,7 +34,7 @@ with ControlPlane.start() as plane:
 
 def test_it_is_the_pinned_version_and_its_controllers_run(control_plane: ControlPlane) -> None:
     versions = json.loads(control_plane.kubectl("version", "-o", "json").stdout)
-    assert versions["serverVersion"]["gitVersion"] == "v1.36.3"
+    assert versions["serverVersion"]["gitVersion"] == f"v{tools_of(os.environ)['kube-apiserver'].module.version}"
     assert versions["clientVersion"]["gitVersion"] == "v1.36.3"
     assert control_plane.request("GET", "/api/v1/namespaces/default/serviceaccounts/default").status == 200
 
