@@ -1,24 +1,25 @@
 # syntax=docker/dockerfile:1
 # One image for every part of Setscrew. Not yet built anywhere: no container engine runs where this project is made
-# (the install issue does that). Give the bases with their digests:
-#   docker build --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:… --build-arg GO_IMAGE=golang:1.26-bookworm@sha256:… .
+# (the install issue does that). Give the Python base with its digest:
+#   docker build --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:… .
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
-ARG GO_IMAGE=golang:1.26-bookworm
+ARG GO_IMAGE=golang:1.26.5-bookworm@sha256:1ecb7edf62a0408027bd5729dfd6b1b8766e578e8df93995b225dfd0944eb651
 
 # --- the renderers, from the pinned modules of tools/ (the same versions as in demo and tests)
 FROM ${GO_IMAGE} AS renderers
 ENV CGO_ENABLED=0 GOFLAGS=-trimpath
-WORKDIR /src
-COPY tools/helm/ helm/
+WORKDIR /src/helm
+COPY tools/helm/ ./
 # The version stamps are those of setscrew/controlplane/pins.py; a test holds the two together.
-RUN cd helm && go build -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1" \
+RUN go build -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1" \
       -o /out/helm helm.sh/helm/v4/cmd/helm
-COPY tools/kubernetes/ kubernetes/
-RUN cd kubernetes && go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 \
+WORKDIR /src/kubernetes
+COPY tools/kubernetes/ ./
+RUN go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 \
       -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36" \
       -o /out/kubectl k8s.io/kubernetes/cmd/kubectl
 
-# --- the Python environment, by hash; the wheel carries policies/ as setscrew/_policies
+# --- the Python environment, by hash; the wheel carries policies/ and manifests/ as setscrew/_policies and _manifests
 FROM ${PYTHON_IMAGE} AS environment
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
@@ -29,6 +30,7 @@ RUN /opt/setscrew/bin/pip install --require-hashes -r requirements.txt \
  && /opt/build/bin/pip install --require-hashes -r requirements-dev.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY policies/ policies/
+COPY manifests/ manifests/
 COPY reconciler/ reconciler/
 COPY webhook/ webhook/
 COPY setscrew/ setscrew/

@@ -167,3 +167,11 @@ def test_the_image_builds_the_pinned_versions() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     for module in (pins_of_tools.HELM, pins_of_tools.KUBERNETES):
         assert " ".join(re.sub(r"\\\n", " ", dockerfile).split()).count(module.ldflags) == 1
+
+
+def test_the_image_is_given_every_directory_that_the_wheel_is_made_of() -> None:
+    """The wheel would be built without one that is missing, and lack it without a word."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    copied = set(re.findall(r"^COPY (\w+)/ \1/$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert set(wheel["only-include"]) <= copied & let_in
