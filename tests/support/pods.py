@@ -38,6 +38,7 @@ REAL: Final = "127.66.0."
 _MERGE: Final = "application/strategic-merge-patch+json"
 _LOOK_SECONDS: Final = 0.1
 _RESTART_SECONDS: Final = 0.5
+_FAILURES: Final = 3
 
 
 @dataclass
@@ -204,12 +205,15 @@ class PodRunner(Kubelet):
             self._begin(pod)
             self._say(pod, ready=False)
             probes = [one.spec["readinessProbe"] for one in pod.containers if "readinessProbe" in one.spec]
-            due = 0.0
+            due, failures = 0.0, 0
             while not pod.ending.wait(_LOOK_SECONDS) and not self.ended.is_set():
                 for one in pod.containers:
                     one.tend()
                 if time.monotonic() >= due:
-                    ready = all(one.runs() for one in pod.containers) and all(map(pod.answers, probes))
+                    runs = all(one.runs() for one in pod.containers)
+                    failures = 0 if runs and all(map(pod.answers, probes)) else failures + 1
+                    # A kubelet's failureThreshold: one late answer is none.
+                    ready = runs and (not failures or (pod.ready and failures < _FAILURES))
                     if ready != pod.ready:
                         self._say(pod, ready=ready)
                     due = time.monotonic() + min((float(one.get("periodSeconds") or 10) for one in probes), default=1)
