@@ -33,6 +33,7 @@ from setscrew.incluster.keys import Keys
 from setscrew.incluster.lead import led
 from setscrew.incluster.role import Role
 from setscrew.incluster.shared_tls import SharedTls
+from setscrew.incluster.shown import Shown
 from setscrew.options import Options, Pod
 from setscrew.reconcile import say
 from setscrew.store import open_store
@@ -58,7 +59,8 @@ def run(options: Options, pod: Pod) -> None:
     follower = _follower(options, pod, client, state)
     election = Election(identity.client(seconds=LEASE_REQUEST_SECONDS), pod.name, say)
     follower.start()
-    for work in (role.run, *_everywhere(options, client, state)):
+    shown = Shown(client, pod.name, options.state_dir, say)
+    for work in (role.run, shown.run, *_everywhere(options, client, state)):
         threading.Thread(target=work, args=(stop,), daemon=True).start()
     if election.campaign(stop):
         say(f"{pod.name} leads")
