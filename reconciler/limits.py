@@ -342,7 +342,7 @@ FORM_RETRY_SECONDS_MOST: Final = 300
 # The API server needs up to a second to act by a new or removed mutator: until then its answers are those of before.
 SERVER_SETTLE_SECONDS: Final = 3
 # Forms that are asked for before the snapshot is published anew, and how many of them a waiting writer waits for.
-FORMS_AT_ONCE: Final = 250
+FORMS_AT_ONCE: Final = 500
 FORMS_QUICKLY: Final = 25
 # New objects that are looked at in the cluster before the snapshot with them is published; more wait for a scan.
 SIGHTS_QUICKLY: Final = 250
