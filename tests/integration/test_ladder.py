@@ -155,7 +155,7 @@ def test_a_policy_that_refuses_too_much_is_switched_off_at_once(stage: Stage) ->
     play(stage, on)
     small_shop.sync(stage)
     stage.wait("the guard", lambda: guarded(stage))
-    play(stage, rehearse)
+    assert play(stage, rehearse)
 
 
 def test_while_git_is_down_the_guard_stands_and_a_grant_lets_one_change_pass(stage: Stage) -> None:
@@ -188,4 +188,4 @@ def test_it_comes_back_by_itself_after_the_api_server(stage: Stage) -> None:
         stage.plane.start_component("kube-apiserver")
     stage.wait("the guard", lambda: guarded(stage))
     for command in Page("api-server-away.md").commands("Is it well again?"):
-        play(stage, command)
+        assert play(stage, command)

@@ -127,7 +127,10 @@ def _is_let_go(request: Request, was: Mapping[str, Tree], now: Mapping[str, Tree
     """True where the garbage collector takes its finalizer from one that is going: somebody deleted it by right."""
     if not (_is_terminating(request) and is_one_of(request.identity, GARBAGE_COLLECTOR)):
         return False
-    before, after = (dict(child(tree, "metadata")) for tree in (was, now))
+    before, after = (child(tree, "metadata") for tree in (was, now))
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return False
+    before, after = dict(before), dict(after)
     return shrinks(before.pop("finalizers", []), after.pop("finalizers", [])) and same(
         {**was, "metadata": before}, {**now, "metadata": after}
     )

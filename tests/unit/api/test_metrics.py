@@ -109,7 +109,7 @@ def test_what_happens_to_findings_is_counted_once_however_often_the_counting_beg
     written = Attribution("kubectl", time="2030-01-02T03:00:57Z", confidence="managedFields")
     found = item("a", severity="high", attribution=written, first_seen="2030-01-02T03:01:00Z")
     passed(state, [replace(found, last_seen="2030-01-02T03:01:00Z")], "2030-01-02T03:01:00Z")
-    passed(state, [replace(found, fingerprint="other")], "2030-01-02T03:02:00Z")
+    passed(state, [replace(found, fingerprint="other", last_seen="2030-01-02T03:02:00Z")], "2030-01-02T03:02:00Z")
     passed(state, [], "2030-01-02T03:03:00Z")
     assert count_on(state, "2030-01-02T03:04:00Z") == []
     key = ("state", "severity")

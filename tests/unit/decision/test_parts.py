@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -179,3 +180,18 @@ def test_finalizers_by_the_thousand_are_not_compared_each_with_each() -> None:
     found = list(judge_metadata(held.entries[0], held, alice, state("b/1"), state("b/2")))
     assert [violation.was for violation in found] == ["b/1"]
     assert 0 < _Counted.asked < 20_000
+
+
+@pytest.mark.parametrize("missing", ["object", "oldObject"])
+def test_a_lever_that_is_going_is_not_let_go_by_a_review_that_lacks_a_side(missing: str) -> None:
+    going = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["foregroundDeletion"]}}
+    case = {
+        "object": "gitsource",
+        "as": "garbage-collector",
+        "drift": going,
+        "patch": {"metadata": {"finalizers": None}},
+    }
+    body = json.loads(review(case))
+    del body["request"][missing]
+    decided = decide(decode(json.dumps(body).encode()), snapshot(["config"]), 0.0)
+    assert (decided.allowed, decided.code) == (False, "own-lever")

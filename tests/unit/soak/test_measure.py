@@ -23,6 +23,8 @@ subprocess.Popen([sys.executable, "-c", child, "webhook.server"])
 subprocess.Popen(["sleep", "60"])
 sys.stdin.read()
 """
+# Until a child has a command line of its own.
+_SETTLE_SECONDS = 1.0
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def _below(pid: int) -> list[int]:
 
 def test_lasting_processes_are_named_and_measured_and_others_are_not(supervisor: subprocess.Popen[bytes]) -> None:
     watch = Watch(supervisor.pid)
-    watch.begin(settle_seconds=0)
+    watch.begin(settle_seconds=_SETTLE_SECONDS)
     assert sorted(watch.names.values()) == ["admission server", "admission server, worker 1", "supervisor"]
     master = next(pid for pid, name in watch.names.items() if name == "admission server")
 
@@ -60,7 +62,7 @@ def test_lasting_processes_are_named_and_measured_and_others_are_not(supervisor:
 
 def test_a_process_that_ends_meanwhile_is_told(supervisor: subprocess.Popen[bytes]) -> None:
     watch = Watch(supervisor.pid)
-    watch.begin(settle_seconds=0)
+    watch.begin(settle_seconds=_SETTLE_SECONDS)
     worker = next(pid for pid, name in watch.names.items() if name.endswith("worker 1"))
     subprocess.run(["kill", "-9", str(worker)], check=True)
     assert eventually(watch.ended, "its end") == [f"the admission server, worker 1 ({worker}) ended meanwhile"]
