@@ -99,6 +99,8 @@ _METRIC_NAMESPACES: Final = click.option(
     help="Metrics of findings name namespaces.",
 )
 
+_NO_REGISTER: Final = click.option("--no-register", is_flag=True, help="Refuse nothing yet: report only.")
+
 
 def _options(command: F) -> F:
     return _decorated(command, (*_PLACES, *_WAYS))
@@ -130,7 +132,7 @@ def _serving(command: F) -> F:
 @client_certificates
 @click.option("--listen-admission", default="127.0.0.1:8443", show_default=True, help="Where the API server calls.")
 @click.option("--listen-api", default="127.0.0.1:8080", show_default=True, help="Drift report and receivers.")
-@click.option("--no-register", is_flag=True, help="Refuse nothing yet: report only.")
+@_NO_REGISTER
 @_METRIC_NAMESPACES
 def run(
     listen_admission: str,
@@ -170,9 +172,12 @@ def run(
 @click.option(
     "--webhook-url", default="", help="Where the API server reaches the admission server; empty: no registration."
 )
+@_NO_REGISTER
 @click.option("--helm", type=PATH, help="The pinned helm.")
 @click.option("--kubectl", type=PATH, help="The pinned kubectl, for Kustomize.")
-def reconcile(pod: Pod | None, webhook_url: str, helm: Path | None, kubectl: Path | None, **common: Any) -> None:
+def reconcile(
+    pod: Pod | None, webhook_url: str, no_register: bool, helm: Path | None, kubectl: Path | None, **common: Any
+) -> None:
     """The reconciler alone: Git to snapshots, live state to findings. `setscrew run` starts it.
 
     With --in-cluster it is a container of a pod: one of all replicas leads, the others follow what it publishes.
@@ -183,11 +188,12 @@ def reconcile(pod: Pod | None, webhook_url: str, helm: Path | None, kubectl: Pat
     if pod is None:
         from setscrew.reconcile import run as run_reconciler
 
-        run_reconciler(_made(made, webhook_url, common))
+        run_reconciler(_made(made, "" if no_register else webhook_url, common))
         return
+    from setscrew.incluster import service
     from setscrew.incluster.replica import run as run_replica
 
-    run_replica(_made(made, "", common, in_cluster=True), pod)
+    run_replica(_made(made, "" if no_register else service.url(), common, in_cluster=True), pod)
 
 
 def _made(found: RenderTools, webhook_url: str, common: dict[str, Any], *, in_cluster: bool = False) -> Options:

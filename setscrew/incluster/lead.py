@@ -57,8 +57,8 @@ def led(options: Options, identity: PodIdentity, election: Election, say: Say) -
         canonicalizer=identity.client(_token(identity, _CANONICALIZER)),
         canary=identity.client(_token(identity, _CANARY)),
         healer=identity.client(_token(identity, HEALER_ACCOUNT), writing=election.writing),
-        url=service.url(),
-        service=Service(service.CLIENT, partial(service.probed, client)),
+        url=options.webhook_url,
+        service=Service(service.CLIENT, partial(service.probed, client)) if options.webhook_url else None,
         configured=Configured(client, options.config_dir, say),
         share=tls.share if options.given is None else unshared,
     )

@@ -14,6 +14,8 @@ pytestmark = pytest.mark.integration
 
 BASE = Path(__file__).parents[2] / "manifests" / "base"
 CRDS = BASE.parent / "crds"
+# What the leading replica writes on its own Pod.
+LEADING = {"setscrew.dev/role": "leader"}
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,8 @@ def test_its_pods_fit_the_restricted_pod_security_level(
     control_plane: ControlPlane, namespace: str, rendered: list[dict[str, Any]]
 ) -> None:
     (deployment,) = of_kind(rendered, "Deployment")
-    (home,) = of_kind(rendered, "Namespace")
-    assert home["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    homes = [one["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] for one in of_kind(rendered, "Namespace")]
+    assert homes == ["restricted", "restricted"]
     control_plane.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
     control_plane.kubectl("create", "serviceaccount", account, "-n", namespace)
@@ -66,7 +68,7 @@ def test_its_pods_fit_the_restricted_pod_security_level(
 
 def test_services_and_budget_select_the_deployments_pods(rendered: list[dict[str, Any]]) -> None:
     (deployment,) = of_kind(rendered, "Deployment")
-    labels = deployment["spec"]["template"]["metadata"]["labels"].items()
+    labels = (deployment["spec"]["template"]["metadata"]["labels"] | LEADING).items()
     ports = {port["name"] for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
     for service in of_kind(rendered, "Service"):
         assert service["spec"]["selector"].items() <= labels

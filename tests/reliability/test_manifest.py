@@ -35,7 +35,7 @@ def test_line_10_replicas_stand_apart_and_go_one_at_a_time(specs: dict[str, Any]
 def test_line_10_the_guard_is_neither_evicted_nor_throttled(specs: dict[str, Any]) -> None:
     pod = specs["Deployment"]["template"]["spec"]
     assert pod["priorityClassName"] == "system-cluster-critical"
-    for container in pod["containers"]:
+    for container in (*pod["initContainers"], *pod["containers"]):
         assert "cpu" not in container["resources"]["limits"]
         assert {"cpu", "memory"} <= set(container["resources"]["requests"])
 
