@@ -169,6 +169,8 @@ HISTORY_OF_OBJECT: Final = 100
 HISTORY_KEPT: Final = 100_000
 HISTORY_PATHS: Final = 10
 RESOLVED_KEPT: Final = 10_000
+# Days of which is kept how much drift was found and resolved and how many changes were refused.
+DAYS_KEPT: Final = 30
 # Objects that Git has dropped and that are still there: the newest are remembered, and looked at so often.
 DROPPED_KEPT: Final = 10_000
 ORPHANS_SECONDS: Final = 15.0
@@ -264,6 +266,14 @@ PASS_SECONDS: Final = 300.0
 PASS_SECONDS_MOST: Final = 600.0
 PASS_UNWATCHED_SECONDS: Final = 30.0
 PASS_FAILED_SECONDS: Final = 5.0
+# What it has found is stored so many objects at a time, and between two of these others have their turn.
+LEDGER_AT_ONCE: Final = 100
+LEDGER_PAUSE_SECONDS: Final = 0.002
+# Memory that was let go is given back so often.
+TRIM_SECONDS: Final = 30.0
+# Objects that no source declares are counted so often, and so soon after Git declares other ones.
+UNMANAGED_SECONDS: Final = 600.0
+UNMANAGED_AGAIN_SECONDS: Final = 30.0
 # What else decides forms and cannot be watched is looked at so often.
 REDISCOVER_SECONDS: Final = 30.0
 # Detection: an object that is gone may come back at once, as it does where it is replaced; so many changed objects are
@@ -408,6 +418,8 @@ HEAL_FIGHTS: Final = 5
 HEAL_FIGHT_SECONDS: Final = 600
 HEAL_TRIES: Final = 3
 HEAL_PATHS: Final = 5
+# How long a restart finds again what was tried: of an object of which nothing was heard for longer it begins anew.
+HEAL_FORGET_SECONDS: Final = 86_400
 # How many are tried before Git is looked at anew, and how often it is looked what is due.
 HEALS_AT_ONCE: Final = 100
 HEAL_LOOK_SECONDS: Final = 0.5

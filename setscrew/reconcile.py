@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from reconciler.cluster.discovery import Discovery
 from reconciler.cluster.events import EventSink
 from reconciler.gpu.users import published
 from reconciler.gpu.users.shrink import WATCHED
-from reconciler.limits import DETECT_CONNECTIONS
+from reconciler.limits import DETECT_CONNECTIONS, TRIM_SECONDS
 from reconciler.loop.correcting import Healer
 from reconciler.loop.desired import Desired
 from reconciler.loop.forms import Forms
@@ -31,6 +32,7 @@ from reconciler.loop.ruling import Ruling
 from reconciler.loop.serve import Clockwork
 from reconciler.loop.sources import Sources
 from reconciler.loop.telling import Telling
+from reconciler.loop.unmanaged import Counting
 from reconciler.loop.watching import Watching
 from reconciler.render import isolation
 from reconciler.render.cache import RenderCache
@@ -46,6 +48,7 @@ from setscrew.site import Site
 from setscrew.store import open_store
 from setscrew.talk import tell
 from webhook.registration.places import never_asked
+from webhook.server import memory
 from webhook.server.census import CensusFeed
 from webhook.server.feed import Feed
 
@@ -64,6 +67,7 @@ def make(options: Options, site: Site | None = None) -> Clockwork:
     """The clockwork of one installation, wired but not started; `site` None: it is one machine."""
     state_dir = statedir.prepare(options.state_dir)
     options, site = replace(options, state_dir=state_dir), site or Site.of(options)
+    memory.settle()
     last = _last(state_dir)
     config = site.configured.begin(last) if site.configured else configuration.load(options.config_dir)
     client = site.client()
@@ -98,7 +102,7 @@ def make(options: Options, site: Site | None = None) -> Clockwork:
         )
     clockwork = Clockwork(reconciler, state_dir, options.scan_seconds)
     clockwork.census = CensusFeed(state_dir / published.FILE, time.time).current
-    clockwork.companions.append(partial(certificates.watch, changed=registrar.renewed))
+    clockwork.companions += [partial(certificates.watch, changed=registrar.renewed), _trim]
     telling = _telling(options, client, reconciler)
     clockwork.companions.append(telling.run)
     blind.changed = clockwork.scan_soon
@@ -107,6 +111,8 @@ def make(options: Options, site: Site | None = None) -> Clockwork:
         registrar.user = watching.who
         clockwork.companions.append(watching.run)
         clockwork.companions.append(_healing(site, client, reconciler).run)
+        counting = Counting(client, lambda: reconciler.current, state, say, _now)
+        clockwork.companions.append(counting.run)
     if discovery is not None and site.reader is not None:
         inventory = _inventory(site.reader(len(WATCHED)), discovery, reconciler, state_dir / published.FILE)
         ruling.live, ruling.prepare = inventory.live, inventory.prepare
@@ -127,6 +133,12 @@ def _follow(
         clockwork.companions.append(definitions.run)
     if site.configured is not None:
         clockwork.companions.append(site.configured.companion(clockwork.reconciler, follower.configure, sink))
+
+
+def _trim(stop: threading.Event) -> None:
+    """A full pass holds all live objects for a moment, and a revision is rendered: their memory goes back."""
+    while not stop.wait(TRIM_SECONDS):
+        memory.trim()
 
 
 def _reader(options: Options, site: Site, client: ApiClient | None) -> Reader:

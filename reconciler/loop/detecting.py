@@ -36,7 +36,7 @@ from reconciler.loop.trust import Accused
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import Tree, dig
 from reconciler.policy.model import Rules
-from reconciler.report.drift import DriftItem, finding_id
+from reconciler.report.drift import DriftItem
 from reconciler.snapshot.model import Entry, MemorySnapshot
 
 _LOOK_SECONDS: Final = 0.5
@@ -283,9 +283,9 @@ class Detecting:
 
     def _told(self, found: Mapping[str, DriftItem | None]) -> dict[str, DriftItem | None]:
         """Less what others look after: what its writer may put back, what Git has dropped."""
-        orphans = {finding_id(one.ref) for one in self.reconciler.ledger.open if one.state == "orphaned"}
-        if not orphans.isdisjoint(found):
-            self.reconciler.ledger.orphans.soon()
+        ledger = self.reconciler.ledger
+        if orphans := {one for one in found if ledger.state_of(one) == "orphaned"}:
+            ledger.orphans.soon()
         entries = self._scope.entries
         return {
             one: item

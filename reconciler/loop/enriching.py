@@ -70,8 +70,9 @@ class Enricher:
                     keep_namespaces(self.state, self._labels)
         for name, good in self.goods().items():
             if self._files.get(name, ("",))[0] != good.revision.commit:
-                self._files[name] = good.revision.commit, self._read(good)
-                self._owners = {}
+                with suppress(SourceError):  # read again at the next look: who owns what is not forgotten for a failure
+                    self._files[name] = good.revision.commit, self._read(good)
+                    self._owners = {}
         return before != (self._labels, {name: file for name, (_, file) in self._files.items()})
 
     def enriched(self, items: Iterable[DriftItem], snapshot: MemorySnapshot) -> list[DriftItem]:
@@ -129,9 +130,7 @@ class Enricher:
         revision, host = good.revision, urlsplit(good.source.url).netloc.rpartition("@")[2]
         if self.objects is None or not revision.mirror:
             return _NOBODY
-        with suppress(SourceError):
-            return _code_owners(self.objects, revision, host)
-        return _NOBODY
+        return _code_owners(self.objects, revision, host)
 
 
 def _code_owners(objects: Objects, revision: Revision, host: str) -> CodeOwners:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Final
 
 from reconciler.canonical.engine import Context, confirm
@@ -45,6 +46,18 @@ class _Wait:
     token: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """Nothing of these is due before `until`, as long as the server is seen so and nothing else becomes known."""
+
+    declared: Collection[Declared]
+    view: View
+    until: float
+
+    def holds(self, declared: Collection[Declared], view: View, now: float) -> bool:
+        return declared is self.declared and view is self.view and now < self.until
+
+
 @dataclass(slots=True)
 class Forms:
     """Forms by the key of their manifest. `client` may only dry-run, at `rate`; `reader` may only read.
@@ -61,6 +74,8 @@ class Forms:
     suspicions: dict[str, Suspicion] = field(default_factory=dict)
     _held: dict[str, _Held] = field(default_factory=dict)
     _waits: dict[str, _Wait] = field(default_factory=dict)
+    # All objects are asked about each second, and at rest none is due.
+    _rest: _Rest | None = None
 
     @property
     def confirmed(self) -> dict[str, CanonicalObject]:
@@ -78,11 +93,16 @@ class Forms:
         """Mutators whose effect on objects is not trusted."""
         return list(accused(list(self.suspicions.values()), self.view))
 
-    def pending(self, declared: Iterable[Declared], now: float) -> list[Declared]:
-        """Objects without a form of the server as it is now whose next try is due; those without any form first."""
-        if self.client is None:
+    def pending(self, declared: Collection[Declared], now: float) -> list[Declared]:
+        """Objects without a form of the server as it is now whose next try is due; those without any form first.
+
+        While nothing changes, the same collection is looked through again only when the first of them is due.
+        """
+        if self.client is None or (self._rest is not None and self._rest.holds(declared, self.view, now)):
             return []
         due = [one for one in declared if self._is_due(one, self.view.fingerprint(one), now)]
+        until = min((wait.until for wait in self._waits.values()), default=inf)
+        self._rest = None if due else _Rest(declared, self.view, until)
         return sorted(due, key=lambda one: one.key in self._held)
 
     def unasked(self, declared: Iterable[Declared]) -> list[Declared]:
@@ -92,6 +112,7 @@ class Forms:
 
     def adopt(self, key: str, form: CanonicalObject, on: Basis) -> None:
         """Hold a form of an earlier process, taken on the word of `on`, until the server is asked anew."""
+        self._rest = None
         self._held.setdefault(key, _Held(replace(form, reason=""), _EARLIER, on))
 
     def inherit(self, entries: Sequence[Entry], same: Collection[str], declared: Mapping[ObjectRef, Declared]) -> None:
@@ -109,6 +130,7 @@ class Forms:
 
     def note(self, tokens: Mapping[str, str]) -> None:
         """Tokens of causes as they are now: where one has changed since it was first seen, the wait is over."""
+        self._rest = None
         for key, wait in list(self._waits.items()):
             token = tokens.get(wait.cause)
             if wait.token is None:

@@ -7,14 +7,16 @@ what an older one says of it later is let go, so that neither undoes the other. 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 
 from reconciler.errors import SetscrewError, place
-from reconciler.limits import REPORT_PROBLEMS
+from reconciler.limits import LEDGER_AT_ONCE, LEDGER_PAUSE_SECONDS, REPORT_PROBLEMS
 from reconciler.loop.enriching import Enricher
 from reconciler.loop.orphans import Orphans
 from reconciler.loop.sources import Sources
@@ -22,7 +24,7 @@ from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import DriftItem, DriftState, sha256
 from reconciler.snapshot.model import MemorySnapshot
-from reconciler.store.findings import Pass, Unseen, drop_findings, managed_key, put_findings, put_pass, replace_findings
+from reconciler.store.findings import Pass, Unseen, drop_findings, end_pass, managed_key, put_findings, put_pass
 from reconciler.store.state import State
 
 Told = Callable[[Sequence[DriftItem], MemorySnapshot, datetime], None]
@@ -76,6 +78,11 @@ class Ledger:
         with self._lock:
             return tuple(self._open.values())
 
+    def state_of(self, identity: str) -> DriftState | None:
+        """Of the finding with this id, as this process has stored it; None: there is none."""
+        one = self._open.get(identity)
+        return one.state if one is not None else None
+
     @property
     def digest(self) -> str:
         """Of the snapshot that the numbers of the report are about."""
@@ -104,19 +111,7 @@ class Ledger:
     def put(self, look: int, found: Mapping[str, DriftItem | None], snapshot: MemorySnapshot, now: datetime) -> None:
         """Store what one look says of some objects, by id; None: there is nothing to say of it any more."""
         with self._lock:
-            last = {one: self._later.get(one, (0, None))[0] for one in found}
-            news = {one: item for one, item in found.items() if max(last[one], self._passed) < look}
-            items = self.enricher.enriched((self._sure(one) for one in news.values() if one is not None), snapshot)
-            put_findings(self.state, items)
-            if gone := [one for one, item in news.items() if item is None]:
-                drop_findings(self.state, gone, stamp(now))
-            news |= {item.id: item for item in items}
-            self._later |= {one: (look, item) for one, item in news.items()}
-            hiding = any(one in self._hidden for one in news)
-            self._remember(news)
-            if hiding or any(one in self._hidden for one in news):
-                self._save(replace(self._pass, hidden=_sums(self._hidden.values())))
-            self._tell(items, snapshot, now)
+            self._tell(self._store(look, found, snapshot, now), snapshot, now)
 
     def replace(
         self,
@@ -128,19 +123,43 @@ class Ledger:
         unseen: Unseen | None = None,
     ) -> None:
         """Store what a full pass has found: what it did not find is gone, unless `unseen`, or a later look has."""
+        left = iter(found := {item.id: item for item in items})
+        own, stays = list[DriftItem](), unseen or Unseen()
+        while some := {one: found[one] for one in islice(left, LEDGER_AT_ONCE)}:
+            with self._lock:
+                own += self._store(look, some, snapshot, now)
+            time.sleep(LEDGER_PAUSE_SECONDS)  # a lock that is taken again at once lets nobody in between
         with self._lock:
             later = {one: item for one, (number, item) in self._later.items() if number > look}
-            own = self.enricher.enriched((self._sure(item) for item in items if item.id not in later), snapshot)
-            known = {item.id: item for item in own} | {one: item for one, item in later.items() if item is not None}
-            observed = about.observed(snapshot, stamp(now), _sums(item.hidden for item in known.values()))
-            replace_findings(self.state, known.values(), observed, unseen)
-            stays = unseen or Unseen()
+            known = found.keys() | {one for one, item in later.items() if item is not None}
+            self._hidden = {one: hidden for one, hidden in self._hidden.items() if one in known}
+            observed = about.observed(snapshot, stamp(now), _sums(self._hidden.values()))
+            end_pass(self.state, known, observed, stays)
             self._open = {
-                one: it for one, it in self._open.items() if stays.holds(one, it.state, (it.ref.group, it.ref.kind))
+                one: it
+                for one, it in self._open.items()
+                if one in known or stays.holds(one, it.state, (it.ref.group, it.ref.kind))
             }
-            self._hidden, self._pass, self._passed = {}, observed, look
-            self._remember(known)
-            self._tell(own, snapshot, now)
+            self._pass, self._passed = observed, look
+            self._tell([one for one in own if one.id not in later], snapshot, now)
+
+    def _store(
+        self, look: int, found: Mapping[str, DriftItem | None], snapshot: MemorySnapshot, now: datetime
+    ) -> list[DriftItem]:
+        """Those of `found` that no later look, nor pass, has spoken of, as they are stored."""
+        last = {one: self._later.get(one, (0, None))[0] for one in found}
+        news = {one: item for one, item in found.items() if max(last[one], self._passed) < look}
+        items = self.enricher.enriched((self._sure(one) for one in news.values() if one is not None), snapshot)
+        put_findings(self.state, items)
+        if gone := [one for one, item in news.items() if item is None]:
+            drop_findings(self.state, gone, stamp(now))
+        news |= {item.id: item for item in items}
+        self._later |= {one: (look, item) for one, item in news.items()}
+        hiding = any(one in self._hidden for one in news)
+        self._remember(news)
+        if hiding or any(one in self._hidden for one in news):
+            self._save(replace(self._pass, hidden=_sums(self._hidden.values())))
+        return items
 
     def note(self, snapshot: MemorySnapshot, about: About) -> None:
         """Store what is to be said of the desired state now, if all objects were compared with it."""

@@ -35,9 +35,10 @@ def full_pass(found: Reconciler, now: datetime, census: Census | None = None) ->
     snapshot = found.current
     if found.client is None or snapshot is None:
         return Passed()
+    # Before the look begins: whatever counts as later than this pass is to know the owners that this pass knows.
+    found.ledger.enricher.look(found.client, time.monotonic())
     with found.ledger.look() as look:
         unasked = found.unasked
-        found.ledger.enricher.look(found.client, time.monotonic())
         scanned = scan(found.client, snapshot, now, found.forms.accused, census)
         orphans = found.ledger.orphans.look(found.client, snapshot, now)
         items = [*scanned.items, *(one for one in orphans.found.values() if one is not None)]

@@ -72,6 +72,7 @@ class Reconciler:
     enforce: bool = False
     ledger: Ledger = field(init=False)
     _assembly: Assembly = field(default_factory=Assembly)
+    _declared: tuple[Declared, ...] = ()
     _contexts: Mapping[str, Context] = field(default_factory=dict)
     _active: Rules = field(init=False)
     _ruled: Rules = field(init=False)
@@ -181,7 +182,7 @@ class Reconciler:
     @property
     def unasked(self) -> set[str]:
         """Sources with forms that the server was not asked about yet."""
-        return {one.form.provenance.source for one in self.forms.unasked(self._assembly.objects.values())}
+        return {one.form.provenance.source for one in self.forms.unasked(self._declared)}
 
     @property
     def undecided(self) -> bool:
@@ -237,6 +238,7 @@ class Reconciler:
         pairs = ((self._contexts[name], good.objects) for name, good in self._goods.items())
         known = owners(self._last, {name: good.state for name, good in self._goods.items()})
         self._assembly = assemble(pairs, self._active, before, known)
+        self._declared = tuple(self._assembly.objects.values())
         self._talk.problems((*self._expired, *self.about(self._last).problems))
         same = [name for name, good in self._goods.items() if good.state.same_as(self._last.sources.get(name))]
         self.forms.inherit(self._last.entries, same, self._assembly.objects)
@@ -276,7 +278,7 @@ class Reconciler:
 
     def _pending(self, now: datetime) -> tuple[list[Declared], Mapping[str, Context]]:
         with self._lock:
-            return self.forms.pending(self._assembly.objects.values(), now.timestamp()), self._contexts
+            return self.forms.pending(self._declared, now.timestamp()), self._contexts
 
     def _look(self, now: datetime) -> bool:
         """Look at what decides forms at the server; False while a change there may not be in force everywhere yet."""

@@ -72,11 +72,19 @@ def managed_key(kind: str, group: str, source: str) -> str:
 
 def replace_findings(state: State, items: Iterable[DriftItem], observed: Pass, unseen: Unseen | None = None) -> None:
     """Store the result of a full pass: what it could see and did not find is gone. In-sync items are not stored."""
-    found, unseen = {item.id: item for item in items}, unseen or Unseen()
+    found = {item.id: item for item in items}
+    put_findings(state, found.values())
+    end_pass(state, found, observed, unseen or Unseen())
+
+
+def end_pass(state: State, found: Collection[str], observed: Pass, unseen: Unseen) -> None:
+    """Store what is known of a full pass whose findings are stored: beside those it could not see, others are gone."""
     with state.write() as connection:
         stored = _stored(connection, state.cluster)
-        before = {one: row for one, row in stored.items() if one in found or not unseen.holds(one, row.state, row.kind)}
-        _keep(connection, state.cluster, found, before, observed.observed_at)
+        gone = {
+            one: row for one, row in stored.items() if one not in found and not unseen.holds(one, row.state, row.kind)
+        }
+        _keep(connection, state.cluster, {}, gone, observed.observed_at)
         put_meta(connection, state.cluster, "pass", json.dumps(asdict(observed)))
 
 

@@ -1,4 +1,4 @@
-"""Owns how the admission processes use memory and the interpreter: what workers share, what goes back, who waits.
+"""Owns how long-lived processes use memory and the interpreter: what workers share, what goes back, who waits.
 
 What is set of malloc is set where there is glibc; elsewhere nothing but memory is different. Must not decide.
 """
@@ -32,10 +32,15 @@ _COLLECTED_AFTER: Final = 20_000
 _SETTINGS: Final = ((_MMAP_THRESHOLD, 512 * KIB), (_TRIM_THRESHOLD, 512 * KIB), (_ARENA_MAX, 1))
 
 
-def prepare() -> None:
-    """In the master, before the first fork."""
+def settle() -> None:
+    """Before the first thread: what is let go goes back, and what threads let go in one place."""
     for setting in _SETTINGS:
         _malloc("mallopt", *setting)
+
+
+def prepare() -> None:
+    """In the master, before the first fork."""
+    settle()
     for name in _MODULES:
         import_module(name)
     # The collector writes to what it looks at, and would copy the page: what is there by now stays for good.
@@ -52,6 +57,11 @@ def give_back() -> None:
     Closed connections are cycles of references, which the collector would find only after very many of them.
     """
     gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """What was let go in between goes back, too; a few milliseconds, in which other threads go on."""
     _malloc("malloc_trim", 0)
 
 

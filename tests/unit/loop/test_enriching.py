@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from reconciler.errors import SourceError
+from reconciler.loop import passes
 from reconciler.loop.enriching import Enricher
+from reconciler.loop.passes import full_pass
 from reconciler.loop.reconciler import Reconciler
+from reconciler.loop.scan import Scan
 from reconciler.report.drift import DriftChange, DriftItem, finding_id
 from reconciler.report.item import drift_item
 from reconciler.snapshot.model import MemorySnapshot
@@ -30,6 +34,15 @@ def found(site: Site) -> Reconciler:
     one = site.reconciler()
     one.sync()
     return one
+
+
+class Unreadable:
+    """Stands for repositories that cannot be read for a moment."""
+
+    def list(self, *_: object) -> Any:
+        raise SourceError("git does not answer")
+
+    read = list
 
 
 def snapshot(found: Reconciler) -> MemorySnapshot:
@@ -152,6 +165,39 @@ def test_owners_of_the_file_at_the_sources_revision_say_whose_it_is(site: Site, 
     enricher.look(None, 0.0)
     owner = told(found).owner
     assert (owner.team, owner.contact, owner.origin) == ("@acme/shop", "@acme/shop @dana", "CODEOWNERS")
+
+
+def test_a_file_that_cannot_be_read_now_is_read_at_the_next_look(
+    site: Site, found: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enricher = found.ledger.enricher
+    (site.repositories["shop"].work / "CODEOWNERS").write_text(OWNERS)
+    site.push("shop", CONFIG % ("one", "z"))
+    found.sync()
+    objects, enricher.objects = enricher.objects, Unreadable()
+    enricher.look(None, 0.0)
+    assert told(found).owner.team == ""
+    enricher.objects = objects
+    assert enricher.look(None, 0.0)
+    assert told(found).owner.team == "@acme/shop"
+
+
+def test_what_counts_as_later_than_a_pass_knows_the_owners_that_the_pass_knows(
+    site: Site, found: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look beside a pass is told by what names owners, and while a pass reads that, it is not known yet."""
+    ledger, look = found.ledger, Enricher.look
+
+    def beside(enricher: Enricher, *args: Any) -> bool:
+        with ledger.look() as event:
+            ledger.put(event, {drifted(found).id: drifted(found)}, snapshot(found), NOW)
+        return look(enricher, *args)
+
+    monkeypatch.setattr(Enricher, "look", beside)
+    monkeypatch.setattr(passes, "scan", lambda *_: Scan([drifted(found)], frozenset(), frozenset()))
+    found.client = namespaces(shop={"team": "pay"})  # type: ignore[assignment] # stands for one
+    full_pass(found, NOW)
+    assert [one["owner"]["team"] for one in read_findings(found.state)[0]] == ["pay"]
 
 
 def test_a_link_in_the_place_of_the_file_is_not_followed(site: Site, found: Reconciler) -> None:

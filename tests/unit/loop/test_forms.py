@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -83,6 +83,26 @@ def test_a_confirmed_form_is_asked_for_once(server: Server) -> None:
     assert forms.confirmed[one.key].confidence == "server"
     assert "mind the gap" in forms.confirmed[one.key].notes
     assert forms.pending([one], 1e9) == []
+
+
+def test_at_rest_objects_are_looked_through_again_only_when_the_first_is_due(server: Server) -> None:
+    looked = 0
+
+    class Counted(list[Declared]):
+        def __iter__(self) -> Iterator[Declared]:
+            nonlocal looked
+            looked += 1
+            return super().__iter__()
+
+    server.reason = "namespace shop does not exist yet"
+    forms, one = Forms(CLIENT), declared()
+    some = Counted([one])
+    ask(forms, one)
+    assert [forms.pending(some, now) for now in (0.0, 0.5, 1.0)] == [[], [], []]
+    assert looked == 1
+    assert forms.pending(some, FORM_RETRY_SECONDS) == [one]
+    forms.note({})
+    assert (forms.pending(some, 0.0), looked) == ([], 3)
 
 
 def test_the_server_is_asked_at_the_rate_of_the_installation(server: Server) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.loop import ledger as module
 from reconciler.loop.ledger import About, Ledger
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Rules
@@ -127,3 +128,65 @@ def test_whoever_listens_is_told_what_was_stored_and_one_that_fails_harms_nobody
         passed(ledger, full, item("one"), item("two"))
     assert told == [("one", "one"), ("two", "one")]
     assert [one.ref.name for one in ledger.open] == ["two"]
+
+
+def test_whoever_looks_while_a_pass_is_stored_has_a_turn_between_its_portions(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = list[dict[str, str]]()
+
+    def turn(_: float) -> None:
+        turns.append(stored(ledger))
+        with ledger.look() as event:
+            put(ledger, event, item("b", "in-sync"), item("late"))
+
+    monkeypatch.setattr(module, "LEDGER_AT_ONCE", 1)
+    monkeypatch.setattr(module.time, "sleep", turn)
+    with ledger.look() as full:
+        passed(ledger, full, item("a"), item("b"))
+    assert turns[0] == {"a": "drifted"}
+    assert stored(ledger) == {"a": "drifted", "late": "drifted"}
+    assert sorted(one.ref.name for one in ledger.open) == ["a", "late"]
+
+
+def test_between_the_portions_of_a_pass_an_older_look_undoes_none(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEDGER_AT_ONCE", 1)
+    with ledger.look() as older, ledger.look() as full:
+        monkeypatch.setattr(module.time, "sleep", lambda _: put(ledger, older, item("a", "in-sync"), item("gone")))
+        passed(ledger, full, item("a"), item("b"))
+    assert stored(ledger) == {"a": "drifted", "b": "drifted"}
+
+
+def test_a_pass_that_breaks_off_takes_nothing_away_and_is_none(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ledger.look() as full:
+        passed(ledger, full, item("before"))
+    observed = last_pass(ledger.state)
+    monkeypatch.setattr(module, "LEDGER_AT_ONCE", 1)
+
+    def breaks(_: float) -> None:
+        raise OSError
+
+    monkeypatch.setattr(module.time, "sleep", breaks)
+    with ledger.look() as full, pytest.raises(OSError):
+        ledger.replace(full, [item("a"), item("b")], replace(SNAPSHOT, digest="two"), NOW, About())
+    assert (stored(ledger), last_pass(ledger.state)) == ({"before": "drifted", "a": "drifted"}, observed)
+
+
+def test_what_a_pass_stores_is_told_once_unless_a_later_look_has_told_of_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    ledger.listen(lambda items, *_: told.extend((one.name, one.state) for one in items))
+    monkeypatch.setattr(module, "LEDGER_AT_ONCE", 1)
+    later = iter([item("a", "missing")])
+
+    def turn(_: float) -> None:
+        with ledger.look() as event:
+            put(ledger, event, *later)
+
+    monkeypatch.setattr(module.time, "sleep", turn)
+    with ledger.look() as full:
+        passed(ledger, full, item("a"), item("b"))
+    assert told == [("a", "missing"), ("b", "drifted")]
