@@ -90,7 +90,7 @@ def _known(stage: Stage, writes: Sequence[Write]) -> Collection[str]:
 
     # What is missing after that is the verdict's to tell.
     with suppress(ClusterError):
-        wait("the report of what slipped through", caught_up, 60)
+        wait("the report of what slipped through", caught_up)
     return reported
 
 

@@ -15,7 +15,7 @@ from reconciler.limits import HEADER_SECONDS
 from tests.support.admission import a_review, admission_server, exchange
 from webhook.settings import WORKERS
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 
 @pytest.mark.parametrize("kind", WORKERS)

@@ -132,7 +132,6 @@ def stage() -> Iterator[Stage]:
         eventually(
             lambda: found.plane.kubectl("apply", "-f", "-", input=dump(definitions(url)), check=False).returncode == 0,
             "definitions are taken",
-            60,
         )
         for name, value in WANT.items():
             free = {"overlay": "size 7", "chart-map": "x", "released": "x"}.get(name, "one")
@@ -227,9 +226,9 @@ def test_a_new_definition_is_followed_and_a_removed_one_is_not(stage: Stage) -> 
         "data": {"a": "one", "free": "one"},
     }
     stage.plane.kubectl("apply", "-f", "-", input=dump([made, late]))
-    eventually(lambda: edited(stage, "late"), "the new one is guarded", 60)
+    eventually(lambda: edited(stage, "late"), "the new one is guarded")
     stage.plane.kubectl("delete", "application", "shop-late", "-n", "argocd")
-    eventually(lambda: not edited(stage, "late"), "nobody declares it any more", 60)
+    eventually(lambda: not edited(stage, "late"), "nobody declares it any more")
 
 
 def test_a_push_is_followed_in_every_source_of_the_repository(stage: Stage) -> None:

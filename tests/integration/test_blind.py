@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 CONFIGURATION = ("validatingwebhookconfiguration", "setscrew")
 CORE = "core-v1.guard.setscrew.dev"
-PATIENCE = 120
+PATIENCE = 180
 MERGE = "application/merge-patch+json"
 
 

@@ -142,7 +142,7 @@ def test_certificates_and_their_authority_change_while_guarded_writes_go_on(
                 for _ in range(5):
                     before = leaf(server)
                     clock.set(certificates.current().due + timedelta(seconds=1))
-                    eventually(lambda before=before: leaf(server) != before, "the next one is served", 40)  # type: ignore[misc] # bound
+                    eventually(lambda before=before: leaf(server) != before, "the next one is served")  # type: ignore[misc] # bound
                     authorities |= set(read_bundle(certificates.current().ca_bundle))
             assert (writing.wrong, verifying.wrong) == ([], [])
             assert writing.count > 100

@@ -32,7 +32,7 @@ from tests.support.git_http import GitHttp
 from tests.support.git_site import Work
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 TOP = Path(__file__).parents[2]
 BASE = TOP / "manifests" / "base"
@@ -68,7 +68,7 @@ class Leader:
 
     def becomes(self, resource: str, name: str, ready: tuple[str, str]) -> dict[str, Any]:
         """The status once Ready is that."""
-        eventually(lambda: self.ready(resource, name) == ready, f"{resource} {name} to be {ready}", seconds=60)
+        eventually(lambda: self.ready(resource, name) == ready, f"{resource} {name} to be {ready}")
         return dict(self.get(resource, name)["status"])
 
     def declared(self) -> set[str]:

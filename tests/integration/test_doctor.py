@@ -68,7 +68,7 @@ def broken(stage: Stage, look: Callable[[Stage], tuple[int, dict[str, Any]]], *c
         return problems if status == 1 and set(problems) == set(checks) else None
 
     try:
-        return eventually(is_told, f"problems of {checks}", 120)
+        return eventually(is_told, f"problems of {checks}")
     except AssertionError as error:
         raise AssertionError(f"{error}; last: {last}") from None
 
@@ -176,7 +176,7 @@ def test_a_bundle_of_another_authority_vouches_for_nothing(stage: Stage) -> None
 
 def test_a_right_that_is_missing_is_named_with_its_purpose(stage: Stage) -> None:
     documents = [one for one in yaml.safe_load_all(RBAC.read_text()) if one]
-    role = next(one for one in documents if one["metadata"]["name"] == "setscrew-reconciler")
+    role = next(one for one in documents if one["metadata"]["name"] == "setscrew-registration")
     role["rules"] = [rule for rule in role["rules"] if "patch" not in rule["verbs"] or "setscrew" not in str(rule)]
     stage.plane.kubectl("apply", "-f", "-", input=json.dumps(role))
     problems = broken(stage, doctor, "rights")

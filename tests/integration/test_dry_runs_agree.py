@@ -87,7 +87,7 @@ def remove(plane: ControlPlane, client: ApiClient, objects: list[Held]) -> None:
             text = "---\n".join(json.dumps(one.rendered.tree) + "\n" for one in some)
             plane.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", input=text)
     wanted = [(one.rendered.ref, one.kind) for one in objects]
-    eventually(lambda: not read_live(client, wanted).objects, "all of it is gone", 60)
+    eventually(lambda: not read_live(client, wanted).objects, "all of it is gone")
 
 
 def test_every_way_gives_the_same_form(ways: Ways) -> None:

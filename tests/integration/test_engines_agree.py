@@ -90,7 +90,7 @@ def served(control_plane: ControlPlane, originals: list[tuple[Landed, Held]]) ->
         if (held.kind.group, held.kind.kind) == CRD and held.rendered.tree["spec"]["group"] in groups
     ]
     put(control_plane, crds)
-    eventually(lambda: established(control_plane, crds), "every CRD is served", 60)
+    eventually(lambda: established(control_plane, crds), "every CRD is served")
     yield
     take(control_plane, crds)
 

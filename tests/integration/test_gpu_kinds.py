@@ -42,7 +42,7 @@ def test_a_class_that_was_there_before_is_reported_as_a_stray(kinds: Kinds) -> N
     def strays() -> list[str]:
         return [item["name"] for item in drift(kinds.stage) if item["state"] == "extra"]
 
-    eventually(lambda: strays() == ["before"], "the report of a stray class", 60)
+    eventually(lambda: strays() == ["before"], "the report of a stray class")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["row"])
@@ -72,6 +72,6 @@ def test_a_heartbeat_of_a_node_asks_nobody_and_a_status_write_that_changes_label
 
 def test_after_all_of_them_nothing_differs_from_git(kinds: Kinds) -> None:
     with suppress(ClusterError):
-        kinds.stage.wait("no drift", lambda: drift(kinds.stage) == [], 40)
+        kinds.stage.wait("no drift", lambda: drift(kinds.stage) == [])
     assert drift(kinds.stage) == []
     assert "internal-error" not in kinds.stage.log

@@ -59,7 +59,7 @@ def report(stage: Stage) -> dict[str, Any]:
 
 
 def test_what_newer_versions_say_is_in_sync_and_the_version_of_git_is_named(stage: Stage) -> None:
-    stage.wait("no drift", lambda: report(stage)["items"] == [], 60)
+    stage.wait("no drift", lambda: report(stage)["items"] == [])
     problems = report(stage)["summary"]["problems"]
     said = "judged as resource.k8s.io/v1, but no longer served as Git has it: resource.k8s.io/v1beta1"
     assert {one for one in problems if said in one} == {

@@ -43,7 +43,7 @@ def stage(alone: None) -> Iterator[Stage]:
         one.plane.kubectl("apply", "-f", "-", input=dump(tree for tree in trees if tree["kind"] != "Pod"))
         status = json.dumps({"status": trees[0]["status"]})
         one.plane.kubectl("patch", "node", "gpu-1", "--subresource=status", "--type=merge", "-p", status)
-        eventually(lambda: "default" in one.plane.kubectl("get", "sa", "-n", "ml").stdout, "the service account", 60)
+        eventually(lambda: "default" in one.plane.kubectl("get", "sa", "-n", "ml").stdout, "the service account")
         one.plane.kubectl("apply", "-f", "-", input=dump(tree for tree in trees if tree["kind"] == "Pod"))
         one.start_setscrew()
         yield one
@@ -58,8 +58,8 @@ def classes(stage: Stage, *arguments: str) -> dict[str, dict[str, Any]]:
 
 
 def test_a_class_of_the_cluster_has_devices_users_and_the_commit_since_which_it_is_guarded(stage: Stage) -> None:
-    eventually(lambda: (classes(stage)["DeviceClass gold"]["guarded"] or {}).get("commit"), "the adoption", 120)
-    eventually(lambda: classes(stage)["DeviceClass gold"]["users"]["pending"] == 1, "the claim of the Pod", 60)
+    eventually(lambda: (classes(stage)["DeviceClass gold"]["guarded"] or {}).get("commit"), "the adoption")
+    eventually(lambda: classes(stage)["DeviceClass gold"]["users"]["pending"] == 1, "the claim of the Pod")
     gold = classes(stage)["DeviceClass gold"]
     assert gold["definedBy"] == {"object": "DeviceClass.resource.k8s.io gold", "place": "live"}
     assert {"what": "devices", "amount": "2", "name": "gpu.nvidia.com", "where": "1 node"} in gold["capacity"]

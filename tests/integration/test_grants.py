@@ -26,7 +26,7 @@ from tests.support.command import setscrew_on
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
-PATIENCE = 60
+PATIENCE = 180
 WARNING = re.compile(r"Warning: Setscrew: away from Git under grant (\S+) until (\S+); what stays is drift")
 SETTINGS = ("--user", PERSON, "--ref", "ConfigMap shop/settings")
 REST = ("--reason", "the shop is on fire", "--approver", "lena")

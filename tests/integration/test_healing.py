@@ -99,7 +99,7 @@ def stage(alone: None) -> Iterator[Stage]:
         one.stop_setscrew()
         drift(one)
         one.start_setscrew()
-        one.wait("the rest is put back", lambda: names(one) == {"left", "fixed"}, 120)
+        one.wait("the rest is put back", lambda: names(one) == {"left", "fixed"})
         one.wait("the failure", lambda: "immutable" in one.log)
         yield one
 
@@ -214,7 +214,7 @@ def test_somebody_who_may_write_and_does_it_again_and_again_is_named_as_an_oppon
     def undone() -> None:
         before = events(stage, contested).count("healed")
         stage.plane.kubectl("patch", "cm", "contested", "-n", "shop", "--type=merge", "-p", patch, kubeconfig=rival)
-        stage.wait("the correction", lambda: events(stage, contested).count("healed") > before, 60)
+        stage.wait("the correction", lambda: events(stage, contested).count("healed") > before)
         rest(stage)
 
     for _ in range(5):

@@ -40,7 +40,7 @@ spec:
     storage: true
     schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 """
-PATIENCE = 120
+PATIENCE = 180
 
 
 def names(informer: Informer[str], kind: tuple[str, str], within: str = "") -> set[str]:

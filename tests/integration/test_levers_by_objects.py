@@ -29,7 +29,7 @@ from tests.support.waiting import eventually
 from webhook.registration.apply import switch_off
 from webhook.settings import AdmissionSettings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 TOP = Path(__file__).parents[2]
 BASE = ("namespace.yaml", "service-accounts.yaml", "rbac.yaml", "canonicalizer-policy.yaml", "canary-policy.yaml")
@@ -99,7 +99,7 @@ def guarded(control_plane: ControlPlane, tools: Tools, tmp_path_factory: pytest.
     running.start()
     one = Guarded(plane, clockwork, {name: plane.kubeconfig(name, groups) for name, groups in PEOPLE.items()})
     try:
-        eventually(lambda: one.may("dana") == "refused", "the guard", seconds=60)
+        eventually(lambda: one.may("dana") == "refused", "the guard")
         yield one
     finally:
         switch_off(ApiClient.load(str(plane.admin_kubeconfig)), "2026-11-22T04:30:00Z", "the test")

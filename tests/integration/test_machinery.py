@@ -34,10 +34,10 @@ def test_a_new_image_in_git_rolls_out_to_the_end(machinery: Machinery) -> None:
     workloads = {"web": "deployment", "db": "statefulset", "agent": "daemonset"}
     old, new = ({name: f"registry.example.com/{name}:{number}" for name in workloads} for number in (1, 2))
     for name, kind in workloads.items():
-        eventually(partial(machinery.rolled_out, kind, name, old[name]), f"{name} as it was", 60)
+        eventually(partial(machinery.rolled_out, kind, name, old[name]), f"{name} as it was")
     machinery.change(SHOP, {old[name]: new[name] for name in workloads})
     for name, kind in workloads.items():
-        eventually(partial(machinery.rolled_out, kind, name, new[name]), f"{name} with its new image", 60)
+        eventually(partial(machinery.rolled_out, kind, name, new[name]), f"{name} with its new image")
     sets = machinery.get("replicasets", *IN, "-l", "app=web")
     assert sets is not None
     assert sorted(one["spec"]["replicas"] for one in sets["items"]) == [0, 2]
@@ -51,7 +51,7 @@ def test_a_restart_by_a_person_replaces_every_pod(machinery: Machinery, kind: st
     assert done.returncode == 0, done.stderr
     done = machinery.as_person("rollout", "status", f"{kind}/{name}", *IN, "--timeout=60s")
     assert done.returncode == 0, done.stderr
-    eventually(lambda: not before & set(machinery.value(".items[*].metadata.uid", *selected).split()), "other Pods", 60)
+    eventually(lambda: not before & set(machinery.value(".items[*].metadata.uid", *selected).split()), "other Pods")
 
 
 # Autoscalers
@@ -65,10 +65,10 @@ def test_a_restart_by_a_person_replaces_every_pod(machinery: Machinery, kind: st
 def test_line_15_an_autoscaler_of_git_moves_replicas_to_its_bounds(
     machinery: Machinery, name: str, lowest: str, raised: str
 ) -> None:
-    eventually(lambda: machinery.replicas(name) == lowest, f"{lowest} replicas of {name}", 60)
+    eventually(lambda: machinery.replicas(name) == lowest, f"{lowest} replicas of {name}")
     machinery.change(SHOP, {f"minReplicas: {lowest}": f"minReplicas: {raised}"})
-    eventually(lambda: machinery.replicas(name) == raised, f"{raised} replicas of {name}", 60)
-    eventually(lambda: len(machinery.images(name)) == int(raised), "as many Pods", 60)
+    eventually(lambda: machinery.replicas(name) == raised, f"{raised} replicas of {name}")
+    eventually(lambda: len(machinery.images(name)) == int(raised), "as many Pods")
     done = machinery.as_person("scale", f"deployment/{name}", *IN, "--replicas=9")
     assert DENIED in done.stderr
     assert machinery.replicas(name) == raised
@@ -76,17 +76,17 @@ def test_line_15_an_autoscaler_of_git_moves_replicas_to_its_bounds(
 
 def test_an_autoscaler_comes_down_to_a_lower_maximum(machinery: Machinery) -> None:
     machinery.change(SHOP, {"minReplicas: 3\n  maxReplicas: 4": "minReplicas: 1\n  maxReplicas: 1"})
-    eventually(lambda: machinery.replicas("worker") == "1", "one replica of worker", 60)
-    eventually(lambda: len(machinery.images("worker")) == 1, "one Pod of worker", 60)
+    eventually(lambda: machinery.replicas("worker") == "1", "one replica of worker")
+    eventually(lambda: len(machinery.images("worker")) == 1, "one Pod of worker")
 
 
 # Jobs
 
 
 def test_a_job_of_git_is_removed_by_its_time_to_live_and_by_nobody_else(machinery: Machinery) -> None:
-    eventually(lambda: machinery.value(".status.succeeded", "job", "once", *IN) == "1", "a Job that is done", 60)
+    eventually(lambda: machinery.value(".status.succeeded", "job", "once", *IN) == "1", "a Job that is done")
     machinery.declare(JOB)
-    eventually(lambda: machinery.gone("job", "import", *IN), "the Job is removed", 60)
+    eventually(lambda: machinery.gone("job", "import", *IN), "the Job is removed")
     assert machinery.images("import") == []
     assert DENIED in machinery.as_person("delete", "job", "once", *IN).stderr
     machinery.push({JOB: None}, "No Job")
@@ -130,7 +130,7 @@ def test_what_git_declares_with_its_owner_goes_with_it(machinery: Machinery, cas
     assert DENIED in machinery.as_person("delete", "configmap", f"owned-by-{cascade}", *IN).stderr
     done = machinery.as_person("delete", "configmap", cascade, *IN, f"--cascade={cascade}", "--timeout=60s")
     assert done.returncode == 0, done.stderr
-    eventually(lambda: machinery.gone("configmap", f"owned-by-{cascade}", *IN), "the owned one is collected", 60)
+    eventually(lambda: machinery.gone("configmap", f"owned-by-{cascade}", *IN), "the owned one is collected")
     machinery.push({"owned.yaml": None}, "Owned no more")
 
 
@@ -146,7 +146,7 @@ def test_an_owner_that_leaves_its_own_behind_can_go(machinery: Machinery) -> Non
 def test_what_a_deployment_made_is_collected_when_git_drops_it(machinery: Machinery, cascade: str) -> None:
     text = machinery.text(SHOP).split("---\n")[1].replace("web", "brief")
     machinery.declare("brief.yaml", text)
-    eventually(lambda: len(machinery.images("brief")) == 2, "its Pods", 60)
+    eventually(lambda: len(machinery.images("brief")) == 2, "its Pods")
     assert DENIED in machinery.as_person("delete", "deployment", "brief", *IN).stderr
     machinery.push({"brief.yaml": None}, "No more brief")
     done = machinery.as_writer("delete", "deployment", "brief", *IN, f"--cascade={cascade}", "--timeout=60s")
@@ -156,7 +156,7 @@ def test_what_a_deployment_made_is_collected_when_git_drops_it(machinery: Machin
         assert machinery.value(".items[*].metadata.ownerReferences", *sets) == ""
         assert len(machinery.images("brief")) == 2
         assert machinery.as_person("delete", *sets).returncode == 0
-    eventually(lambda: machinery.images("brief") == [], "its Pods are collected", 60)
+    eventually(lambda: machinery.images("brief") == [], "its Pods are collected")
 
 
 def test_a_custom_kind_that_git_dropped_goes_with_its_objects(machinery: Machinery) -> None:
@@ -171,7 +171,7 @@ def test_a_custom_kind_that_git_dropped_goes_with_its_objects(machinery: Machine
 
 
 def test_a_claim_is_bound_and_its_protection_goes_with_it(machinery: Machinery) -> None:
-    eventually(lambda: machinery.value(".status.phase", "pvc", "files", *IN) == "Bound", "a bound claim", 60)
+    eventually(lambda: machinery.value(".status.phase", "pvc", "files", *IN) == "Bound", "a bound claim")
     assert machinery.value(".spec.volumeName", "pvc", "files", *IN) == "shop-files"
     assert machinery.value(".spec.claimRef.name", "pv", "shop-files") == "files"
     text = machinery.text(SHOP)
@@ -185,7 +185,7 @@ def test_a_claim_is_bound_and_its_protection_goes_with_it(machinery: Machinery) 
 def test_rules_are_gathered_into_an_aggregated_role(machinery: Machinery) -> None:
     machinery.change(SHOP, {"verbs: [get]": "verbs: [get, list]"})
     verbs = ("clusterrole", "shop-viewer")
-    eventually(lambda: machinery.value(".rules[0].verbs", *verbs) == '["get","list"]', "the gathered rules", 60)
+    eventually(lambda: machinery.value(".rules[0].verbs", *verbs) == '["get","list"]', "the gathered rules")
 
 
 def test_a_token_is_written_into_the_secret_that_git_declares_for_it(machinery: Machinery) -> None:
@@ -202,9 +202,9 @@ def test_endpoints_budgets_and_quotas_are_kept(machinery: Machinery) -> None:
     eventually(lambda: machinery.value(".status.currentHealthy", "pdb", "web", *IN) == "2", "two healthy Pods")
     done = machinery.as_person("run", "guest", "--image=guest:1", *IN)
     assert done.returncode == 0, done.stderr
-    eventually(machinery.counted, "the guest is counted", 60)
+    eventually(machinery.counted, "the guest is counted")
     assert machinery.as_person("delete", "pod", "guest", *IN).returncode == 0
-    eventually(lambda: machinery.gone("pod", "guest", *IN) and machinery.counted(), "the guest is counted no more", 60)
+    eventually(lambda: machinery.gone("pod", "guest", *IN) and machinery.counted(), "the guest is counted no more")
 
 
 def test_a_drain_evicts_a_pod_that_git_declares_and_nobody_else_deletes_it(machinery: Machinery) -> None:
@@ -213,13 +213,13 @@ def test_a_drain_evicts_a_pod_that_git_declares_and_nobody_else_deletes_it(machi
     path = "/api/v1/namespaces/shop/pods/lonely/eviction"
     done = machinery.as_person("create", "--raw", path, "-f", "-", input=dump([eviction]))
     assert done.returncode == 0, done.stderr
-    eventually(lambda: machinery.gone("pod", "lonely", *IN), "the Pod is gone", 60)
+    eventually(lambda: machinery.gone("pod", "lonely", *IN), "the Pod is gone")
 
 
 def test_a_schedule_makes_jobs_that_come_and_go(machinery: Machinery) -> None:
     made = ("cronjob", "report", *IN)
-    eventually(lambda: machinery.value(".status.lastSuccessfulTime", *made), "a Job of the schedule is done", 100)
-    eventually(lambda: machinery.value(".items[*].metadata.name", "jobs", *IN) == "once", "its Jobs are removed", 60)
+    eventually(lambda: machinery.value(".status.lastSuccessfulTime", *made), "a Job of the schedule is done")
+    eventually(lambda: machinery.value(".items[*].metadata.name", "jobs", *IN) == "once", "its Jobs are removed")
 
 
 # All of the above, as the control plane recorded it. Last in the file on purpose.

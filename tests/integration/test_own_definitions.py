@@ -14,7 +14,7 @@ from setscrew.controlplane import ControlPlane
 from tests.support import own_objects
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 TOP = Path(__file__).parents[2]
 CRDS = TOP / "manifests" / "crds"

@@ -170,11 +170,11 @@ def test_twenty_fields_that_drifted_unguarded_are_reported_and_may_be_put_back(s
     refusals = {str(one): error.message for one, (value, _) in sample.items() if (error := proof.patch(one, value))}
     assert refusals == {}, "nobody guards, so these are refusals of the API server"
     drifted = {(one.on.ref.kind, one.on.ref.namespace, one.on.ref.name) for one in sample}
-    eventually(lambda: drifted <= _reported(proof), f"a report of {len(drifted)} objects", 60)
+    eventually(lambda: drifted <= _reported(proof), f"a report of {len(drifted)} objects")
     proof.guard()
     denials = {str(one): error.message for one in sample if (error := proof.patch(one, before[one]))}
     assert denials == {}
-    eventually(lambda: not proof.drifted(), "a report without drift", 60)
+    eventually(lambda: not proof.drifted(), "a report without drift")
 
 
 def _reported(proof: Proof) -> set[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from setscrew.controlplane import Tools
 from setscrew.demo import own_source
 from tests.support.corpus import CORPUS, SOAKED, Entry, entries
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 OTHERS = [one for one in entries() if one.values[0] is None or one.values[0].name not in SOAKED]
 

@@ -30,7 +30,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 SIGNING = Ed25519PrivateKey.generate()
-PATIENCE = 90
+PATIENCE = 180
 
 
 @pytest.fixture(scope="module", autouse=True)

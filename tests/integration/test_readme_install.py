@@ -119,7 +119,7 @@ def stand_in_for_nodes_and_the_internet(site: Site, stack: ExitStack) -> threadi
 
     def work() -> None:
         service = f"/api/v1/namespaces/{NAMESPACE}/services/{ADMISSION_SERVICE}"
-        address = eventually(lambda: read(site, service).get("spec", {}).get("clusterIP"), "the Service", 120)
+        address = eventually(lambda: read(site, service).get("spec", {}).get("clusterIP"), "the Service")
         proxy = service_proxy.ServiceProxy(
             site.admin, ADMISSION_SERVICE, lambda one: one.replace(pods.SHOWN, pods.REAL)
         )
@@ -127,7 +127,7 @@ def stand_in_for_nodes_and_the_internet(site: Site, stack: ExitStack) -> threadi
         secret = {"metadata": {"name": "shop-git"}, "stringData": {"ca.crt": site.git.ca.decode()}}
         site.admin.request("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
         source = "/apis/setscrew.dev/v1alpha1/gitsources/shop"
-        eventually(lambda: read(site, source), "the source", 60)
+        eventually(lambda: read(site, source), "the source")
         body = {"spec": {"secretRef": {"name": "shop-git"}, "allowPrivateHosts": True, "interval": "10s"}}
         site.admin.request("PATCH", source, body, content_type="application/merge-patch+json")
 
@@ -152,7 +152,7 @@ def well(site: Site, doctor: str) -> None:
         return " problem " not in told[0] and "the guard sees" in told[0]
 
     try:
-        eventually(is_well, "all to be well", 90, 2)
+        eventually(is_well, "all to be well", 180, 2)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{told[0]}") from None
 
@@ -165,15 +165,15 @@ def test_the_readme_word_by_word(site: Site) -> None:
         stands_in = stand_in_for_nodes_and_the_internet(site, stack)
         assert "is installed (overlay prevent)" in site.play(install)
         stands_in.join(60)
-        eventually(lambda: "Enforced" in site.play(get), "the source to be enforced", 120)
+        eventually(lambda: "Enforced" in site.play(get), "the source to be enforced")
         well(site, doctor)
         assert "0 objects changed" in site.play(install)
         assert site.drift() == ""
         assert site.play(status).startswith("Audit: ")
         site.play(advance)
-        eventually(lambda: "Warning: admin may not change" in site.drift(), "a warning", 60, 1)
+        eventually(lambda: "Warning: admin may not change" in site.drift(), "a warning", 180, 1)
         site.play(again)
-        eventually(lambda: "denied the request" in site.drift(), "a refusal", 60, 1)
+        eventually(lambda: "denied the request" in site.drift(), "a refusal", 180, 1)
         assert 'Git wants "on"' in site.drift()
         assert site.play(uninstall).endswith("nothing of Setscrew is left\n")
     assert site.runner.running == []

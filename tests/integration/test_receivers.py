@@ -81,7 +81,7 @@ def test_the_next_edit_is_answered_by_the_commit_that_was_told_of(stage: Stage) 
         done = stage.plane.kubectl("patch", "cm", "cache", "-n", "shop", "--type=merge", "-p", patch, check=False)
         return 'Git wants "2000"' in done.stderr and commit[:7] in done.stderr
 
-    eventually(refused, "a refusal by the new commit", 60)
+    eventually(refused, "a refusal by the new commit")
 
 
 def test_what_is_told_of_moves_nothing_but_a_look_at_git(stage: Stage) -> None:
@@ -117,7 +117,7 @@ def test_a_secret_is_changed_without_a_restart(stage: Stage) -> None:
     new = "hooks:another-0123456789abcdef"
     write(stage, "gogs", new)
     try:
-        eventually(lambda: tell(stage, "gogs", "a" * 40, secret=new)[0] == 202, "the new secret", 60)
+        eventually(lambda: tell(stage, "gogs", "a" * 40, secret=new)[0] == 202, "the new secret")
         assert tell(stage, "gogs", "a" * 40)[0] == 401
     finally:
         write(stage, "gogs", SECRETS["gogs"])

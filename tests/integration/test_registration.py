@@ -26,7 +26,7 @@ from webhook.registration.client import UrlClient
 from webhook.registration.configuration import build
 from webhook.settings import WORKERS
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 FAIL = Policy("strict", failure_policy="Fail", descendants="Audit")
 SOFT = Policy("default")

@@ -26,7 +26,7 @@ from webhook.registration.client import UrlClient
 from webhook.registration.configuration import build
 from webhook.registration.keeper import Keeper
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 PEM = b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 ONE = f"{PATH}/{REGISTRATION}"

@@ -278,7 +278,7 @@ def example_sources() -> list[Any]:
     return [parse_source(document.tree) for document in load_documents(text, "sources.yaml")]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_the_api_server_takes_every_example_without_a_warning(
     control_plane: ControlPlane, tools: Tools, renderers: RenderTools
 ) -> None:

@@ -23,7 +23,7 @@ from setscrew.store import open_store
 from tests.support import small_shop
 from tests.support.command import setscrew_on
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 RULES = yaml.safe_load((MANIFESTS / "monitoring" / "prometheusrule.yaml").read_text())["spec"]["groups"][0]["rules"]
@@ -54,7 +54,7 @@ def told(stage: Stage, name: str, reason: str, words: str = "", namespace: str =
     def found() -> list[dict[str, Any]]:
         return [one for one in events(stage, name, reason, namespace) if words in one["note"]]
 
-    stage.wait(f"{reason} at {name}", found, 60)
+    stage.wait(f"{reason} at {name}", found)
     (event,) = found()
     return event
 
@@ -111,7 +111,7 @@ def test_what_happens_to_an_object_is_told_at_it(stage: Stage) -> None:
         "apiVersion": "v1", "kind": "ConfigMap", "namespace": "shop", "name": "settings", "uid": uid,
     }  # fmt: skip
     grant(stage, "--ref", "ConfigMap shop/settings")
-    stage.wait("the grant", lambda: patch(stage, "cm/settings", change, check=False).returncode == 0, 30)
+    stage.wait("the grant", lambda: patch(stage, "cm/settings", change, check=False).returncode == 0)
     assert told(stage, "settings", "BreakGlassUsed")["note"].startswith("update by dana under grant ")
     drift = told(stage, "settings", "DriftDetected", "not as Git says")
     assert drift["note"].startswith("not as Git says: data.mode; declared in shop/shop.yaml:")
@@ -128,7 +128,7 @@ def test_what_happens_to_an_object_is_told_at_it(stage: Stage) -> None:
 
 def test_of_a_secret_the_path_is_told_and_no_value(stage: Stage) -> None:
     grant(stage, "--ref", "Secret shop/db")
-    stage.wait("the grant", lambda: patch(stage, "secret/db", OTHER, check=False).returncode == 0, 30)
+    stage.wait("the grant", lambda: patch(stage, "secret/db", OTHER, check=False).returncode == 0)
     assert told(stage, "db", "DriftDetected", "data.password")["type"] == "Warning"
     everything = stage.plane.kubectl("get", "events.events.k8s.io", "-A", "-o", "json").stdout + metrics(stage)
     assert [secret for secret in small_shop.SECRETS if secret in everything] == []
@@ -162,7 +162,7 @@ def test_a_missing_right_is_said_once_and_stops_nothing(stage: Stage) -> None:
     for number in range(3):
         change = json.dumps({"data": {f"more{number}": "x"}})
         assert patch(stage, "cm/cache", change, check=False).returncode == 1
-    stage.wait("the line", lambda: "Kubernetes Events are not written" in stage.log, 60)
+    stage.wait("the line", lambda: "Kubernetes Events are not written" in stage.log)
     assert stage.log.count("Kubernetes Events are not written: the right to create and patch events is missing") == 1
     assert stage.drift() is not None
     stage.plane.kubectl("apply", "-k", MANIFESTS / "events")

@@ -161,7 +161,7 @@ def scene(alone: None, tools: Tools) -> Iterator[Scene]:
 def _land(stage: Stage, pairs: Sequence[Pair]) -> None:
     first = [one for one in pairs if (one[1].group, one[1].kind) in (("", "Namespace"), CRD)]
     put(stage.plane, first)
-    eventually(lambda: established(stage.plane, first), "every CRD is served", 60)
+    eventually(lambda: established(stage.plane, first), "every CRD is served")
     put(stage.plane, [one for one in pairs if one not in first])
 
 
@@ -245,7 +245,7 @@ def test_those_that_nobody_saw_name_the_manager_and_no_person(scene: Scene) -> N
 
 
 def test_each_has_an_owner_by_its_namespace_else_by_the_file(scene: Scene) -> None:
-    scene.stage.wait("owners", lambda: all(one["owner"]["team"] for one in scene.findings()), 30)
+    scene.stage.wait("owners", lambda: all(one["owner"]["team"] for one in scene.findings()))
     labels = {one.ref.name: one.tree["metadata"]["labels"] for one, _ in scene.pairs if one.ref.kind == "Namespace"}
     wrong = {}
     for one in scene.findings():

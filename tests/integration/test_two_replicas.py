@@ -72,7 +72,7 @@ CLUSTER = (
 def site(alone: None, tools: Tools) -> Iterator[Installation]:
     with installed(tools, shop(), SOURCES, POLICIES, CLUSTER) as one:
         one.wait_ready()
-        eventually(lambda: drifts(one)[0] == 403, "the guard is on", 60)
+        eventually(lambda: drifts(one)[0] == 403, "the guard is on")
         yield one
 
 
@@ -128,7 +128,7 @@ def test_drift_is_put_back_once_by_the_leader_alone(site: Installation) -> None:
     person = ApiClient.load(str(site.person))
     for number in range(3):
         assert patch(person, "healed", {"data": {"mode": f"debug-{number}"}})[0] == 200
-        eventually(lambda: site.admin.request("GET", path)["data"] == {"mode": "production"}, "it is put back", 60)
+        eventually(lambda: site.admin.request("GET", path)["data"] == {"mode": "production"}, "it is put back")
     healer = f"{SERVICE_ACCOUNT}{NAMESPACE}:{HEALER_ACCOUNT}"
 
     def written(user: str) -> int:
@@ -183,10 +183,10 @@ def test_with_git_away_replicas_that_begin_with_nothing_guard_as_before(site: In
             *("delete", "pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=setscrew", "--wait=false"),
             kubeconfig=site.installer,
         )
-        eventually(lambda: len(site.pods) == 2 and not before & {one.name for one in site.pods}, "both are new", 120)
+        eventually(lambda: len(site.pods) == 2 and not before & {one.name for one in site.pods}, "both are new")
         site.wait_ready()
         guarded_by_each(site)
-        eventually(lambda: site.git.url() in site.leader.logs, "the leader says that Git is away", 60)
+        eventually(lambda: site.git.url() in site.leader.logs, "the leader says that Git is away")
     finally:
         site.git.start()
 

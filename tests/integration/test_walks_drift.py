@@ -34,7 +34,7 @@ def test_a_walk(stage: Theatre, case: dict[str, Any]) -> None:
 
 def test_all_is_what_git_says_but_for_what_only_its_tool_may_remove(stage: Theatre) -> None:
     left = ['metadata.annotations["sidecar.istio.io/inject"]']
-    assert eventually(lambda: drifted(stage) == left, "no other drift", 60)
+    assert eventually(lambda: drifted(stage) == left, "no other drift")
 
 
 def drifted(stage: Theatre) -> list[str]:

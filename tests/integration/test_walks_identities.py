@@ -45,7 +45,7 @@ def test_the_real_controller_of_a_rogue_autoscaler_is_refused_and_scales_nothing
     answer, said = stage.play({"as": "carl", "run": "kubectl autoscale deploy/web --min=5 --max=10 -n shop"})
     assert answer == "allowed", said
     try:
-        eventually(lambda: "denied the request" in able_to_scale(stage), "the refusal of the HPA controller", 90)
+        eventually(lambda: "denied the request" in able_to_scale(stage), "the refusal of the HPA controller")
         assert stage.state()["deployments shop/web"] == before["deployments shop/web"]
     finally:
         stage.stage.plane.kubectl("delete", "hpa", "web", "-n", "shop")

@@ -21,7 +21,7 @@ from tests.support.admission import RunningServer, a_review, admission_server, e
 from tests.support.waiting import eventually
 from webhook.server.feed import KEY_FILE
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 REAL = "from webhook.server.__main__ import main\nraise SystemExit(main())\n"
 DRIFT = decisions.review({"object": "web", "patch": {"spec": {"replicas": 5}}})
@@ -109,7 +109,7 @@ def one_life(directory: Path) -> list[str]:
         for _ in range(4):
             pool.submit(ask)
         try:
-            eventually(lambda: "refused" in seen, "a verdict", 60)
+            eventually(lambda: "refused" in seen, "a verdict")
             eventually(lambda: len(processes(server)) == 3, "both workers")
             for process in processes(server):
                 os.kill(process, signal.SIGKILL)

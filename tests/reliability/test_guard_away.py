@@ -90,10 +90,10 @@ def cluster(alone: None, tools: Tools, tmp_path_factory: pytest.TempPathFactory)
         for namespace in PLACES:
             plane.kubectl("create", "deployment", "app", "-n", namespace, "--image=registry.example.com/app:1")
         one = Cluster(plane, webhook)
-        eventually(lambda: all(pods(one, namespace) for namespace in PLACES), "Pods of all", 60)
+        eventually(lambda: all(pods(one, namespace) for namespace in PLACES), "Pods of all")
         register(ApiClient.load(str(plane.admin_kubeconfig)), everything(one))
         webhook.play("an internal error")
-        eventually(lambda: one.create("configmaps").status == 500, "the registration is in force", 60)
+        eventually(lambda: one.create("configmaps").status == 500, "the registration is in force")
         yield one
 
 
@@ -270,7 +270,7 @@ def test_line_06_a_cluster_that_starts_cold_with_a_dead_guard_heals_by_itself(de
     dead.plane.start_component("kube-controller-manager")
     with kubelet(dead.plane) as node:
         for namespace, before in lost.items():
-            eventually(partial(running, dead, namespace, before), f"new Pods in {namespace}", 90)
+            eventually(partial(running, dead, namespace, before), f"new Pods in {namespace}")
     assert node.faults == []
     assert dead.create("configmaps").status == 500
 

@@ -208,7 +208,7 @@ def land(plane: ControlPlane, entry: Entry) -> Landed:
         eventually(lambda: not _there(client, places), gone, _GONE_SECONDS, _LOOK_SECONDS)
         _namespaces(plane, entry, pairs)
         put(plane, first)
-        eventually(lambda: established(plane, first), "every CRD is served", 60)
+        eventually(lambda: established(plane, first), "every CRD is served")
         put(plane, rest)
         _settle(client, pairs)
         answers = _answers(client, [*first, *rest])

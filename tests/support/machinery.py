@@ -144,8 +144,8 @@ class Machinery:
     def confirmed(self) -> None:
         """Wait until the API server has confirmed every form and asks us."""
         stage = self.stage
-        eventually(lambda: not stage.unconfirmed(), f"forms from the API server: {stage.unconfirmed()}", 60)
-        eventually(stage.guarded, "the API server asks us", 60)
+        eventually(lambda: not stage.unconfirmed(), f"forms from the API server: {stage.unconfirmed()}")
+        eventually(stage.guarded, "the API server asks us")
 
     def refused(self) -> list[str]:
         """What the webhook has denied to the machinery so far."""

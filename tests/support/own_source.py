@@ -129,13 +129,13 @@ class Proof:
     def unguard(self) -> None:
         """The off-switch, and the moment that the API server takes to notice."""
         self._setscrew("register", "--remove")
-        eventually(lambda: not self.stage.guarded(), "the API server asks nobody", 60)
+        eventually(lambda: not self.stage.guarded(), "the API server asks nobody")
 
     def guard(self) -> None:
         """Registration from the current snapshot."""
         url = f"https://127.0.0.1:{self.stage.admission_port}"
         self._setscrew("register", "--state", str(self.stage.state_dir), "--url", url)
-        eventually(self.stage.guarded, "the API server asks again", 60)
+        eventually(self.stage.guarded, "the API server asks again")
 
     def _setscrew(self, *args: str) -> None:
         command = [sys.executable, "-m", "setscrew", *args]
@@ -172,6 +172,6 @@ def proving(plan: Plan, tools: Tools, directory: Path) -> Iterator[Proof]:
         for done in own_source_sync.sync(stage, plan):
             assert done.returncode == 0, done.stderr
         never = {str(one.ref) for one in plan.objects if never_registered(one.kind)}
-        eventually(lambda: not set(stage.unconfirmed()) - never, f"server forms: {stage.unconfirmed()}", 90)
-        eventually(stage.guarded, "the API server asks us", 60)
+        eventually(lambda: not set(stage.unconfirmed()) - never, f"server forms: {stage.unconfirmed()}")
+        eventually(stage.guarded, "the API server asks us")
         yield Proof(plan, stage, ApiClient.load(str(stage.person)), Player(stage))

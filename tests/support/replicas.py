@@ -86,7 +86,7 @@ class Installation:
         found = [one["metadata"] for one in self.admin.request("GET", path)["items"]]
         return {one["name"]: (one.get("labels") or {}).get(ROLE_LABEL, "") for one in found}
 
-    def wait_ready(self, count: int = 2, seconds: float = 120) -> None:
+    def wait_ready(self, count: int = 2, seconds: float = 180) -> None:
         """Until so many Pods run, all of them ready, one of them leads, and the Service has them all."""
 
         def ready() -> bool:

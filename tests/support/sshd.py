@@ -51,7 +51,7 @@ class Sshd:
         for name in ("host", "client"):
             make_key(self.directory / name)
         shutil.copy(self.directory / "client.pub", self.directory / "authorized_keys")
-        eventually(self._start_anywhere, "sshd listens on a port of its own", 60)
+        eventually(self._start_anywhere, "sshd listens on a port of its own")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -14,7 +14,7 @@ from webhook.server.app import AdmissionApp
 from webhook.server.judge import Judge
 from webhook.server.protocol import AdmissionProtocol
 
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 180
 JSON = (b"content-type", b"application/json")
 
 

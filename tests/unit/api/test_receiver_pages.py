@@ -88,7 +88,7 @@ def taken(send: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         answers = send()
         return answers if all(answer["status"] != 503 for answer in answers) else []
 
-    return eventually(tried, "a reconciler that answers", 60)
+    return eventually(tried, "a reconciler that answers")
 
 
 def test_the_example_with_curl_is_accepted(served: Served) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="the load client is built with Go")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_reviews_and_refused_deliveries_are_answered_at_the_same_time() -> None:
     command = [sys.executable, str(ROOT / "bench" / "receivers.py"), "--rounds", "1", "--seconds", "0.5"]
     done = subprocess.run(

@@ -42,7 +42,7 @@ def test_stopping_ends_all_parts_with_status_0() -> None:
 def eventually_stop(supervisor: Supervisor, starts: Path, wanted: str = "xx") -> None:
     """Stop once the part has been started twice."""
     try:
-        eventually(lambda: starts.exists() and starts.read_text() == wanted, "a second start", 60)
+        eventually(lambda: starts.exists() and starts.read_text() == wanted, "a second start")
     finally:
         supervisor._stop.set()
 

@@ -39,10 +39,8 @@ def found(site: Site) -> Reconciler:
 class Unreadable:
     """Stands for repositories that cannot be read for a moment."""
 
-    def list(self, *_: object) -> Any:
+    def __getattr__(self, _: str) -> Any:
         raise SourceError("git does not answer")
-
-    read = list
 
 
 def snapshot(found: Reconciler) -> MemorySnapshot:

@@ -166,10 +166,10 @@ def test_a_pass_that_breaks_off_takes_nothing_away_and_is_none(ledger: Ledger, m
     monkeypatch.setattr(module, "LEDGER_AT_ONCE", 1)
 
     def breaks(_: float) -> None:
-        raise OSError
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(module.time, "sleep", breaks)
-    with ledger.look() as full, pytest.raises(OSError):
+    with ledger.look() as full, pytest.raises(KeyboardInterrupt):
         ledger.replace(full, [item("a"), item("b")], replace(SNAPSHOT, digest="two"), NOW, About())
     assert (stored(ledger), last_pass(ledger.state)) == ({"before": "drifted", "a": "drifted"}, observed)
 
