@@ -51,40 +51,71 @@ _KNOWN: Final[Mapping[str, GitHost]] = MappingProxyType(
 NO_HOSTS: Final[Mapping[str, GitHost]] = MappingProxyType({})
 
 
-def commit_link(url: str, commit: str, hosts: Mapping[str, GitHost] = NO_HOSTS) -> str:
-    """The page of a commit of the repository at `url`; "" where none is known.
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The pages of one repository; `base` is where they begin."""
 
-    `url` is a remote as Git takes it (https, ssh, `host:path`), `commit` 40 or 64 hex digits. `hosts` are configured
-    ones, by name in lower case, and go before those that are known.
+    provider: Provider
+    base: str
+
+    def commit(self, commit: str) -> str:
+        """The page of a commit, of 40 or 64 hex digits; "" for what is none."""
+        if not _COMMIT.fullmatch(commit):
+            return ""
+        word = "commits" if self.provider.startswith("bitbucket") else f"{self._dash}commit"
+        return f"{self.base}/{word}/{commit}"
+
+    def file(self, commit: str, path: str, line: int = 0) -> str:
+        """The page of a file at a commit, at a line where one is given (from 1); "" where there can be none.
+
+        `path` is the file's from the root of the repository.
+        """
+        if not _COMMIT.fullmatch(commit) or not _is_path(path):
+            return ""
+        base, file, at = self.base, quote(path, safe="/"), max(0, line)
+        match self.provider:
+            case "github" | "gitlab":
+                return f"{base}/{self._dash}blob/{commit}/{file}{f'#L{at}' if at else ''}"
+            case "gitea" | "forgejo":
+                return f"{base}/src/commit/{commit}/{file}{f'#L{at}' if at else ''}"
+            case "bitbucket-cloud":
+                return f"{base}/src/{commit}/{file}{f'#lines-{at}' if at else ''}"
+            case "bitbucket-server":
+                return f"{base}/browse/{file}?at={commit}{f'#{at}' if at else ''}"
+        lines = f"&line={at}&lineEnd={at + 1}&lineStartColumn=1&lineEndColumn=1" if at else ""
+        return f"{base}?path=/{file}&version=GC{commit}{lines}"
+
+    @property
+    def _dash(self) -> str:
+        return "-/" if self.provider == "gitlab" else ""
+
+
+def repository(url: str, hosts: Mapping[str, GitHost] = NO_HOSTS) -> Repository | None:
+    """The pages of the repository at `url`, a remote as Git takes it (https, ssh, `host:path`); None: none are known.
+
+    `hosts` are configured ones, by name in lower case, and go before those that are known.
     """
-    found = _repository(url, hosts) if _COMMIT.fullmatch(commit) else None
-    if found is None:
-        return ""
-    host, base = found
-    return f"{base}/{'commits' if host.provider.startswith('bitbucket') else _dash(host) + 'commit'}/{commit}"
+    name, path = _remote(url)
+    host = hosts.get(name) or _KNOWN.get(name) or _visual_studio(name)
+    if host is None:
+        return None
+    parts = [unquote(part) for part in path.removesuffix("/").removesuffix(".git").split("/") if part]
+    if not parts or not all(_NAME.fullmatch(part) and part not in (".", "..") for part in parts):
+        return None
+    place = _place(host.provider, name, parts)
+    return Repository(host.provider, f"{host.web}/{'/'.join(map(quote, place))}") if place else None
+
+
+def commit_link(url: str, commit: str, hosts: Mapping[str, GitHost] = NO_HOSTS) -> str:
+    """The page of a commit of the repository at `url`; "" where none is known."""
+    found = repository(url, hosts)
+    return found.commit(commit) if found else ""
 
 
 def file_link(url: str, commit: str, path: str, line: int = 0, hosts: Mapping[str, GitHost] = NO_HOSTS) -> str:
-    """The page of a file at a commit, at a line where one is given (from 1); "" where none is known.
-
-    `path` is the file's from the root of the repository.
-    """
-    found = _repository(url, hosts) if _COMMIT.fullmatch(commit) else None
-    if found is None or not _is_path(path):
-        return ""
-    host, base = found
-    file, at = quote(path, safe="/"), max(0, line)
-    match host.provider:
-        case "github" | "gitlab":
-            return f"{base}/{_dash(host)}blob/{commit}/{file}{f'#L{at}' if at else ''}"
-        case "gitea" | "forgejo":
-            return f"{base}/src/commit/{commit}/{file}{f'#L{at}' if at else ''}"
-        case "bitbucket-cloud":
-            return f"{base}/src/{commit}/{file}{f'#lines-{at}' if at else ''}"
-        case "bitbucket-server":
-            return f"{base}/browse/{file}?at={commit}{f'#{at}' if at else ''}"
-    lines = f"&line={at}&lineEnd={at + 1}&lineStartColumn=1&lineEndColumn=1" if at else ""
-    return f"{base}?path=/{file}&version=GC{commit}{lines}"
+    """The page of a file at a commit of the repository at `url`; "" where none is known."""
+    found = repository(url, hosts)
+    return found.file(commit, path, line) if found else ""
 
 
 def is_host(text: str) -> bool:
@@ -95,23 +126,6 @@ def is_host(text: str) -> bool:
 def _is_path(path: str) -> bool:
     """True for a file below the root; one whose name cannot be printed is not linked."""
     return path.isprintable() and len(path) <= _URL_CHARS and not set(path.split("/")) & {"", ".", ".."}
-
-
-def _dash(host: GitHost) -> str:
-    return "-/" if host.provider == "gitlab" else ""
-
-
-def _repository(url: str, hosts: Mapping[str, GitHost]) -> tuple[GitHost, str] | None:
-    """The host of a remote, and where the repository's own pages begin."""
-    name, path = _remote(url)
-    host = hosts.get(name) or _KNOWN.get(name) or _visual_studio(name)
-    if host is None:
-        return None
-    parts = [unquote(part) for part in path.removesuffix("/").removesuffix(".git").split("/") if part]
-    if not parts or not all(_NAME.fullmatch(part) and part not in (".", "..") for part in parts):
-        return None
-    place = _place(host.provider, name, parts)
-    return (host, f"{host.web}/{'/'.join(map(quote, place))}") if place else None
 
 
 def _remote(url: str) -> tuple[str, str]:
