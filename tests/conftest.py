@@ -10,6 +10,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.again import STATUS
 from tests.support.order import ORDER, OTHERS, InOrder, ranks
 
 pytest_plugins = ["tests.support.controlplane"]
@@ -33,3 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files come as tests/order.txt says, the tests of each as they stand in it."""
     places = ranks(ORDER.read_text())
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], places[OTHERS]))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """How the run has ended, for whoever tries again what has failed in it."""
+    cache = getattr(session.config, "cache", None)
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        cache.set(STATUS, int(exitstatus))
