@@ -32,6 +32,7 @@ from reconciler.loop.ruling import Ruling
 from reconciler.loop.serve import Clockwork
 from reconciler.loop.sources import Sources
 from reconciler.loop.telling import Telling
+from reconciler.loop.unmanaged import Counting
 from reconciler.loop.watching import Watching
 from reconciler.render import isolation
 from reconciler.render.cache import RenderCache
@@ -110,6 +111,8 @@ def make(options: Options, site: Site | None = None) -> Clockwork:
         registrar.user = watching.who
         clockwork.companions.append(watching.run)
         clockwork.companions.append(_healing(site, client, reconciler).run)
+        counting = Counting(client, lambda: reconciler.current, state, say, _now)
+        clockwork.companions.append(counting.run)
     if discovery is not None and site.reader is not None:
         inventory = _inventory(site.reader(len(WATCHED)), discovery, reconciler, state_dir / published.FILE)
         ruling.live, ruling.prepare = inventory.live, inventory.prepare
