@@ -123,10 +123,23 @@ def summarise(
     asked: Asked, texts: Iterable[str], denials: Iterable[Denial], labels: Labels, now: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows, the most drift first, and their total. `texts` are findings as stored, `denials` refused changes."""
+    return summarise_each((asked,), texts, denials, labels, now)[0]
+
+
+def summarise_each(
+    asked: Iterable[Asked], texts: Iterable[str], denials: Iterable[Denial], labels: Labels, now: datetime
+) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
+    """As `summarise`, by several things at once: each finding is read once."""
+    found, refused = list(map(msgspec.json.Decoder(_Finding).decode, texts)), list(denials)
+    return [_summed(one, found, refused, labels, now) for one in asked]
+
+
+def _summed(
+    asked: Asked, found: Iterable[_Finding], denials: Iterable[Denial], labels: Labels, now: datetime
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     rows: defaultdict[str, _Row] = defaultdict(_Row)
     name_finding, name_denial = _names(asked.by, labels)
-    decode = msgspec.json.Decoder(_Finding).decode
-    for one in map(decode, texts):
+    for one in found:
         rows[name_finding(one)].add(one, now)
     for denial in denials:
         rows[name_denial(denial)].denials += denial[3]

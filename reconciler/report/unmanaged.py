@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Unmanaged:
-    """What was counted, by namespace, when (RFC 3339, "" for never), and why some kinds were not (`apps/Deployment`)."""
+    """What was counted, by namespace; when (RFC 3339, "": never); why some kinds were not (`apps/Deployment`)."""
 
     at: str = ""
     places: Mapping[str, Place] = field(default_factory=dict)
