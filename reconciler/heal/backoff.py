@@ -49,6 +49,11 @@ class Backoff:
         """Seen as Git says."""
         return self if self.synced is not None else replace(self, synced=now)
 
+    def moved(self, by: float, latest: float) -> Backoff:
+        """The same by another clock, which is so many seconds ahead of this one; nothing of it is after `latest`."""
+        synced = None if self.synced is None else min(self.synced + by, latest)
+        return replace(self, last=min(self.last + by, latest), synced=synced)
+
     def drifted(self, now: float, wanted: str) -> Backoff:
         """Seen otherwise than `wanted`."""
         if self.rested(now) or wanted != self.wanted:

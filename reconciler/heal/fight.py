@@ -34,6 +34,10 @@ class Fight:
         """Whether nothing of it counts any more."""
         return not self._late(now)
 
+    def moved(self, by: float, latest: float) -> Fight:
+        """The same by another clock, which is so many seconds ahead of this one; nothing of it is after `latest`."""
+        return Fight(tuple((min(at + by, latest), opponent) for at, opponent in self.rounds))
+
     def _late(self, now: float) -> tuple[tuple[float, str], ...]:
         return tuple(one for one in self.rounds if now - one[0] < HEAL_FIGHT_SECONDS)
 

@@ -17,9 +17,8 @@ from typing import Any, Final
 
 from reconciler.cluster.pace import Pace
 from reconciler.cluster.refusal import without_values
-from reconciler.errors import ApiError, ClusterError, SetscrewError, place
-from reconciler.heal.backoff import Backoff
-from reconciler.heal.fight import Fight, opponent_of
+from reconciler.errors import ApiError, ClusterError, SetscrewError, StoreError, place
+from reconciler.heal.fight import opponent_of
 from reconciler.heal.may import Known, barred, barred_by_form, wants
 from reconciler.heal.order import turn
 from reconciler.heal.owned import MANAGER
@@ -37,32 +36,18 @@ from reconciler.limits import (
 )
 from reconciler.loop.correcting import Healer, Outcome
 from reconciler.loop.desired import Desired, rendered_of
+from reconciler.loop.patients import Memory, Patient
 from reconciler.model.instant import stamp
 from reconciler.policy.grant import Grant
 from reconciler.report.drift import DriftItem, finding_id, sha256
 from reconciler.report.printable import one_line
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.store.grants import read_grants
-from reconciler.store.history import Event, note_history
+from reconciler.store.healing import keep_healing
+from reconciler.store.history import Event
 from reconciler.store.state import State
 
 _VERBS: Final = {"create": "made anew", "apply": "applied", "patch": "patched"}
-
-
-@dataclass(slots=True)
-class _Patient:
-    """One object: its finding while there is one, what is remembered of tries, and what was last said of it.
-
-    `since` is when it was first seen to differ from what its back-off says is wanted. Something stood in its way of
-    late: it is not looked at `until` then, and comes after all others.
-    """
-
-    item: DriftItem | None = None
-    since: float = 0.0
-    until: float = 0.0
-    backoff: Backoff = field(default_factory=Backoff)
-    fight: Fight = field(default_factory=Fight)
-    said: str = ""
 
 
 @dataclass(slots=True)
@@ -70,7 +55,8 @@ class Healing:
     """Puts back what drifts under `heal: Auto`. `told` may be called by any thread, `run` is for one of its own.
 
     Without a `healer` nothing is written, and that is said once. `clock` counts seconds, `now` tells the time, `say`
-    takes one line. `counts` are numbers since the start: healed, heal-failed, fight.
+    takes one line. `counts` are numbers since the start: healed, heal-failed, fight. Raises StoreError where it cannot
+    be read what an earlier process remembered.
     """
 
     healer: Healer | None
@@ -81,7 +67,8 @@ class Healing:
     clock: Callable[[], float] = time.monotonic
     pace: Pace = field(default_factory=lambda: Pace(HEALS_PER_SECOND))
     counts: Counter[str] = field(default_factory=Counter)
-    _patients: dict[str, _Patient] = field(default_factory=dict)
+    _memory: Memory = field(init=False)
+    _patients: dict[str, Patient] = field(init=False)
     # By id, what was wanted of an object when it was last as Git says. Not the commit: most are about other objects.
     _landed: dict[str, str] = field(default_factory=dict)
     _seen: MemorySnapshot | None = None
@@ -92,6 +79,10 @@ class Healing:
     _off: tuple[str, float] = ("", 0.0)
     _wake: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._memory = Memory(self.state)
+        self._patients = self._memory.restored(self.clock(), self.now())
 
     def told(self, items: Sequence[DriftItem], snapshot: MemorySnapshot, now: datetime) -> None:
         """Take in findings as they are stored at `now`, objects in sync included."""
@@ -120,6 +111,7 @@ class Healing:
 
     def turn(self) -> None:
         """Try what is due now, what others need first. Git is asked before: what it says no more is not put back."""
+        self._remember()
         due = self._due() if self.healer is not None else []
         grants = read_grants(self.state) if due else ()
         ready = list(islice((pair for pair in due if self._may(*pair, grants)), HEALS_AT_ONCE))
@@ -179,16 +171,17 @@ class Healing:
         """What is to be healed of a snapshot, by the id of its findings."""
         if snapshot is not self._seen:
             auto = (one for one in snapshot.entries if one.policy.heal == "Auto")
-            self._seen, self._entries = snapshot, {finding_id(one.ref): one for one in auto}
+            self._seen, self._entries = snapshot, {finding_id(one.ref, self.state.cluster): one for one in auto}
             self._landed = {one: wanted for one, wanted in self._landed.items() if one in self._entries}
         return self._entries
 
     def _note(self, item: DriftItem, entry: Entry | None, at: float) -> None:
         patient = self._patients.get(item.id)
+        before = patient.backoff if patient is not None else None
         if entry is not None and item.state == "in-sync":
             self._landed[item.id] = sha256(entry.object.want)
         if entry is not None and wants(item, entry):
-            patient = self._patients.setdefault(item.id, patient or _Patient())
+            patient = self._patients.setdefault(item.id, patient or Patient())
             if (wanted := sha256(entry.object.want)) != patient.backoff.wanted:
                 patient.since = at
             if patient.item is None or _facts(patient.item) != _facts(item):
@@ -200,6 +193,9 @@ class Healing:
                 patient.backoff, patient.until, patient.said = patient.backoff.in_sync(at), 0.0, ""
             if patient.backoff.rested(at) and patient.fight.forgotten(at):
                 del self._patients[item.id]
+        left = self._patients.get(item.id)
+        if before is not None and before.tries and (left is None or left.backoff != before):
+            self._memory.changed([item.id])
 
     def _due(self) -> list[tuple[DriftItem, Entry]]:
         at = self.clock()
@@ -212,7 +208,7 @@ class Healing:
         found.sort(key=lambda one: (one[0], turn(one[2].ref, takes_away=_takes_away(one[1]))))
         return [(item, entry) for _, item, entry in found]
 
-    def _is_due(self, patient: _Patient, item: DriftItem, at: float) -> bool:
+    def _is_due(self, patient: Patient, item: DriftItem, at: float) -> bool:
         """A tool that deploys the source is the first to: it has hooks, waves and people who say when."""
         source = self._seen.sources.get(item.source.name) if self._seen is not None else None
         deploys = source is not None and source.adopter.kind and self._landed.get(item.id) != patient.backoff.wanted
@@ -224,10 +220,11 @@ class Healing:
         """Remember and tell what came of a try."""
         at = self.clock()
         with self._lock:
-            patient = self._patients.setdefault(item.id, _Patient())
+            patient = self._patients.setdefault(item.id, Patient())
             patient.until = at + HEAL_AGAIN_SECONDS if outcome.barred else 0.0
             if outcome.done or outcome.failed:
                 patient.backoff = patient.backoff.tried(at)
+                self._memory.changed([item.id])
             elif not outcome.barred:
                 patient.item, patient.backoff = None, patient.backoff.in_sync(at)
         if outcome.done is not None:
@@ -235,7 +232,7 @@ class Healing:
         elif news := outcome.failed or outcome.barred:
             self._not_healed(patient, item, entry, one_line(news), failed=bool(outcome.failed))
 
-    def _healed(self, patient: _Patient, item: DriftItem, entry: Entry, done: Correction, at: float) -> None:
+    def _healed(self, patient: Patient, item: DriftItem, entry: Entry, done: Correction, at: float) -> None:
         opponent, fought = opponent_of(item.attribution, MANAGER), patient.fight.on(at)
         with self._lock:
             patient.item, patient.said = None, ""
@@ -245,32 +242,40 @@ class Healing:
                 patient.backoff = patient.backoff.paused()
         fields = [one_line(one) for one in done.fields[:HEAL_PATHS]]
         body = {"verb": done.verb, "fields": fields, "revision": item.source.revision, "opponent": opponent}
-        self._audit(item, "healed", body)
+        opponents, begun = patient.fight.opponents, fights and not fought
+        facts = {"corrections": HEAL_FIGHTS, "seconds": HEAL_FIGHT_SECONDS, "pause": HEAL_WAIT_SECONDS[-1]}
+        fight: list[tuple[Event, Mapping[str, Any]]] = [("fight", {"opponent": opponents, **facts})]
+        self.counts.update(["healed", "fight"] if begun else ["healed"])
+        self._remember(item, [("healed", body), *(fight if begun else ())])
         more = f" and {len(done.fields) - HEAL_PATHS} more" if len(done.fields) > HEAL_PATHS else ""
         what = f": {', '.join(fields)}{more}, written by {one_line(opponent)}" if fields else ""
         self.say(f"put back {entry.ref} ({_VERBS[done.verb]}){what}")
-        if fights and not fought:
-            facts = {"corrections": HEAL_FIGHTS, "seconds": HEAL_FIGHT_SECONDS, "pause": HEAL_WAIT_SECONDS[-1]}
-            opponents = patient.fight.opponents
-            self._audit(item, "fight", {"opponent": opponents, **facts})
+        if begun:
             times = f"{HEAL_FIGHTS} times in {HEAL_FIGHT_SECONDS // 60} minutes"
             pause = f"from now on once in {HEAL_WAIT_SECONDS[-1] // 60} minutes"
             self.say(f"a fight over {entry.ref}: put back {times}, each time undone by {one_line(opponents)}; {pause}")
 
-    def _not_healed(self, patient: _Patient, item: DriftItem, entry: Entry, why: str, *, failed: bool) -> None:
+    def _not_healed(self, patient: Patient, item: DriftItem, entry: Entry, why: str, *, failed: bool) -> None:
         """Said and kept once for each reason: it is tried again and again."""
         self.counts["heal-failed"] += failed
         with self._lock:
             before, patient.said = patient.said, why
-        if why == before:
-            return
-        if failed:
-            note_history(self.state, item.id, "heal-failed", stamp(self.now()), {"reason": why})
-        self.say(f"{'could not put back' if failed else 'not put back:'} {entry.ref}: {why}")
+        self._remember(item, [("heal-failed", {"reason": why})] if failed and why != before else ())
+        if why != before:
+            self.say(f"{'could not put back' if failed else 'not put back:'} {entry.ref}: {why}")
 
-    def _audit(self, item: DriftItem, event: Event, body: Mapping[str, Any]) -> None:
-        self.counts[event] += 1
-        note_history(self.state, item.id, event, stamp(self.now()), body)
+    def _remember(self, item: DriftItem | None = None, events: Sequence[tuple[Event, Mapping[str, Any]]] = ()) -> None:
+        """Store what a restart must not lose, together with what happened to `item`. Raises StoreError."""
+        now = self.now()
+        with self._lock:
+            found = self._memory.taken(self._patients, self.clock(), now)
+        noted = [(item.id, event, stamp(now), body) for event, body in events] if item is not None else []
+        try:
+            keep_healing(self.state, found, noted)
+        except StoreError:
+            with self._lock:
+                self._memory.changed(found)
+            raise
 
 
 def _facts(item: DriftItem) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from reconciler.errors import StoreError
 from reconciler.limits import DECISION_LINE_BYTES, REPORT_PAGE
 from reconciler.report.printable import printable
 from reconciler.store.chain import Head, beginning, note_head, noted_head
+from reconciler.store.days import count_days
 from reconciler.store.schema import DECISIONS
 from reconciler.store.state import State
 
@@ -143,6 +144,11 @@ def _append(state: State, decisions: list[dict[str, Any]]) -> None:
             head = head.then(text)
             rows.append(columns(body) | {"cluster": state.cluster, "body": text, "seq": head.seq, "hash": head.hash})
         connection.execute(insert(DECISIONS), rows)
+        count_days(
+            connection,
+            state.cluster,
+            (("denials", row["time"], row["namespace"]) for row in rows if row["allowed"] == 0),
+        )
     # Only now: a head beside a database that has not got so far would look as if records had been taken away.
     note_head(state, head)
 

@@ -19,8 +19,11 @@ from reconciler.store.state import State
 
 Event = Literal["detected", "changed", "resolved", "healed", "heal-failed", "fight"]
 
-# Of an end: the object was seen, and did not differ.
-_IN_SYNC: Final = "as Git says"
+Ended = Literal["in-sync", "not-guarded", "gone"]
+"""The `code` of an end: the object was seen and did not differ, nobody looks at it any more, it is gone or declared."""
+
+# What ends say that were noted before they had a code.
+_IN_SYNC_ONCE: Final = "as Git says"
 # How old what is compared may be.
 _LAG_SECONDS: Final = 5
 # The whole table is counted once in so many rows.
@@ -54,7 +57,7 @@ def read_in_sync(state: State, ids: Sequence[str]) -> dict[str, str]:
         with state.read() as connection:
             rows = connection.execute(query.order_by(HISTORY.c.seq)).all()
         for row in rows:
-            if row.event == "resolved" and json.loads(row.body).get("reason") == _IN_SYNC:
+            if row.event == "resolved" and _ended_in_sync(json.loads(row.body)):
                 looked = stamp(datetime.fromisoformat(row.time) - timedelta(seconds=_LAG_SECONDS))
                 found[row.id] = max(looked, before.get(row.id, ""))
             elif row.event in ("detected", "changed"):
@@ -124,6 +127,11 @@ def occurred(connection: Connection, cluster: str, ids: Sequence[str]) -> dict[s
         most = select(RESOLVED.c.id, func.max(RESOLVED.c.occurrences)).where(some).group_by(RESOLVED.c.id)
         found |= {row[0]: int(row[1]) for row in connection.execute(most)}
     return found
+
+
+def _ended_in_sync(body: Mapping[str, Any]) -> bool:
+    in_sync: Ended = "in-sync"
+    return bool(body["code"] == in_sync if "code" in body else body.get("reason") == _IN_SYNC_ONCE)
 
 
 def _cut_objects(connection: Connection, cluster: str, ids: Sequence[str]) -> None:

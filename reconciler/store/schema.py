@@ -10,9 +10,9 @@ from typing import Final
 
 from sqlalchemy import DDL, Boolean, Column, Index, Integer, MetaData, String, Table, Text, event
 
-SCHEMA_VERSION: Final = "6"
+SCHEMA_VERSION: Final = "7"
 # Versions to which this one has only added tables: a store of theirs is taken over as it is.
-ADDED_TO: Final = frozenset({"2", "3", "4", "5"})
+ADDED_TO: Final = frozenset({"2", "3", "4", "5", "6"})
 METADATA: Final = MetaData()
 
 META: Final = Table(
@@ -76,6 +76,27 @@ HISTORY: Final = Table(
     Column("id", String, nullable=False),
     Column("event", String, nullable=False),
     Column("time", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# What happened on a day (UTC, `2030-01-31`) in a namespace ("": of objects that have none).
+DAYS: Final = Table(
+    "days",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("day", String, primary_key=True),
+    Column("namespace", String, primary_key=True),
+    Column("found", Integer, nullable=False),
+    Column("resolved", Integer, nullable=False),
+    Column("denials", Integer, nullable=False),
+)
+
+# What is remembered of corrections of an object, by the id of its finding, until it is at rest.
+HEALING: Final = Table(
+    "healing",
+    METADATA,
+    Column("cluster", String, primary_key=True),
+    Column("id", String, primary_key=True),
     Column("body", Text, nullable=False),
 )
 
