@@ -23,9 +23,12 @@ from reconciler.errors import SetscrewError
 from reconciler.limits import API_NICENESS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
 from reconciler.model.sockets import RECONCILER_SOCKET
 from reconciler.policy.grant import Grant
+from reconciler.report.days import Day
 from reconciler.report.query import Matching, Query
+from reconciler.report.unmanaged import Unmanaged
 from reconciler.store import (
     blind,
+    days,
     decisions,
     deliveries,
     findings,
@@ -33,8 +36,10 @@ from reconciler.store import (
     guarded,
     history,
     namespaces,
+    over,
     sources,
     totals,
+    unmanaged,
 )
 from reconciler.store import query as queries
 from reconciler.store.blind import REGISTERED
@@ -115,6 +120,22 @@ class StoredState:
     def history(self, identity: str) -> list[dict[str, Any]]:
         """See ApiState."""
         return history.read_history(self.state, identity)
+
+    def over(self, identity: str) -> dict[str, Any] | None:
+        """See ApiState."""
+        return over.read_over(self.state, identity)
+
+    def fights(self, since: str, limit: int) -> list[dict[str, Any]]:
+        """See ApiState."""
+        return over.read_fights(self.state, since, limit)
+
+    def days(self, until: str, scope: frozenset[str] | None = None) -> list[Day]:
+        """See ApiState."""
+        return days.read_days(self.state, until, scope=scope)
+
+    def unmanaged(self) -> Unmanaged:
+        """See ApiState."""
+        return unmanaged.read_unmanaged(self.state)
 
     def grants(self) -> list[Grant]:
         """See ApiState."""

@@ -33,6 +33,14 @@ def read_finding(state: ApiState, identity: str, mine: Scope) -> dict[str, Any] 
     return _narrowed(found) if found["namespace"] in mine else None
 
 
+def read_over(state: ApiState, identity: str, mine: Scope) -> dict[str, Any] | None:
+    """The last finding of an object that is over, as who asks may see it; None where there is none for him."""
+    found = state.over(identity)
+    if found is None or mine is None:
+        return found
+    return _narrowed(found) if found["namespace"] in mine else None
+
+
 def _narrowed_text(text: str) -> str:
     # Few findings are about a GPU class: the others are not decoded.
     return json.dumps(_narrowed(msgspec.json.decode(text))) if '"gpu"' in text else text

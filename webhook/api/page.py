@@ -20,18 +20,19 @@ from reconciler.limits import REPORT_PAGE
 from reconciler.model.instant import stamp
 from reconciler.report.blind import blind_lines
 from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.links import commit_link
 from reconciler.report.printable import visible
 from reconciler.report.query import CHOSEN, Query, parse_query
-from reconciler.report.summary import parse_asked, summarise
 from webhook.api import problems
 from webhook.api.access import scope
-from webhook.api.narrow import read_finding, read_matching
+from webhook.api.narrow import read_finding, read_matching, read_over
 from webhook.api.pages import coverage, overview, trail, words
-from webhook.api.pages.finding import Shown
+from webhook.api.pages.finding import VIEWS, Shown
 from webhook.api.pages.trust import Trust, trust, unwatched
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
-from webhook.api.report import DECISION_FILTERS, envelope
+from webhook.api.report import DECISION_FILTERS, envelope, known_only
+from webhook.api.sums import Sums, overview_link
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -66,12 +67,15 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
         ("/rules", "rules"),
     ):
         routes.add_url_rule(path, name, getattr(here, name))
+    hosts = settings.git_hosts
+    routes.add_app_template_filter(lambda url, at: commit_link(url, at.rpartition(":")[2], hosts), "commit_url")
     for name, make in {"ago": words.ago, "age": words.age}.items():
         routes.add_app_template_filter(lambda text, make=make: make(text, settings.now()), name)
     for name, plain in {"clock": words.clock, "count": words.count, "source_state": words.source_state}.items():
         routes.add_app_template_filter(plain, name)
     routes.register_error_handler(Problem, _problem)
     routes.register_error_handler(StoreError, _store_failed)
+    routes.register_error_handler(Exception, _unexpected)
     return routes
 
 
@@ -86,16 +90,11 @@ class _Pages:
         """What differs, by state, owner and namespace, and a page of it."""
         given, number = _given(_ASKED)
         if given is None:
-            return redirect(_overview(**_filled()))
+            return redirect(overview_link(**_filled()))
         now, mine = self.settings.now(), scope()
         query = _query({"sort": "severity", **given}, now)
         everything = read_matching(self.state, Query(sort="severity", limit=None, scope=mine))
         matching = read_matching(self.state, replace(query, scope=mine)) if given else everything
-        denials, labels = self.state.denials(stamp(now - _DAY), mine), self.state.namespaces()
-        owners, total = summarise(parse_asked("owner", ""), everything.texts, denials, labels, now)
-        places, _ = summarise(parse_asked("namespace", overview.LABELS), everything.texts, denials, labels, now)
-        grants = sum(one.holds(now.timestamp()) for one in self.state.grants()) if mine is None else 0
-        elsewhere = {"denials": url_for("page.denials"), "grants": url_for("page.grants")} if mine is None else {}
         head = self._trust(now)
         return _page(
             "overview.html",
@@ -103,38 +102,50 @@ class _Pages:
             asked=given,
             filtered=bool(given.keys() - {"sort"}),
             kept=overview.kept(given, _FIELDS),
-            tiles=overview.tiles(total, head.managed, grants, _overview, elsewhere),
-            rows=overview.rows(matching.texts, number),
-            page=overview.page(len(matching.texts), number, partial(_overview, **given)),
-            tables=[
-                (by, overview.tallies(by, rows, _overview)) for by, rows in (("owner", owners), ("namespace", places))
-            ],
+            rows=overview.rows(matching.texts, number, self.settings.git_hosts),
+            page=overview.page(len(matching.texts), number, partial(overview_link, **given)),
             severities=SEVERITIES,
             states=[one for one in STATES if one != "in-sync"],
+            meanings=[(words.state(name), text) for name, text in words.MEANINGS.items()],
+            **Sums(self.state, now, mine).of(everything.texts, head.managed),
         )
 
     def object(self, identity: str) -> Answer:
-        """One finding: who, what, where, and how to undo it."""
-        _given(())
+        """One finding, also one that is over: who, what, where, and how to undo it."""
+        view, only = _viewed()
         now, mine = self.settings.now(), scope()
-        item = read_finding(self.state, identity, mine)
+        item = read_finding(self.state, identity, mine) or read_over(self.state, identity, mine)
         history = self.state.history(identity) if item is not None or mine is None else []
         if item is None:
             events = trail.timeline({}, history, ())
-            title = "As Git says" if events else "There is no such finding"
-            detail = "The object is in sync, or not under guard any more."
-            return _page("gone.html", 404, trust=self._trust(now), title=title, detail=detail, events=events)
-        found = Shown(item)
+            return _page("gone.html", 404, trust=self._trust(now), events=events)
+        found = Shown(item, self.settings.git_hosts)
         names = {"kind": found.ref.kind, "namespace": found.ref.namespace, "name": found.ref.name}
-        decisions, _ = self.state.decisions(names, REPORT_PAGE)
-        about = [one for one in decisions if one.get("group", "") == found.ref.group]
-        events = trail.timeline(found.item, history, about)
-        return _page("object.html", trust=self._trust(now), found=found, events=events)
+        same = partial(filter, lambda one: one.get("group", "") == found.ref.group)
+        decisions = list(same(self.state.decisions(names, REPORT_PAGE)[0]))
+        guarded = list(same(self.state.guarded(names, REPORT_PAGE)[0]))
+        return _page(
+            "object.html",
+            trust=self._trust(now),
+            found=found,
+            events=trail.timeline(found.item, history, decisions, guarded),
+            fight=trail.fight(history, stamp(now - _DAY)),
+            over=words.OVER,
+            ended=trail.ended(history),
+            lasted=words.lasted(item.get("firstSeen"), found.over),
+            panes=found.panes_of(view, hard=only == "hard"),
+            soft=sum(pane.soft for pane in found.panes),
+            view=view,
+            only=only,
+            views=VIEWS,
+        )
 
     def sources(self) -> Answer:
         """Each source, and how it stands."""
         _given(())
-        return _page("sources.html", trust=self._trust(), found=self.state.sources())
+        found = sorted(self.state.sources(), key=lambda one: (one["state"] == "Ready", one["name"]))
+        troubled = sum(one["state"] not in words.SOURCES for one in found)
+        return _page("sources.html", trust=self._trust(), found=found, troubled=troubled)
 
     def denials(self) -> Answer:
         """Decisions, those that refused unless others are asked for."""
@@ -166,9 +177,15 @@ class _Pages:
         report = self._report()
         canary = blindness.watches.get("canary") or {}
         unguarded = [one for one in self.state.matching(Query(limit=None)).items() if one.get("adopted") is False]
+        counted = self.state.unmanaged()
+        places, more = coverage.places(counted)
         return _page(
             "coverage.html",
             trust=self._trust(),
+            counted=counted,
+            percent=coverage.percent(counted.managed, counted.number),
+            places=places,
+            more=more,
             kinds=coverage.kinds(observed.managed),
             entries=coverage.entries(self.state.registration(), canary),
             unwatched=unwatched(report),
@@ -218,8 +235,15 @@ def _given(known: tuple[str, ...]) -> tuple[dict[str, str] | None, int]:
     return {name: value for name, value in request.args.items() if name != "page"}, int(text)
 
 
-def _overview(**parameters: Any) -> str:
-    return url_for("page.overview", **parameters)
+def _viewed() -> tuple[str, str]:
+    """How differences are to be shown, and which: one of VIEWS, and `hard` or ""."""
+    asked = known_only(("view", "only"))
+    view, only = asked.get("view", "split"), asked.get("only", "")
+    if view not in VIEWS:
+        raise Problem(400, f"parameter 'view' must be one of {', '.join(VIEWS)}")
+    if only not in ("", "hard"):
+        raise Problem(400, "parameter 'only' must be hard")
+    return view, only
 
 
 def _denials(**parameters: Any) -> str:
@@ -258,3 +282,9 @@ def _store_failed(error: StoreError) -> Response:
     answer = _page("error.html", 503, title="Not now", detail="The state store cannot be read now.")
     answer.headers["Retry-After"] = "5"
     return answer
+
+
+def _unexpected(error: Exception) -> Response:
+    problems.LOG.error("unexpected %s", type(error).__name__, exc_info=error)
+    detail = "This page could not be made, which is a mistake of Setscrew's; the log of the API server says more."
+    return _page("error.html", 500, title="That went wrong", detail=detail)

@@ -9,8 +9,11 @@ from typing import Any, Protocol
 
 from reconciler.limits import PUSH_BODY_BYTES
 from reconciler.policy.grant import Grant
+from reconciler.report.days import Day
+from reconciler.report.links import NO_HOSTS, GitHost
 from reconciler.report.query import Matching, Query
 from reconciler.report.totals import Counted, Totals
+from reconciler.report.unmanaged import Unmanaged
 from webhook.api.access import Readers
 from webhook.api.configuration import Receivers
 
@@ -67,7 +70,8 @@ class ApiSettings:
     """What the API server can be told. `now` reads the time; `token` guards everything but hooks and health.
 
     `receivers` may give other secrets from one call to the next, never other names. `metric_namespaces`: metrics of
-    findings name namespaces. `readers`: further tokens, each for some namespaces.
+    findings name namespaces. `readers`: further tokens, each for some namespaces. `git_hosts`: hosts of Git, by name,
+    to whose pages is linked beside those that are known.
     """
 
     token: bytes
@@ -78,6 +82,7 @@ class ApiSettings:
     push_body_bytes: int = PUSH_BODY_BYTES
     metric_namespaces: bool = True
     version: str = ""
+    git_hosts: Mapping[str, GitHost] = NO_HOSTS
 
 
 class ApiState(Protocol):
@@ -121,6 +126,18 @@ class ApiState(Protocol):
 
     def history(self, identity: str) -> list[dict[str, Any]]:
         """What happened to the object with that id, oldest first: `event`, `time`, and what else was noted."""
+
+    def over(self, identity: str) -> dict[str, Any] | None:
+        """The last finding of the object with that id that is over, as it last was, with `resolvedAt`."""
+
+    def fights(self, since: str, limit: int) -> list[dict[str, Any]]:
+        """Objects that healing fights over since then (RFC 3339), the last first: `id`, `time`, `opponent`, names."""
+
+    def days(self, until: str, scope: frozenset[str] | None = None) -> list[Day]:
+        """The last 30 days, oldest first, the last that of `until` (RFC 3339), in these namespaces."""
+
+    def unmanaged(self) -> Unmanaged:
+        """How many objects of guarded kinds no source declares."""
 
     def grants(self) -> list[Grant]:
         """All grants that there ever were, newest first."""

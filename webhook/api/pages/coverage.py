@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.model.own import ENTRY_SUFFIX
+from reconciler.report.summary import NOTHING
+from reconciler.report.unmanaged import Unmanaged
 from webhook.api.pages import words
 
 _FAILURES: Final = {"Fail": words.Sign("refused", "×", "well"), "Ignore": words.Sign("admitted", "!", "warm")}
@@ -14,6 +16,36 @@ _PROOFS: Final = {
     "waiting": words.Sign("waiting", "…", ""),
     "": words.Sign("not proved", "?", ""),
 }
+
+
+# Namespaces with the most unmanaged objects are named, the others counted.
+_PLACES: Final = 50
+
+
+def percent(managed: int, unmanaged: int) -> str:
+    """`96 %` managed; never 100 where one is not, nor 0 where one is. "–" of none."""
+    total = managed + unmanaged
+    if not total:
+        return "–"
+    rounded = 100 * managed // total
+    return f"{'< 1' if managed and not rounded else rounded} %"
+
+
+def places(found: Unmanaged) -> tuple[list[dict[str, Any]], int]:
+    """Namespaces with unmanaged objects, the most first, and how many more there are than are named."""
+    some = [(name, place) for name, place in found.places.items() if place.number]
+    some.sort(key=lambda one: (-one[1].number, one[0]))
+    rows = [
+        {
+            "name": name or NOTHING["namespace"],
+            "managed": place.managed,
+            "unmanaged": place.number,
+            "percent": percent(place.managed, place.number),
+            "kinds": sorted(place.unmanaged.items(), key=lambda one: (-one[1], one[0])),
+        }
+        for name, place in some[:_PLACES]
+    ]
+    return rows, max(0, len(some) - _PLACES)
 
 
 def kinds(managed: Mapping[str, int]) -> list[dict[str, Any]]:

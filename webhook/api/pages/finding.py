@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.model.ref import ObjectRef
+from reconciler.report.links import NO_HOSTS, GitHost, commit_link, file_link
 from webhook.api.pages import undo, words
 
 # How a name is known, for people: a client is not a person.
@@ -17,7 +18,12 @@ KNOWN_BY: Final = {
     "managedFields": "managedFields name the client that wrote it, not the person",
     "none": "nobody recorded who wrote it",
 }
+# How a change is shown, and what each way is called: panes beside each other, or the diff alone, with all lines or few.
+VIEWS: Final = {"split": "Side by side", "unified": "Unified", "whole": "Unified, all lines"}
 _CONTEXT_LINES: Final = 3
+_ALL_LINES: Final = 100_000
+# What differs without anybody having changed what Git declares: a default that was chosen, an order.
+_SOFT: Final = frozenset({"default-overridden", "order"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +46,15 @@ class Pane:
     diff: tuple[Line, ...]
     manager: str
     time: str
+    soft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One finding for the eyes: `item` is what the store holds."""
+    """One finding for the eyes: `item` is what the store holds, `hosts` are Git hosts whose pages are linked to."""
 
     item: Mapping[str, Any]
+    hosts: Mapping[str, GitHost] = NO_HOSTS
 
     @property
     def ref(self) -> ObjectRef:
@@ -59,9 +67,37 @@ class Shown:
         return f"{self.ref.namespace}/{self.ref.name}" if self.ref.namespace else self.ref.name
 
     @property
+    def over(self) -> str:
+        """Since when it is over, "" for not yet."""
+        return str(self.item.get("resolvedAt") or "")
+
+    @property
     def state(self) -> words.Sign:
-        """Its state."""
+        """Its state, as it is or last was."""
         return words.state(self.item.get("state"))
+
+    @property
+    def meaning(self) -> str:
+        """What that state says."""
+        return words.MEANINGS.get(str(self.item.get("state")), "")
+
+    @property
+    def file_url(self) -> str:
+        """The declaration on the page of its Git host, "" where none is known."""
+        source = self.item.get("source") or {}
+        place = (str(source.get("file") or ""), int(source.get("line") or 0))
+        return file_link(str(source.get("url") or ""), str(source.get("commit") or ""), *place, hosts=self.hosts)
+
+    @property
+    def commit_url(self) -> str:
+        """The commit there, "" where none is known."""
+        source = self.item.get("source") or {}
+        return commit_link(str(source.get("url") or ""), str(source.get("commit") or ""), self.hosts)
+
+    @property
+    def ignored(self) -> int:
+        """How many fields differ besides, and a rule hides them."""
+        return sum((self.item.get("hidden") or {}).values())
 
     @property
     def severity(self) -> words.Sign:
@@ -124,12 +160,18 @@ class Shown:
     @property
     def panes(self) -> tuple[Pane, ...]:
         """Each path that differs."""
-        return tuple(_pane(one) for one in self.item.get("changes") or ())
+        return self.panes_of("split")
+
+    def panes_of(self, view: str, *, hard: bool = False) -> tuple[Pane, ...]:
+        """Each path that differs, for one of VIEWS; `hard`: without defaults that were overridden, and order."""
+        context = _ALL_LINES if view == "whole" else _CONTEXT_LINES
+        found = (_pane(one, context) for one in self.item.get("changes") or ())
+        return tuple(pane for pane in found if not (hard and pane.soft))
 
     @property
     def steps(self) -> tuple[undo.Step, ...]:
         """What can be done."""
-        return undo.steps(self.item)
+        return undo.over(self.item) if self.over else undo.steps(self.item)
 
     @property
     def _attribution(self) -> Mapping[str, Any]:
@@ -137,7 +179,7 @@ class Shown:
         return found
 
 
-def _pane(one: Mapping[str, Any]) -> Pane:
+def _pane(one: Mapping[str, Any], context: int) -> Pane:
     sides = [words.shown(one[name]) if name in one else None for name in ("desired", "live")]
     embedded = one.get("embedded")
     return Pane(
@@ -146,15 +188,16 @@ def _pane(one: Mapping[str, Any]) -> Pane:
         sign=words.change(one),
         desired=sides[0],
         live=sides[1],
-        diff=_diff(*sides),
+        diff=_diff(*sides, context),
         manager=str(one.get("manager") or ""),
         time=str(one.get("time") or ""),
+        soft=one.get("class") in _SOFT,
     )
 
 
-def _diff(desired: str | None, live: str | None) -> tuple[Line, ...]:
+def _diff(desired: str | None, live: str | None, context: int) -> tuple[Line, ...]:
     before, after = ([] if side is None else side.splitlines() for side in (desired, live))
-    lines = difflib.unified_diff(before, after, lineterm="", n=_CONTEXT_LINES)
+    lines = difflib.unified_diff(before, after, lineterm="", n=context)
     kinds = {"-": "gone", "+": "came", " ": "same"}
     # The first two lines name files, and hunks need no numbers: a pane is short.
     return tuple(Line(kinds[line[0]], line) for line in list(lines)[2:] if line[0] in kinds)

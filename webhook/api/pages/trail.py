@@ -32,7 +32,7 @@ _EVENTS: Final = {
     "resolved": ("As Git says again", "well"),
     "healed": ("Put back by Setscrew", "well"),
     "heal-failed": ("Could not be put back", "loud"),
-    "fight": ("Somebody changes it again and again", "loud"),
+    "fight": ("A fight", "loud"),
 }
 _PATHS: Final = 3
 
@@ -77,14 +77,48 @@ def grant(one: Grant, now: float) -> dict[str, Any]:
 
 
 def timeline(
-    item: Mapping[str, Any], history: Iterable[Mapping[str, Any]], decisions: Sequence[Mapping[str, Any]]
+    item: Mapping[str, Any],
+    history: Iterable[Mapping[str, Any]],
+    decisions: Sequence[Mapping[str, Any]],
+    guarded: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[Event, ...]:
     """What is known of the object's past, newest first."""
     told = [_event(one) for one in history]
     if not told and item.get("firstSeen"):
         told.append(Event(str(item["firstSeen"]), "Drift seen", tone="loud"))
+    if not item.get("resolvedAt") and item.get("state") == "unknown" and item.get("lastSeen"):
+        told.append(Event(str(item["lastSeen"]), "Could not be compared", str(item.get("reason") or ""), "odd"))
     told += [_decided(one) for one in decisions if one.get("time") and "allowed" in one]
+    told += [_begun(one) for one in guarded if one.get("since")]
     return tuple(sorted(told, key=lambda one: one.time, reverse=True))
+
+
+def fight(history: Sequence[Mapping[str, Any]], since: str) -> str:
+    """What is said of the newest fight over the object since then (RFC 3339), "" where there was none."""
+    found = (one for one in reversed(history) if one.get("event") == "fight" and str(one["time"]) >= since)
+    return next(map(fought, found), "")
+
+
+def fought(one: Mapping[str, Any]) -> str:
+    """`Put back 5 times in 10 minutes, each time undone by …`."""
+    try:
+        minutes, pause = int(one["seconds"]) // 60, int(one["pause"]) // 60
+        times = f"Put back {int(one['corrections'])} times in {minutes} minutes, each time undone by"
+        return one_line(f"{times} {one.get('opponent') or 'somebody'}; from then on tried once in {pause} minutes")
+    except (KeyError, TypeError, ValueError):
+        return one_line(f"Put back again and again, each time undone by {one.get('opponent') or 'somebody'}")
+
+
+def ended(history: Sequence[Mapping[str, Any]]) -> str:
+    """Why the finding was over last, "" where that was not noted."""
+    last = next((one for one in reversed(history) if one.get("event") == "resolved"), {})
+    return str(last.get("reason") or "")
+
+
+def _begun(one: Mapping[str, Any]) -> Event:
+    at = f"commit {str(one['commit'])[:12]}" if one.get("commit") else ""
+    text = ", ".join(part for part in (f"source {one.get('source')}" if one.get("source") else "", at) if part)
+    return Event(str(one["since"]), "Under guard since then", one_line(text))
 
 
 def _event(one: Mapping[str, Any]) -> Event:
@@ -94,6 +128,8 @@ def _event(one: Mapping[str, Any]) -> Event:
 
 def _details(one: Mapping[str, Any]) -> str:
     """Who and what, as far as it was noted with the event."""
+    if one.get("event") == "fight":
+        return fought(one)
     paths = [str(path) for path in one.get("paths") or ()]
     more = len(paths) - _PATHS + int(one.get("morePaths") or 0)
     listed = ", ".join(paths[:_PATHS]) + (f" and {more} more" if more > 0 else "")

@@ -36,6 +36,11 @@ def steps(item: Mapping[str, Any]) -> tuple[Step, ...]:
     return (*_undo(item), *_keep(item), *_ask(item), *_granted(item))
 
 
+def over(item: Mapping[str, Any]) -> tuple[Step, ...]:
+    """What can be done about a finding that is over."""
+    return tuple(_ask(item))
+
+
 def _undo(item: Mapping[str, Any]) -> Iterator[Step]:
     ref, state = ref_of(item), item.get("state")
     if state in _UNDECLARED:

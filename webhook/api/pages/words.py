@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +27,19 @@ STATES: Final = {
     "extra": Sign("extra", "+", "loud"),
     "orphaned": Sign("orphaned", "○", "loud"),
     "unknown": Sign("unknown", "?", "odd"),
+}
+OVER: Final = Sign("over", "✓", "well")
+# What each state says and what it does not, for whoever reads it for the first time.
+MEANINGS: Final = {
+    "in-sync": "All that Git declares of it is there, and nothing else but what a rule frees.",
+    "drifted": "Fields differ from what Git declares, or something was added to it that Git does not declare.",
+    "missing": "Git declares it, and the cluster does not have it.",
+    "extra": "Git does not declare it, and all objects of its kind are Git's to declare.",
+    "orphaned": "Git declared it once and dropped it, and nobody has removed it from the cluster.",
+    "unknown": (
+        "It could not be compared, so nobody knows whether it is as Git says: it counts neither as in sync nor as "
+        "drifted. It is looked at again by itself."
+    ),
 }
 SEVERITIES: Final = {
     "critical": Sign("critical", "▲▲", "loud"),
@@ -71,6 +85,11 @@ def change(one: Any) -> Sign:
     return CLASSES.get(str(one.get("class"))) or OPS.get(str(one.get("op")), Sign(str(one.get("op")), "?", "odd"))
 
 
+def place(named: Mapping[str, Any]) -> str:
+    """`shop/web`, or the name alone."""
+    return f"{named['namespace']}/{named['name']}" if named.get("namespace") else str(named.get("name") or "")
+
+
 def instant(text: Any) -> datetime | None:
     """RFC 3339 as a time, None where it is none."""
     try:
@@ -93,6 +112,12 @@ def age(text: Any, now: datetime) -> str:
         return ""
     unit, length = next(((unit, length) for unit, length in _UNITS if seconds >= length), _UNITS[-1])
     return f"{seconds // length} {unit}"
+
+
+def lasted(since: Any, until: Any) -> str:
+    """How long from then to then, as `age`; "" where either is no time."""
+    end = instant(until)
+    return "" if end is None else age(since, end)
 
 
 def ago(text: Any, now: datetime) -> str:
