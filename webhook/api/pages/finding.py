@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.model.ref import ObjectRef
@@ -54,7 +54,7 @@ class Shown:
     """One finding for the eyes: `item` is what the store holds, `hosts` are Git hosts whose pages are linked to."""
 
     item: Mapping[str, Any]
-    hosts: Mapping[str, GitHost] = NO_HOSTS
+    hosts: Mapping[str, GitHost] = field(default_factory=lambda: NO_HOSTS)
 
     @property
     def ref(self) -> ObjectRef:
