@@ -90,7 +90,8 @@ def timeline(
         told.append(Event(str(item["lastSeen"]), "Could not be compared", str(item.get("reason") or ""), "odd"))
     told += [_decided(one) for one in decisions if one.get("time") and "allowed" in one]
     told += [_begun(one) for one in guarded if one.get("since")]
-    return tuple(sorted(told, key=lambda one: one.time, reverse=True))
+    # Of one second what was told later is newer.
+    return tuple(one for _, one in sorted(enumerate(told), key=lambda pair: (pair[1].time, pair[0]), reverse=True))
 
 
 def fight(history: Sequence[Mapping[str, Any]], since: str) -> str:
@@ -130,6 +131,10 @@ def _details(one: Mapping[str, Any]) -> str:
     """Who and what, as far as it was noted with the event."""
     if one.get("event") == "fight":
         return fought(one)
+    if one.get("event") == "healed":
+        fields = [str(name) for name in one.get("fields") or ()]
+        by = f"written by {one['opponent']}" if one.get("opponent") else ""
+        return one_line(", ".join(part for part in (*fields, by) if part))
     paths = [str(path) for path in one.get("paths") or ()]
     more = len(paths) - _PATHS + int(one.get("morePaths") or 0)
     listed = ", ".join(paths[:_PATHS]) + (f" and {more} more" if more > 0 else "")
