@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import UsageError
+from reconciler.limits import PUSH_SECRET_BYTES
 from reconciler.store.private_file import write_private
 
 API_FILE: Final = "api.json"
@@ -51,6 +52,23 @@ def ensure_token(state_dir: Path) -> bytes:
     if not path.exists():
         write_private(path, secrets.token_urlsafe(32) + "\n")
     return read_token(path)
+
+
+def take_token(state_dir: Path, given: Path) -> None:
+    """Have the token of a file, such as a mounted Secret, be that of this state directory.
+
+    Where there is no such file nothing changes. Raises StoreError, or UsageError for a token that can be guessed.
+    """
+    try:
+        token = given.read_bytes().strip()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"cannot read the token: {error.strerror}", where=str(given)) from None
+    if len(token) < PUSH_SECRET_BYTES or not token.isascii() or b" " in token:
+        message = f"the token must be {PUSH_SECRET_BYTES} or more plain characters"
+        raise UsageError(message, where=str(given), hint="make one with: openssl rand -hex 32")
+    write_private(state_dir / TOKEN_FILE, token.decode() + "\n")
 
 
 def read_token(path: Path) -> bytes:

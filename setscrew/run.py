@@ -32,7 +32,10 @@ _DRAIN_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where the listeners answer, and how the admission server works. `metrics` None: there are none."""
+    """Where the listeners answer, and how the admission server works. `metrics` None: there are none.
+
+    `api_token`: a file whose token counts in place of the state directory's, as long as it is there.
+    """
 
     admission: tuple[str, int] = ("127.0.0.1", 8443)
     api: tuple[str, int] = ("127.0.0.1", 8080)
@@ -40,6 +43,7 @@ class Listen:
     worker: str = "asgi"
     clients: Clients = field(default_factory=Clients)
     metric_namespaces: bool = True
+    api_token: Path | None = None
 
 
 def run(options: Options, listen: Listen) -> int:

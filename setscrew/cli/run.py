@@ -231,6 +231,7 @@ def _made(found: RenderTools, webhook_url: str, common: dict[str, Any], *, in_cl
 @click.option("--in-cluster", is_flag=True, help="This is a container of a pod: serve the drift report and hooks, too.")
 @click.option("--config", "config_dir", type=EXISTING, help="In a pod: directory of Receiver and Reader documents.")
 @click.option("--listen-api", default="127.0.0.1:8080", show_default=True, help="In a pod: drift report and receivers.")
+@click.option("--api-token-file", type=PATH, help="In a pod: the token of the report, if this file is there.")
 @_METRIC_NAMESPACES
 def serve(
     state_dir: Path,
@@ -243,6 +244,7 @@ def serve(
     in_cluster: bool,
     config_dir: Path | None,
     listen_api: str,
+    api_token_file: Path | None,
     metric_namespaces: bool,
 ) -> None:
     """The admission server alone, over the snapshots of a state directory. `setscrew run` starts it.
@@ -257,7 +259,7 @@ def serve(
         from setscrew.incluster.serving import serve_pod
         from setscrew.run import Listen
 
-        places = Listen(place, _address(listen_api), metrics, worker, clients, metric_namespaces)
+        places = Listen(place, _address(listen_api), metrics, worker, clients, metric_namespaces, api_token_file)
         finish(serve_pod(state_dir, config_dir, places, tls_certificate, tls_key))
     if not state_dir.is_dir():
         raise UsageError("no such directory", where=str(state_dir), hint="give the one of `setscrew reconcile`")

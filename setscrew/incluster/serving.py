@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from setscrew import statedir
+from setscrew.api_files import take_token
 from setscrew.certificates import DIRECTORY, served, tried
 from setscrew.incluster.service import url
 from setscrew.readers import load_readers
@@ -36,6 +37,8 @@ def serve_pod(
     directory = statedir.prepare(state_dir)
     load_receivers(config_dir)
     load_readers(config_dir)
+    if listen.api_token is not None:
+        take_token(directory, listen.api_token)
     if certificate is None and placeholder.ensure(directory / DIRECTORY, datetime.now(UTC)):
         tell("setscrew: no certificate yet: nothing is answered but health checks until the leader has made one")
     return Supervisor(list(_children(directory, config_dir, listen, certificate, key))).run()

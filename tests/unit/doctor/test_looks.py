@@ -49,7 +49,7 @@ class Answers(FakeApi):
 
 def granted() -> Iterator[tuple[str, ...]]:
     """What manifests/base/rbac.yaml gives the reconciler: verb, group, resource, name, namespace, path."""
-    roles = {"setscrew-reconciler", "setscrew-canonicalizer-token"}
+    roles = {"setscrew-reconciler", "setscrew-registration", "setscrew-status", "setscrew-canonicalizer-token"}
     documents = [one for one in yaml.safe_load_all(RBAC.read_text()) if one and one["kind"] in ("ClusterRole", "Role")]
     for document in (one for one in documents if one["metadata"]["name"] in roles):
         namespace = document["metadata"].get("namespace", "")
