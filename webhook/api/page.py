@@ -71,8 +71,8 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
     routes.add_app_template_filter(lambda url, at: commit_link(url, at.rpartition(":")[2], hosts), "commit_url")
     for name, make in {"ago": words.ago, "age": words.age}.items():
         routes.add_app_template_filter(lambda text, make=make: make(text, settings.now()), name)
-    for name, plain in {"clock": words.clock, "count": words.count, "source_state": words.source_state}.items():
-        routes.add_app_template_filter(plain, name)
+    for plain in (words.clock, words.count, words.source_state, words.breakable):
+        routes.add_app_template_filter(plain, plain.__name__)
     routes.register_error_handler(Problem, _problem)
     routes.register_error_handler(StoreError, _store_failed)
     routes.register_error_handler(Exception, _unexpected)
@@ -176,7 +176,7 @@ class _Pages:
         observed, blindness = self.state.observed(), self.state.blindness(REPORT_PAGE)
         report = self._report()
         canary = blindness.watches.get("canary") or {}
-        unguarded = [one for one in self.state.matching(Query(limit=None)).items() if one.get("adopted") is False]
+        unguarded = coverage.unguarded(self.state.matching(Query(limit=None)).texts)
         counted = self.state.unmanaged()
         places, more = coverage.places(counted)
         return _page(

@@ -1,9 +1,11 @@
-"""Owns what the page of coverage says: guarded kinds and entries of the webhook. Must not read a store."""
+"""Owns what the page of coverage says: guarded kinds, entries of the webhook, what is unmanaged. Must not read a store."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+import msgspec
 
 from reconciler.model.own import ENTRY_SUFFIX
 from reconciler.report.summary import NOTHING
@@ -16,8 +18,8 @@ _PROOFS: Final = {
     "waiting": words.Sign("waiting", "…", ""),
     "": words.Sign("not proved", "?", ""),
 }
-
-
+# As it stands in the text of a finding.
+_NOT_ADOPTED: Final = '"adopted": false'
 # Namespaces with the most unmanaged objects are named, the others counted.
 _PLACES: Final = 50
 
@@ -46,6 +48,12 @@ def places(found: Unmanaged) -> tuple[list[dict[str, Any]], int]:
         for name, place in some[:_PLACES]
     ]
     return rows, max(0, len(some) - _PLACES)
+
+
+def unguarded(texts: Iterable[str]) -> list[dict[str, Any]]:
+    """Findings of objects that were there before Git declared them; of ten thousand others none is decoded."""
+    found = (msgspec.json.decode(text) for text in texts if _NOT_ADOPTED in text)
+    return [one for one in found if one.get("adopted") is False]
 
 
 def kinds(managed: Mapping[str, int]) -> list[dict[str, Any]]:

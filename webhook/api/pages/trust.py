@@ -13,11 +13,12 @@ from webhook.api.pages import words
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One warning. `loud`: what the page says may be wrong or incomplete."""
+    """One warning. `loud`: what the page says may be wrong or incomplete. `page` says more, "" for none."""
 
     title: str
     lines: tuple[str, ...]
     loud: bool = True
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,12 @@ def unwatched(report: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _warnings(metadata: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterator[Notice]:
     if metadata.get("stale"):
-        yield Notice("Do not rely on this: it may be out of date", (str(metadata.get("staleReason") or ""),))
+        reason = str(metadata.get("staleReason") or "")
+        page = "sources" if "sources" in reason else "coverage" if metadata.get("observedAt") else ""
+        yield Notice("Do not rely on this: it may be out of date", (reason,), page=page)
     blind = summary.get("blind") or {}
     if lines := tuple(blind_lines(blind)):
         open_now = bool(blind.get("open"))
-        yield Notice("The guard does not see all writes now" if open_now else "Watch over the guard", lines, open_now)
+        yield Notice("The guard does not see all writes now" if open_now else "Watch over the guard", lines, open_now, "coverage")
     if lines := unwatched({"metadata": metadata, "summary": summary}):
-        yield Notice("Not all of it is watched", lines)
+        yield Notice("Not all of it is watched", lines, page="coverage")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+
+from markupsafe import Markup, escape
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -133,6 +136,12 @@ def clock(text: Any) -> str:
     """`22 Nov 2026 02:43:25 UTC`; what is no time stays as it is."""
     then = instant(text)
     return str(text) if then is None else then.strftime("%-d %b %Y %H:%M:%S UTC")
+
+
+def breakable(text: str) -> Markup:
+    """A path or a field that may be broken after each of its parts rather than within one."""
+    found = re.sub(r"([/.\]])(?=[^\s])", r"\1<wbr>", str(escape(text)))
+    return Markup(found)  # noqa: S704 - escaped above
 
 
 def count(number: Any) -> str:
