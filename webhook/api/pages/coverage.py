@@ -1,4 +1,4 @@
-"""Owns what the page of coverage says: guarded kinds, entries of the webhook, what is unmanaged. Must not read a store."""
+"""Owns what the page of coverage says: kinds, entries of the webhook, what is unmanaged. Must not read a store."""
 
 from __future__ import annotations
 

@@ -65,6 +65,7 @@ def _warnings(metadata: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterat
     blind = summary.get("blind") or {}
     if lines := tuple(blind_lines(blind)):
         open_now = bool(blind.get("open"))
-        yield Notice("The guard does not see all writes now" if open_now else "Watch over the guard", lines, open_now, "coverage")
+        title = "The guard does not see all writes now" if open_now else "Watch over the guard"
+        yield Notice(title, lines, open_now, "coverage")
     if lines := unwatched({"metadata": metadata, "summary": summary}):
         yield Notice("Not all of it is watched", lines, page="coverage")
