@@ -16,6 +16,7 @@ from webhook.api.pages import words
 
 _REFUSED: Final = words.Sign("refused", "×", "loud")
 _WOULD: Final = words.Sign("admitted, would be refused", "!", "warm")
+_GRANTED: Final = words.Sign("admitted by grant", "!", "warm")
 _ADMITTED: Final = words.Sign("admitted", "✓", "well")
 _GRANT_SIGNS: Final = {
     "InForce": words.Sign("in force", "!", "warm"),
@@ -162,4 +163,6 @@ def _decided(one: Mapping[str, Any]) -> Event:
 def _answer(one: Mapping[str, Any]) -> words.Sign:
     if not one.get("allowed"):
         return _REFUSED
+    if one.get("grant"):
+        return _GRANTED
     return _WOULD if one.get("would") else _ADMITTED
