@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 # Two of them may run a control plane (about 400 MB and one core while it starts) and wait for it often; the third takes
 # tests that need none.
 WORKERS ?= 3
+CONTROL_PLANES := 2
 PYTEST_ARGS ?=
 INPUTS ?= 1000000
 MINORS ?= 1.35 1.34
@@ -24,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What the code under check is made of; a folder that does not exist yet is left out.
 CODE := $(wildcard webhook reconciler setscrew tests bench scripts)
 
-.PHONY: help setup demo test test-unit test-integration soak chaos lint lint-ruff lint-format lint-types lint-imports format bench bench-full bench-parts fuzz lock clean distclean
+.PHONY: help setup demo test test-unit test-integration soak soak-cluster compat chaos lint lint-ruff lint-format lint-types lint-imports lint-image format bench bench-full bench-parts fuzz lock image release clean distclean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,8 +80,8 @@ test-unit: $(VENV)/.stamp-python ## run the tests that need no control plane
 test-integration: setup ## run the tests against a real control plane
 	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder -m integration $(PYTEST_ARGS)
 
-# Four targets, so that `make -k lint` names all that is wrong in one run.
-lint: lint-ruff lint-format lint-types lint-imports ## ruff, mypy --strict, import contracts
+# Five targets, so that `make -k lint` names all that is wrong in one run.
+lint: lint-ruff lint-format lint-types lint-imports lint-image ## ruff, mypy --strict, import contracts, hadolint
 
 lint-ruff: $(VENV)/.stamp-python
 	$(BIN)/ruff check $(CODE)
@@ -93,6 +94,9 @@ lint-types: $(VENV)/.stamp-python
 
 lint-imports: $(VENV)/.stamp-python
 	$(BIN)/lint-imports
+
+lint-image: $(VENV)/.stamp-python
+	$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.stamp-python ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix $(CODE)
@@ -116,19 +120,34 @@ fuzz: $(VENV)/.stamp-python ## try a million hostile reviews, half as many deliv
 	nice $(BIN)/python -m tests.fuzz --inputs $(INPUTS) --record
 	for target in receivers loader; do nice $(BIN)/python -m tests.fuzz --target $$target --inputs $$(( $(INPUTS) / 2 )) --record; done
 
+compat: setup-minors ## run what depends on the API server against each Kubernetes minor, RECORD=1 writes README's table (half an hour each)
+	$(BIN)/python tools/compat.py $(if $(RECORD),--record) -- -n $(CONTROL_PLANES) --dist loadfile --no-loadscope-reorder
+
 SOAK ?= 10m
 PACE ?= 1
 RECORD ?=
 soak: setup ## fifty guarded Deployments roll for SOAK (10m): nothing of the cluster's own may be refused, nothing may grow
 	$(BIN)/python -m tests.soak --for $(SOAK) --pace $(PACE) $(if $(RECORD),--record)
 
+soak-cluster: setup ## the same with two replicas as they run in a cluster, in place of one machine
+	$(BIN)/python -m tests.soak --in-cluster --for $(SOAK) --pace $(PACE) $(if $(RECORD),--record)
+
 RATE ?= 200
 chaos: setup ## blow after blow under RATE (200) writes a second, with both failure policies: nothing may slip through unknown
 	$(BIN)/python -m tests.chaos --rate $(RATE) $(if $(RECORD),--record)
 
-lock: $(VENV)/.stamp-python ## resolve the dependencies anew and write both requirement files with hashes
+IMAGE_FLAGS ?=
+image: $(VENV)/.stamp-python ## build, try and measure the image with buildah, RECORD=1 writes docs/reference/image.md (20 minutes, root)
+	nice -n 10 $(BIN)/python tools/build_image.py $(if $(RECORD),--record) $(IMAGE_FLAGS)
+
+RELEASE_FLAGS ?=
+release: setup ## make a release of this commit and tag it; sends nothing (docs/how-to/release.md)
+	$(BIN)/python tools/release.py $(RELEASE_FLAGS)
+
+lock: $(VENV)/.stamp-python ## resolve the dependencies anew and write the requirement files with hashes
 	$(BIN)/uv pip compile $(LOCK_FLAGS) pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK_FLAGS) -c requirements.txt pyproject.toml --group dev -o requirements-dev.txt
+	$(BIN)/uv pip compile $(LOCK_FLAGS) -c requirements-dev.txt --group wheel -o requirements-wheel.txt
 
 # Universal: one file for every platform. Whatever index this machine is set up with stays out of the files.
 LOCK_FLAGS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
+import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from bench.support.page import ROOT, commit
 from reconciler.model.quantity import nanoseconds
+from tests.soak.in_cluster import soak_in_cluster
 from tests.soak.run import soak
 from tests.soak.trend import DESCRIPTORS_AN_HOUR, JUDGED_SECONDS, MEMORY_MB_AN_HOUR, WARM_UP_SECONDS
 from tests.soak.verdict import summary
 
-_ROOT = Path(__file__).parents[2]
-_PAGE = """\
+_PAGE: Final = ROOT / "docs" / "reference" / "soak.md"
+_HEAD: Final = """\
 # Soak
 
-What `make soak` printed at the date and commit below: fifty guarded Deployments roll, their autoscalers move,
+What `make soak` printed at the dates and commits below: fifty guarded Deployments roll, their autoscalers move,
 namespaces and Jobs come and go under guard, and a person goes past Git all the time. Controllers, API server and
 Setscrew are the real ones; nodes are a stand-in (`tests/support/kubelet.py`). A violation is a refusal of the cluster's
 own machinery, of the GitOps writer or of a restart, any change past Git that is admitted, any line of the controllers'
@@ -33,8 +36,12 @@ anonymous memory, whichever is worse. A run that has less than {judged:.0f} minu
 judge them: too short to tell.
 Memory does not depend on how fast the machine is, so others may use it meanwhile; the load says whether they did.
 
-`make soak SOAK=1h RECORD=1` writes this page; the tests run two minutes of it (`tests/integration/test_soak.py`).
-
+`make soak SOAK=1h RECORD=1` writes the first part, `make soak-cluster` with the same the second; the tests run two
+minutes of the first (`tests/integration/test_soak.py`).
+"""
+_PARTS: Final = {"run": "One machine: `setscrew run`", "in-cluster": "Two replicas in a cluster"}
+_NONE: Final = "Not recorded yet.\n"
+_BLOCK: Final = """\
 {date}, commit {commit}:
 
 ```
@@ -60,30 +67,49 @@ class _Length(click.ParamType[float]):
     "--for", "seconds", type=_Length(), default="10m", show_default=True, help="How long, after all is guarded."
 )
 @click.option("--pace", default=1.0, show_default=True, help="Everybody waits so many times as long between two acts.")
+@click.option("--in-cluster", is_flag=True, help="Two replicas as they run in a cluster, instead of `setscrew run`.")
+@click.option(
+    "--samples", type=click.Path(path_type=Path), help="Write each look at a process there, as lines of JSON."
+)
 @click.option("--record", is_flag=True, help="Write docs/reference/soak.md.")
-def main(seconds: float, pace: float, record: bool) -> None:
+def main(seconds: float, pace: float, in_cluster: bool, samples: Path | None, record: bool) -> None:
     """Run the soak and print its summary."""
-    with tempfile.TemporaryDirectory(prefix="setscrew-soak-") as directory:
-        done = soak(seconds, Path(directory), pace)
+    if in_cluster:
+        done = soak_in_cluster(seconds, pace, samples)
+    else:
+        with tempfile.TemporaryDirectory(prefix="setscrew-soak-") as directory:
+            done = soak(seconds, Path(directory), pace, samples)
     text = summary(done.verdict, done.facts())
     click.echo(text)
     if record:
-        (_ROOT / "docs" / "reference" / "soak.md").write_text(_page(text))
+        _record("in-cluster" if in_cluster else "run", text)
     sys.exit(1 if done.verdict.violations else 0)
 
 
-def _page(text: str) -> str:
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    return _PAGE.format(
-        date=datetime.now(UTC).strftime("%Y-%m-%d"),
-        commit=commit,
-        summary=text,
+def _record(part: str, text: str) -> None:
+    """Write the part that was played, and leave the other as it stands."""
+    block = _BLOCK.format(date=datetime.now(UTC).strftime("%Y-%m-%d"), commit=commit(), summary=text)
+    _PAGE.write_text(page({**blocks(_PAGE.read_text()), part: block}))
+
+
+def blocks(text: str) -> dict[str, str]:
+    """What a page says of each part, by the part's name."""
+    return dict(re.findall(r"<!-- soak (\S+) -->\n(.*?)<!-- end -->", text, re.DOTALL))
+
+
+def page(recorded: Mapping[str, str]) -> str:
+    """The whole page."""
+    head = _HEAD.format(
         memory=MEMORY_MB_AN_HOUR,
         descriptors=DESCRIPTORS_AN_HOUR,
         warm=WARM_UP_SECONDS / 60,
         judged=JUDGED_SECONDS / 60,
     )
+    parts = [
+        f"\n## {title}\n\n<!-- soak {name} -->\n{recorded.get(name, _NONE)}<!-- end -->\n"
+        for name, title in _PARTS.items()
+    ]
+    return head + "".join(parts)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from reconciler.cluster.api import ApiClient, Query
 from reconciler.errors import ApiError
-from setscrew.demo.stage import Stage, dump
+from setscrew.controlplane import ControlPlane
+from setscrew.demo.repository import Repository
+from setscrew.demo.stage import dump
 from tests.soak.world import DEPLOYMENTS, NAMESPACES, Tree, World
 from tests.support.audit import GUARD
 
@@ -32,6 +35,15 @@ _MERGE: Final = "application/merge-patch+json"
 _PATCH: Final = "application/json-patch+json"
 _LEAVE_SECONDS: Final = 30.0
 _AS_ARGO: Final[dict[str, str | bool]] = {"fieldManager": "argocd-controller", "force": True}
+
+
+class Ground(Protocol):
+    """Where all of it happens: an API server, a repository, and the kubeconfigs of who writes."""
+
+    plane: ControlPlane
+    repository: Repository
+    gitops: Path
+    person: Path
 
 
 @dataclass(slots=True)
@@ -65,7 +77,7 @@ class Tally:
 class Writer:
     """The GitOps controller: commits and pushes a turn, and writes it at once, before anybody has rendered it."""
 
-    stage: Stage
+    ground: Ground
     world: World
     leaving: set[str] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
@@ -74,7 +86,7 @@ class Writer:
     @cached_property
     def client(self) -> ApiClient:
         """The writer's identity."""
-        return ApiClient.load(str(self.stage.gitops))
+        return ApiClient.load(str(self.ground.gitops))
 
     def act(self) -> None:
         """One turn."""
@@ -106,14 +118,14 @@ class Writer:
 
     def push(self, subject: str) -> str:
         """Write all files, commit and push; returns the commit."""
-        directory = self.stage.repository.work / "soak"
+        directory = self.ground.repository.work / "soak"
         directory.mkdir(exist_ok=True)
         for stale in {path.stem for path in directory.iterdir()} - self.world.files.keys():
             (directory / f"{stale}.yaml").unlink()
         for name, trees in self.world.files.items():
             (directory / f"{name}.yaml").write_text(dump(trees))
-        commit = self.stage.repository.commit(subject)
-        self.stage.repository.push()
+        commit = self.ground.repository.commit(subject)
+        self.ground.repository.push()
         self.tally.counts["commits"] += 1
         return commit
 
@@ -127,7 +139,7 @@ class Writer:
 class _Somebody:
     """A person with rights on everything, and what they do counted."""
 
-    stage: Stage
+    ground: Ground
     chance: random.Random
     tally: Tally = field(default_factory=Tally)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -135,7 +147,7 @@ class _Somebody:
     @cached_property
     def client(self) -> ApiClient:
         """The person's identity."""
-        return ApiClient.load(str(self.stage.person))
+        return ApiClient.load(str(self.ground.person))
 
 
 class Person(_Somebody):

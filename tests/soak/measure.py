@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -26,9 +27,14 @@ _NAMES: Final = (
 
 @dataclass(slots=True)
 class Watch:
-    """Samples of every lasting process at and below `root`, by process id; `loads` are of the whole machine."""
+    """Samples of every lasting process at and below the roots, by process id; `loads` are of the whole machine.
 
-    root: int
+    A root is a process id and what its processes belong to ("replica 1", or "" where there is one only). With `kept`
+    each look is also written there at once, a line of JSON: a run that is cut short can still be looked at.
+    """
+
+    roots: Sequence[tuple[str, int]]
+    kept: Path | None = None
     began: float = field(default_factory=time.monotonic)
     names: dict[int, str] = field(default_factory=dict)
     samples: dict[int, list[Sample]] = field(default_factory=dict)
@@ -36,9 +42,9 @@ class Watch:
 
     def begin(self, settle_seconds: float = 2.0) -> None:
         """Find the processes. A child that is being made has its parent's command line for a moment: look twice."""
-        first = _named(self.root)
+        first = _named(self.roots)
         time.sleep(settle_seconds)
-        second = _named(self.root)
+        second = _named(self.roots)
         self.names = {pid: name for pid, name in first.items() if second.get(pid) == name}
         self.look()
 
@@ -51,10 +57,13 @@ class Watch:
             except OSError:
                 continue  # it has ended: `ended` tells
             self.samples.setdefault(pid, []).append(sample)
+            if self.kept:
+                with self.kept.open("a") as file:
+                    file.write(json.dumps({"process": self.names[pid], "pid": pid, **asdict(sample)}) + "\n")
 
     def ended(self) -> list[str]:
         """Processes that did not live through all of it, a line each: what began anew has hidden what it had lost."""
-        now = _named(self.root)
+        now = _named(self.roots)
         return [f"the {name} ({pid}) ended meanwhile" for pid, name in self.names.items() if now.get(pid) != name]
 
     def trends(self) -> list[Trend]:
@@ -74,8 +83,15 @@ class Watch:
         ]
 
 
-def _named(root: int) -> dict[int, str]:
-    """All lasting processes by id; of several that share a command line the one nearest to the root is the master."""
+def _named(roots: Sequence[tuple[str, int]]) -> dict[int, str]:
+    """All lasting processes by id, each with what its root belongs to."""
+    return {
+        pid: f"{whose}, {name}" if whose else name for whose, root in roots for pid, name in _named_below(root).items()
+    }
+
+
+def _named_below(root: int) -> dict[int, str]:
+    """Of several that share a command line the one nearest to the root is the master."""
     found: dict[int, str] = {}
     masters: set[str] = set()
     for pid in _family(root):

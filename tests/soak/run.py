@@ -1,29 +1,32 @@
-"""Owns one soak from start to verdict: the stage, the actors at their pace, and the wait until all has come to rest."""
+"""Owns one soak from start to verdict: the actors at their pace, and the wait until all has come to rest.
+
+`soak` plays it with `setscrew run` on one machine, `tests.soak.in_cluster` with two replicas in a cluster.
+"""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from setscrew.demo.stage import Stage
-from tests.soak.actors import Intruder, Person, Writer, everywhere
+from tests.soak.actors import Ground, Intruder, Person, Writer, everywhere
 from tests.soak.measure import Watch
 from tests.soak.verdict import Verdict, judge
 from tests.soak.world import World
 from tests.support import audit
-from tests.support.kubelet import kubelet
+from tests.support.kubelet import Kubelet, kubelet
 
 SEED: Final = 20261122
-_SOURCES: Final = {"soak": {"path": "soak", "render": {"kind": "YAML"}}}
+SOURCE: Final = {"path": "soak", "render": {"kind": "YAML"}}
 _QUICK: Final = ("--horizontal-pod-autoscaler-sync-period=2s",)
-_PATIENCE_SECONDS: Final = 180.0
+PATIENCE_SECONDS: Final = 180.0
 _SAMPLE_SECONDS: Final = 10.0
 
 
@@ -38,44 +41,67 @@ class Actor(Protocol):
 class Soak:
     """What came of a run; `watch` has looked at Setscrew's processes all the time."""
 
+    where: str
     seconds: float
+    pace: float
     verdict: Verdict
     watch: Watch
 
     def facts(self) -> list[str]:
         """The lines above the counts."""
-        begun = f"soak: {self.seconds:.0f} s, 50 guarded Deployments in 5 namespaces, seed {SEED}"
-        return [begun, *self.watch.facts()]
+        begun = f"soak of {self.where}: {self.seconds:.0f} s at pace {self.pace:g}"
+        return [f"{begun}, 50 guarded Deployments in 5 namespaces, seed {SEED}", *self.watch.facts()]
 
 
-def soak(seconds: float, directory: Path, pace: float = 1.0) -> Soak:
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who acts."""
+
+    writer: Writer
+    person: Person
+    intruder: Intruder
+
+    @classmethod
+    def on(cls, ground: Ground) -> Self:
+        """Everybody begins there with what they did in every run before."""
+        chances = [random.Random(SEED + number) for number in range(3)]  # noqa: S311 - the same run again, no secret
+        return cls(Writer(ground, World(chances[0])), Person(ground, chances[1]), Intruder(ground, chances[2]))
+
+
+def soak(seconds: float, directory: Path, pace: float = 1.0, samples: Path | None = None) -> Soak:
     """Run for `seconds` after all is guarded; the control plane is gone when this returns.
 
-    `pace`: everybody who acts waits so many times as long between two acts.
+    `pace`: everybody who acts waits so many times as long between two acts. `samples`: see `Watch.kept`.
     """
-    chances = [random.Random(SEED + number) for number in range(3)]  # noqa: S311 - the same run again, no secret
     stage = Stage(
-        _SOURCES,
+        {"soak": SOURCE},
         lambda work: (work / "soak").mkdir(),
         audit_policy=audit.policy_file(directory),
         plane_options={"controller_manager_args": _QUICK},
     )
     with stage, kubelet(stage.plane) as node:
-        writer = Writer(stage, World(chances[0]))
-        person, intruder = Person(stage, chances[1]), Intruder(stage, chances[2])
-        _begin(stage, writer)
+        cast = Cast.on(stage)
+        _begin(stage, cast.writer)
         assert stage._process is not None
-        watch = Watch(stage._process.pid)
-        watch.begin()
-        with _acting((writer, 2.0 * pace), (person, 0.5 * pace), (intruder, 0.2 * pace)) as acting:
-            end = time.monotonic() + seconds
-            while time.monotonic() < end and not any(one.done() for one in acting):
-                time.sleep(_SAMPLE_SECONDS)
-                watch.look()
-        grown = [*watch.ended(), *(line for trend in watch.trends() for line in trend.violations())]
-        unsettled = _unsettled(stage, writer)
-        tallies = (writer.tally, person.tally, intruder.tally)
-        return Soak(seconds, judge(stage, node, tallies, [*grown, *unsettled]), watch)
+        watch = Watch([("", stage._process.pid)], samples)
+        verdict = play(cast, watch, node, stage.enforced, seconds, pace)
+        return Soak("`setscrew run`", seconds, pace, verdict, watch)
+
+
+def play(
+    cast: Cast, watch: Watch, node: Kubelet, enforced: Callable[[str], bool], seconds: float, pace: float
+) -> Verdict:
+    """All of it on a guarded cluster; `enforced` says whether a commit is."""
+    writer, person, intruder = cast.writer, cast.person, cast.intruder
+    watch.begin()
+    with _acting((writer, 2.0 * pace), (person, 0.5 * pace), (intruder, 0.2 * pace)) as acting:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not any(one.done() for one in acting):
+            time.sleep(_SAMPLE_SECONDS)
+            watch.look()
+    grown = [*watch.ended(), *(line for trend in watch.trends() for line in trend.violations())]
+    tallies = (writer.tally, person.tally, intruder.tally)
+    return judge(writer.ground.plane, node, tallies, [*grown, *_unsettled(writer, enforced)])
 
 
 def _begin(stage: Stage, writer: Writer) -> None:
@@ -85,7 +111,7 @@ def _begin(stage: Stage, writer: Writer) -> None:
     for trees in writer.world.files.values():
         for tree in trees:
             writer.apply(tree)
-    stage.wait("forms from the API server", lambda: not stage.unconfirmed(), _PATIENCE_SECONDS)
+    stage.wait("forms from the API server", lambda: not stage.unconfirmed(), PATIENCE_SECONDS)
     stage.wait("the guard", stage.guarded)
 
 
@@ -108,24 +134,24 @@ def _acting(*actors: tuple[Actor, float]) -> Iterator[list[Future[None]]]:
         one.result()
 
 
-def _unsettled(stage: Stage, writer: Writer) -> list[str]:
+def _unsettled(writer: Writer, enforced: Callable[[str], bool]) -> list[str]:
     """What does not come to rest as Git wants it, though there is time."""
     commit = writer.rest()
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while left := _restless(stage, writer, commit):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while left := _restless(writer, enforced(commit)):
         if time.monotonic() > deadline:
             return left
         time.sleep(1)
     return []
 
 
-def _restless(stage: Stage, writer: Writer, commit: str) -> list[str]:
+def _restless(writer: Writer, enforced: bool) -> list[str]:
     images = {
         _key(one): one["spec"]["template"]["spec"]["containers"][0]["image"]
         for one in writer.world.objects("Deployment")
     }
     bounds = {_key(one): one["spec"] for one in writer.world.objects("HorizontalPodAutoscaler")}
-    found = [] if stage.enforced(commit) else ["the last commit is not enforced"]
+    found = [] if enforced else ["the last commit is not enforced"]
     for one in everywhere(writer.client, "Deployment"):
         key, spec, status = _key(one), one["spec"], one["status"]
         running = {

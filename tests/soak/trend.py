@@ -85,11 +85,12 @@ def slope(at: Sequence[float], values: Sequence[float]) -> float:
 
 def table(trends: Sequence[Trend]) -> list[str]:
     """Lines of a table for people, a process each."""
-    head = f"  {'':<22}{'MB first':>9}{'last':>8}{'an hour':>9}{'files first':>13}{'last':>6}{'an hour':>9}"
+    wide = max((len(one.process) for one in trends), default=0) + 1
+    head = f"  {'':<{wide}}{'MB first':>9}{'last':>8}{'an hour':>9}{'files first':>13}{'last':>6}{'an hour':>9}"
     return [
         head,
         *(
-            f"  {one.process:<22}{one.first:>9.1f}{one.last:>8.1f}{one.an_hour:>+9.2f}"
+            f"  {one.process:<{wide}}{one.first:>9.1f}{one.last:>8.1f}{one.an_hour:>+9.2f}"
             f"{one.descriptors_first:>13.0f}{one.descriptors_last:>6.0f}{one.descriptors_an_hour:>+9.1f}"
             for one in trends
         ),

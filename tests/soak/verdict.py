@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from setscrew.demo.stage import Stage
+from setscrew.controlplane import ControlPlane
 from tests.soak.actors import Tally
 from tests.support import audit
 from tests.support.kubelet import Kubelet
@@ -32,17 +32,17 @@ class Verdict:
     violations: tuple[str, ...]
 
 
-def judge(stage: Stage, kubelet: Kubelet, tallies: Iterable[Tally], found: Iterable[str]) -> Verdict:
+def judge(plane: ControlPlane, kubelet: Kubelet, tallies: Iterable[Tally], found: Iterable[str]) -> Verdict:
     """All that the run has left behind; `found` are violations that are known already."""
     counts: Counter[str] = Counter()
     violations = [*found, *(f"a node was refused: {fault}" for fault in kubelet.faults)]
     for tally in tallies:
         counts += tally.counts
         violations += tally.wrong
-    for event in audit.writes(stage.plane):
+    for event in audit.writes(plane):
         counts += _counted(event)
         violations += _violation(event)
-    violations += [f"the controllers' log: {line}" for line in audit.controllers_name_us(stage.plane)]
+    violations += [f"the controllers' log: {line}" for line in audit.controllers_name_us(plane)]
     violations += [f"nothing proven: {what}: 0" for what, *_ in _WORK if not counts[what]]
     return Verdict(counts, tuple(violations))
 

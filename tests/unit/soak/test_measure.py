@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def _below(pid: int) -> list[int]:
 
 
 def test_lasting_processes_are_named_and_measured_and_others_are_not(supervisor: subprocess.Popen[bytes]) -> None:
-    watch = Watch(supervisor.pid)
+    watch = Watch([("", supervisor.pid)])
     watch.begin(settle_seconds=_SETTLE_SECONDS)
     assert sorted(watch.names.values()) == ["admission server", "admission server, worker 1", "supervisor"]
     master = next(pid for pid, name in watch.names.items() if name == "admission server")
@@ -60,8 +61,20 @@ def test_lasting_processes_are_named_and_measured_and_others_are_not(supervisor:
     assert "supervisor" in "\n".join(watch.facts())
 
 
+def test_each_look_is_kept_as_it_is_made_with_whose_process_it_was(
+    supervisor: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    watch = Watch([("leader", supervisor.pid)], tmp_path / "samples")
+    watch.begin(settle_seconds=_SETTLE_SECONDS)
+    watch.look()
+    lines = [json.loads(line) for line in (tmp_path / "samples").read_text().splitlines()]
+    mine = [line for line in lines if line["process"] == "leader, supervisor"]
+    assert [line["at"] for line in mine] == [one.at for one in watch.samples[supervisor.pid]]
+    assert len(mine) == 2
+
+
 def test_a_process_that_ends_meanwhile_is_told(supervisor: subprocess.Popen[bytes]) -> None:
-    watch = Watch(supervisor.pid)
+    watch = Watch([("", supervisor.pid)])
     watch.begin(settle_seconds=_SETTLE_SECONDS)
     worker = next(pid for pid, name in watch.names.items() if name.endswith("worker 1"))
     subprocess.run(["kill", "-9", str(worker)], check=True)
