@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 from reconciler.limits import REPORT_PAGE
 from reconciler.report.drift import DriftItem
 from reconciler.report.lasting import Lasting, Stored, event_body, lasting, resolved, who
-from reconciler.store.history import Event, add_events, add_resolved, occurred
+from reconciler.store.days import Count, count_days, open_day
+from reconciler.store.history import Ended, Event, add_events, add_resolved, occurred
 from reconciler.store.meta import get_meta, put_meta
 from reconciler.store.schema import DRIFT, DRIFT_FACTS
 from reconciler.store.state import State
@@ -30,6 +31,11 @@ FILTERS = {
 }
 
 
+_ENDS: Final[Mapping[Ended, str]] = {
+    "in-sync": "as Git says",
+    "not-guarded": "not guarded",
+    "gone": "it is gone, or Git declares it",
+}
 # States of what Git does not declare.
 _UNDECLARED: Final = ("extra", "orphaned")
 
@@ -85,6 +91,7 @@ def end_pass(state: State, found: Collection[str], observed: Pass, unseen: Unsee
             one: row for one, row in stored.items() if one not in found and not unseen.holds(one, row.state, row.kind)
         }
         _keep(connection, state.cluster, {}, gone, observed.observed_at)
+        open_day(connection, state.cluster, observed.observed_at)
         put_meta(connection, state.cluster, "pass", json.dumps(asdict(observed)))
 
 
@@ -206,6 +213,13 @@ def _keep(
     ended = (_ended(body, looked=body["id"] in found) for body in bodies)
     events = ((one.item.id, one.event, one.item.last_seen, event_body(one.item)) for one in now if one.event)
     add_events(connection, cluster, [*events, *ended])
+    count_days(connection, cluster, _counted(now, bodies))
+
+
+def _counted(now: Iterable[Lasting], over: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Count, str, str]]:
+    """What began and what is over, when and in which namespace."""
+    yield from (("found", one.item.last_seen, one.item.namespace) for one in now if one.event == "detected")
+    yield from (("resolved", body["resolvedAt"], body["namespace"]) for body in over)
 
 
 def _of(before: Mapping[str, _Row], identity: str) -> Stored | None:
@@ -215,8 +229,9 @@ def _of(before: Mapping[str, _Row], identity: str) -> Stored | None:
 
 def _ended(body: Mapping[str, Any], *, looked: bool) -> tuple[str, Event, str, dict[str, Any]]:
     """Why a finding is over: the object is as Git says, or nobody looks at it any more."""
-    state, gone = body["state"], "it is gone, or Git declares it" if body["state"] in _UNDECLARED else "not guarded"
-    told = {"reason": "as Git says" if looked else gone, "state": state, "fingerprint": body["fingerprint"]}
+    state = body["state"]
+    code: Ended = "in-sync" if looked else "gone" if state in _UNDECLARED else "not-guarded"
+    told = {"code": code, "reason": _ENDS[code], "state": state, "fingerprint": body["fingerprint"]}
     return body["id"], "resolved", body["resolvedAt"], told
 
 

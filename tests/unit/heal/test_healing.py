@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.cluster.pace import Pace
-from reconciler.errors import UnreachableError
+from reconciler.errors import StoreError, UnreachableError
+from reconciler.limits import HEAL_FORGET_SECONDS
+from reconciler.loop import healing as module
 from reconciler.loop.correcting import Healer, Outcome
 from reconciler.loop.desired import Desired
 from reconciler.loop.healing import Healing
@@ -28,6 +30,7 @@ from reconciler.report.scope import drift_of
 from reconciler.snapshot.model import Adopter, MemorySnapshot
 from reconciler.source.spec import GitRef, GitSource
 from reconciler.store.grants import add_grant
+from reconciler.store.healing import read_healing
 from reconciler.store.history import read_history
 from reconciler.store.state import State, open_state, sqlite_url
 from tests.support.fake_api import refused
@@ -49,6 +52,8 @@ class Ward:
     said: list[str] = field(default_factory=list)
     looked: list[set[str]] = field(default_factory=list)
     now: float = 1000.0
+    # What the clock says at NOW: it begins anew with each process.
+    zero: float = 1000.0
     trouble: str = ""
     healing: Healing = field(init=False)
     cluster: FakeObjects = field(init=False)
@@ -57,18 +62,32 @@ class Ward:
     def __post_init__(self) -> None:
         self.current = self.one.snapshot
         self.cluster = FakeObjects(self.one.live, self.one.entry.object.types)
+        self.healing = self._begun()
+
+    def _begun(self) -> Healing:
         good: Any = type("Good", (), {"state": self.current.sources["shop"], "objects": (self.one.rendered,)})
         good.spec = type("Spec", (), {"namespace": ""})
         desired = Desired(lambda: self.current, self._look, lambda _: self.trouble, lambda: {"shop": good})
-        self.healing = Healing(
+        return Healing(
             Healer(self.cluster, self.cluster),  # type: ignore[arg-type]
             desired,
             self.state,
             self.said.append,
-            lambda: NOW,
+            lambda: self.calendar,
             lambda: self.now,
             Pace(1e9),
         )
+
+    @property
+    def calendar(self) -> datetime:
+        """What time it is."""
+        return NOW + timedelta(seconds=self.now - self.zero)
+
+    def restart(self, passed: float = 0.0, jump: float = 0.0) -> None:
+        """Killed, and begun anew so many seconds later; the calendar jumps by as many more."""
+        later = self.now - self.zero + passed + jump
+        self.now, self.zero = 5.0, 5.0 - later
+        self.healing = self._begun()
 
     def _look(self, names: Iterable[str]) -> None:
         self.looked.append(set(names))
@@ -374,6 +393,104 @@ def test_what_is_at_rest_is_forgotten(ward: Ward) -> None:
         ward.now += 700
         ward.tell()
     assert ward.healing._patients == {}
+
+
+def test_the_waits_go_on_over_restarts(ward: Ward) -> None:
+    corrected, began = list[float](), ward.calendar
+    for _ in range(1000):
+        ward.drift()
+        if ward.turn():
+            corrected.append((ward.calendar - began).total_seconds())
+            ward.restart()
+        ward.now += 0.5
+    assert corrected[:6] == [0.0, 2.0, 8.0, 26.0, 80.0, 380.0]
+
+
+def test_a_fight_is_one_over_restarts_and_is_named_once(ward: Ward) -> None:
+    for number in range(5):
+        ward.drift(by=Attribution(f"keda-{number}"))
+        ward.turn(20)
+        ward.restart(100)
+        ward.tell()
+    (fight,) = (event for event in ward.history if event["event"] == "fight")
+    assert (fight["opponent"], fight["corrections"]) == ("keda-4, keda-3, keda-2, keda-1, keda-0", 5)
+    ward.drift()
+    assert ward.turn(150) == 0
+    ward.restart()
+    ward.drift()
+    assert ward.turn(60) == 1
+    assert len([line for line in ward.said if "a fight over" in line]) == 1
+    assert [event["event"] for event in ward.history].count("fight") == 1
+
+
+@pytest.mark.parametrize("jump", [-7200.0, 0.0])
+def test_after_a_restart_with_the_clock_set_back_nothing_waits_longer_than_its_wait(ward: Ward, jump: float) -> None:
+    for _ in range(3):
+        ward.drift()
+        ward.turn(20)
+    ward.restart(jump=jump)
+    ward.drift()
+    assert ward.turn(17) == 0
+    assert ward.turn(1) == 1
+
+
+def test_what_was_in_sync_for_its_whole_wait_begins_anew_after_a_restart(ward: Ward) -> None:
+    for _ in range(3):
+        ward.drift()
+        ward.turn(20)
+    ward.turn(1)
+    ward.restart(30)
+    ward.drift()
+    assert ward.turn() == 1
+    ward.drift()
+    assert ward.turn(2) == 1
+
+
+def test_a_failure_that_was_told_is_not_told_again_by_the_next_process(ward: Ward) -> None:
+    ward.cluster.judge = lambda _was, _now: refused(422, "data: x: field is immutable", "Invalid", ("data",))
+    ward.drift()
+    ward.turn(400)
+    ward.restart()
+    ward.drift()
+    ward.turn(400)
+    assert len(ward.said) == 1
+    assert [event["event"] for event in ward.history] == ["heal-failed"]
+
+
+def test_what_is_at_rest_is_stored_no_longer(ward: Ward) -> None:
+    ward.drift()
+    ward.turn()
+    assert len(read_healing(ward.state)) == 1
+    for _ in range(2):
+        ward.now += 700
+        ward.tell()
+    ward.healing.turn()
+    assert read_healing(ward.state) == {}
+
+
+def test_of_what_nothing_was_heard_for_long_nothing_is_remembered(ward: Ward) -> None:
+    ward.drift()
+    ward.turn()
+    ward.restart(HEAL_FORGET_SECONDS)
+    ward.healing.turn()
+    assert (ward.healing._patients, read_healing(ward.state)) == ({}, {})
+
+
+def test_what_could_not_be_stored_is_stored_with_the_next(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_state: State, _found: object, events: object = ()) -> None:
+        if events:
+            raise StoreError("no space left")
+
+    ward.drift()
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "keep_healing", full)
+        with pytest.raises(StoreError):
+            ward.turn()
+    assert (len(ward.cluster.real), read_healing(ward.state)) == (1, {})
+    ward.tell()
+    ward.turn(1)
+    (kept,) = read_healing(ward.state).values()
+    assert kept.backoff.tries == 1
 
 
 @pytest.mark.parametrize(("suspend", "why"), [(True, "it is suspended"), (False, "")])

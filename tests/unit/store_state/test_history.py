@@ -136,8 +136,19 @@ def test_the_end_says_why(state: State) -> None:
     put_findings(state, [WEB, replace(WEB, id="let-go"), stray])
     drop_findings(state, ["let-go", "stray"], "2030-01-01T00:09:00Z")
     put_findings(state, [at(9, state="in-sync", changes=())])
-    ends = {name: read_history(state, name)[-1]["reason"] for name in ("web", "let-go", "stray")}
-    assert ends == {"web": "as Git says", "let-go": "not guarded", "stray": "it is gone, or Git declares it"}
+    ends = {name: read_history(state, name)[-1] for name in ("web", "let-go", "stray")}
+    assert {name: (end["code"], end["reason"]) for name, end in ends.items()} == {
+        "web": ("in-sync", "as Git says"),
+        "let-go": ("not-guarded", "not guarded"),
+        "stray": ("gone", "it is gone, or Git declares it"),
+    }
+
+
+@pytest.mark.parametrize(("code", "synced"), [("in-sync", True), ("not-guarded", False), ("gone", False)])
+def test_that_it_was_in_sync_is_known_by_a_code_and_not_by_words(state: State, code: str, synced: bool) -> None:
+    words = {"code": code, "reason": "as Git says" if not synced else "wie Git es sagt"}
+    note_history(state, "web", "resolved", "2030-01-01T00:00:05Z", words)
+    assert read_in_sync(state, ["web"]) == ({"web": "2030-01-01T00:00:00Z"} if synced else {})
 
 
 def test_a_full_pass_notes_what_began_and_what_is_over(state: State) -> None:
