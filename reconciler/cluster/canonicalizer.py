@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.dryrun import CopyRefusedError, DryRunner, Via
 from reconciler.cluster.pace import DEFAULT, Pace, Rate
-from reconciler.cluster.refusal import refusal
+from reconciler.cluster.refusal import refusal, told
 from reconciler.cluster.scratch import body_of
 from reconciler.cluster.volatile import differing
 from reconciler.errors import ApiError, ClusterError, UnreachableError
@@ -94,14 +94,15 @@ class Canonicalizer:
         try:
             return self._form(rendered, kind, namespace)
         except ApiError as error:
-            said = refusal(error, kind, namespace, copied=isinstance(error, CopyRefusedError))
+            copied = isinstance(error, CopyRefusedError)
+            said = refusal(error, kind, namespace, copied=copied, tree=rendered.tree)
             return ServerForm(None, reason=said.reason, retryable_cause=said.cause)
         except UnreachableError:
             # Thousands of objects must not each wait for the time-out again.
             self._down.set()
             return _UNREACHABLE
         except ClusterError as error:
-            return ServerForm(None, reason=error.message, retryable_cause="server")
+            return ServerForm(None, reason=told(error), retryable_cause="server")
 
     def _form(self, rendered: RenderedObject, kind: KindInfo, namespace: str) -> ServerForm:
         body = body_of(rendered.tree)

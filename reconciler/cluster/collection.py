@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.decoding import decoded
 from reconciler.cluster.paths import collection_path
-from reconciler.errors import ApiError, SetscrewError, place
+from reconciler.cluster.refusal import told
+from reconciler.errors import ApiError, ClusterError, place
 from reconciler.limits import LIST_PAGE_OBJECTS, WATCH_PROBE_SECONDS, WATCH_RETRY_SECONDS, WATCH_SECONDS
 from reconciler.limits import WATCH_RETRY_SECONDS_MOST as MOST
 from reconciler.model.ref import KindInfo, ObjectRef
@@ -147,7 +148,7 @@ class Collection(Generic[T]):
         elif (400 <= status < 500 and status != 429) or self._wait >= MOST:
             # Where nobody answered, nobody knows what was missed; where a watch is refused, a list helps nobody.
             self._version = self._version if status else ""
-            reason = error.message if isinstance(error, SetscrewError) else place(error)
+            reason = told(error) if isinstance(error, ClusterError) else place(error)
             if reason != self._unread:
                 self._unread = reason
                 yield Unread(reason)

@@ -15,6 +15,7 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import GroupVersionKind
 from reconciler.cluster.live import list_live
 from reconciler.cluster.paths import collection_path
+from reconciler.cluster.refusal import told
 from reconciler.errors import ApiError
 from reconciler.limits import ADOPT_SECONDS
 from reconciler.model.ref import KindInfo, ObjectRef, split_api_version
@@ -85,7 +86,7 @@ class Definitions:
             before = self.known.get(name)
             if error.status == 404:
                 return _gone(name, before) if before else ""
-            return f"{kind.name} cannot be read: {error.message}"
+            return f"{kind.name} cannot be read: {told(error)}"
         if live.unread:
             return f"{kind.name} cannot be read: {'; '.join(live.unread.values())}"
         if self.known.get(name) and not live.objects and now < self._emptied.setdefault(name, now) + ADOPT_SECONDS:

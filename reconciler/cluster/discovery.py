@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.groups import Served, read_aggregated, read_resources
+from reconciler.cluster.refusal import told
 from reconciler.errors import ApiError
 from reconciler.model.ref import KindInfo
 from reconciler.schema.builtin import Builtin
@@ -145,7 +146,7 @@ def _read_one_by_one(client: ApiClient, body: Mapping[str, Any], out: Served) ->
         try:
             read_resources(name, client.request("GET", path), out)
         except ApiError as error:
-            out.unavailable[name] = error.message
+            out.unavailable[name] = told(error)
 
 
 def _with_scale(client: ApiClient, kinds: list[KindInfo]) -> list[KindInfo]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.paths import collection_path, object_path
+from reconciler.cluster.refusal import told
 from reconciler.errors import ApiError, ClusterError, UnreachableError
 from reconciler.limits import LIST_FROM_OBJECTS, LIST_PAGE_OBJECTS
 from reconciler.model.ref import KindInfo, ObjectRef
@@ -75,7 +76,7 @@ def _get_into(live: Live, client: ApiClient, kind: KindInfo, ref: ObjectRef) -> 
     except UnreachableError:
         raise
     except ClusterError as error:
-        live.unseen[ref] = error.message
+        live.unseen[ref] = told(error)
         return
     if tree is not None:
         live.keep(kind, tree)
@@ -98,7 +99,7 @@ def _list_into(
             return True  # the kind is not served: none of its objects exists
         if only is None:
             place = f" in {namespace}" if namespace else ""
-            live.unread[f"{kind.api_version} {kind.resource}{place}"] = error.message
+            live.unread[f"{kind.api_version} {kind.resource}{place}"] = told(error)
         return False
     live.objects.update(found.objects)
     return True

@@ -1,13 +1,21 @@
-"""Owns the words for writes that the API server refuses: a sentence, and the cause that a retry waits for. Pure."""
+"""Owns the words for what the API server refuses: a sentence, and the cause that a retry waits for. Pure.
+
+Its messages quote objects: of one that holds secrets nothing of them may be said, and nothing that steers a terminal.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.errors import ApiError
+from reconciler.compare.mask import SECRET_NAME
+from reconciler.errors import ApiError, ClusterError
 from reconciler.model.ref import KindInfo
+from reconciler.model.tree import Tree
+from reconciler.report.printable import one_line
 
 BUSY: Final = frozenset({429, 500, 502, 503, 504})
 # What a message may say of why without any value, as it is said for people; the first that is in it counts.
@@ -15,6 +23,8 @@ _PHRASES: Final = {
     " cannot patch resource ": "no right to patch it",
     " cannot create resource ": "no right to create it",
     " cannot get resource ": "no right to get it",
+    "unable to handle the request": "the server is currently unable to handle the request",
+    "conversion webhook": "a conversion webhook failed",
     "attempting to grant": "it would grant rights that the writer lacks",
     "exceeded quota": "exceeded quota",
     "being terminated": "the namespace is being deleted",
@@ -41,6 +51,10 @@ _PHRASES: Final = {
 _WEBHOOK: Final = re.compile(r'admission webhook "([a-z0-9.-]{1,253})" denied the request')
 _FIELD: Final = re.compile(r"[\w.\[\]/:*-]{1,200}")
 _FIELDS: Final = 5
+# A value that is printed whole, in Go's way or as JSON: of what it holds nobody knows the names any more.
+_DUMP: Final = re.compile(r"[{\n]|\bmap\[")
+# Statuses of answers to a read that quote no object: they are about who asks, or what is served.
+_PLAIN: Final = frozenset({401, 403, 404, 405, 410, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +69,9 @@ class Refusal:
     cause: str
 
 
-def refusal(error: ApiError, kind: KindInfo, namespace: str, *, copied: bool) -> Refusal:
-    """What `error`, the answer to a dry-run of an object of `kind`, means; `copied`: it ran under a scratch name."""
-    text = words(error, kind)
+def refusal(error: ApiError, kind: KindInfo, namespace: str, *, copied: bool, tree: Tree = None) -> Refusal:
+    """What `error`, the answer to a dry-run of `tree`, means; `copied`: it ran under a scratch name."""
+    text = words(error, kind, tree)
     match error.status:
         case 404 if error.reason == "NotFound" and error.message.startswith("namespaces "):
             return Refusal(f"namespace {namespace} does not exist yet", f"namespace:{namespace}")
@@ -105,11 +119,18 @@ def _denied(error: ApiError) -> bool:
     return "denied the request" in error.message or "denied request" in error.message
 
 
-def words(error: ApiError, kind: KindInfo) -> str:
-    """The API server's words; of Secrets only the places, because its messages quote values."""
-    if (kind.group, kind.kind) != ("", "Secret"):
-        return error.message
-    return _placed(error, sorted({field for field, _, _ in error.causes if field}))
+def words(error: ApiError, kind: KindInfo, tree: Tree = None) -> str:
+    """The API server's words about `tree`; of a Secret, and where they may quote a secret, only the places."""
+    secret = (kind.group, kind.kind) == ("", "Secret")
+    if secret or _DUMP.search(error.message) or any(one in error.message for one in _secrets(tree)):
+        return without_values(error)
+    return one_line(error.message)
+
+
+def told(error: ClusterError) -> str:
+    """Why something cannot be read, in one line: what converts objects may quote them."""
+    plain = not isinstance(error, ApiError) or error.status in _PLAIN
+    return one_line(error.message if plain else without_values(error))
 
 
 def without_values(error: ApiError) -> str:
@@ -130,6 +151,19 @@ def _placed(error: ApiError, places: list[str]) -> str:
     # Webhooks may give a reason of their own.
     word = error.reason if error.reason.isalpha() else f"HTTP {error.status}"
     return f"{word} at {', '.join(places)}" if places else word
+
+
+def _secrets(tree: Tree) -> Iterator[str]:
+    """Values of variables whose names tell that they are secret, also as a message may quote them."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _secrets(item)
+    elif isinstance(tree, dict):
+        value = tree.get("value")
+        if isinstance(value, str) and value and SECRET_NAME.search(str(tree.get("name", ""))):
+            yield from (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+        for item in tree.values():
+            yield from _secrets(item)
 
 
 def _kind_cause(kind: KindInfo) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.cluster.refusal import refusal, without_values
-from reconciler.errors import ApiError
+from reconciler.cluster.refusal import refusal, told, without_values
+from reconciler.errors import ApiError, ClusterError, UnreachableError
 from reconciler.model.ref import KindInfo
 from tests.support.fake_api import refused
 
@@ -77,6 +77,57 @@ def test_the_reason_for_a_secret_never_quotes_what_the_api_server_says() -> None
 def test_the_reason_for_another_kind_does() -> None:
     error = refused(422, 'spec: Invalid value: "x"', "Invalid", ("spec",))
     assert 'Invalid value: "x"' in refusal(error, PODS, "shop", copied=False).reason
+
+
+def pod(name: str, value: str) -> dict[str, object]:
+    return {"spec": {"containers": [{"name": "app", "env": [{"name": name, "value": value}]}]}}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("hunter2", 'spec.x: Invalid value: "hunter2": it is too plain'),
+        ('hun"ter\n2', 'admission webhook "w.x.io" denied the request: hun\\"ter\\n2 is no password'),
+        ("schlüssel", "admission webhook denied the request: schl\\u00fcssel"),
+    ],
+)
+def test_the_reason_for_what_holds_a_secret_does_not_quote_it(value: str, message: str) -> None:
+    error = refused(422, message, "Invalid", ("spec.x",))
+    said = refusal(error, PODS, "shop", copied=False, tree=pod("DB_PASSWORD", value)).reason
+    assert message.partition(": ")[2] not in said
+    assert "Invalid at spec.x" in said
+    assert message.partition(": ")[2] in refusal(error, PODS, "shop", copied=False, tree=pod("DB_HOST", value)).reason
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'spec.template: Invalid value: core.PodTemplateSpec{Env:{Name:"DB_PASSWORD", Value:"hunter2"}}: immutable',
+        'spec: Forbidden: pod updates may not change fields other than these\n \tName: "DB_PASSWORD",\n-Value: hunter2',
+        "spec.template: Invalid value: map[name:DB_PASSWORD value:hunter2]: field is immutable",
+    ],
+)
+def test_a_whole_object_is_never_quoted_for_it_may_be_an_earlier_one(message: str) -> None:
+    said = refusal(refused(422, message, "Invalid", ("spec.template",)), PODS, "shop", copied=False, tree={}).reason
+    assert "hunter2" not in said
+    assert "Invalid at spec.template" in said
+
+
+STEERING = "no\x1b[2J\x00 \u202e\ud800 way\nat all"
+
+
+def test_a_reason_holds_nothing_that_steers_a_terminal() -> None:
+    errors: list[ClusterError] = [refused(status, STEERING) for status in (400, 403, 404, 429, 500)]
+    reasons = [refusal(error, FOOS, "shop", copied=False).reason for error in errors if isinstance(error, ApiError)]
+    for said in (*reasons, *map(told, (*errors, UnreachableError(STEERING), ClusterError(STEERING)))):
+        assert said.isprintable(), said
+
+
+def test_why_something_cannot_be_read_quotes_no_object_that_a_converter_quotes() -> None:
+    said = told(refused(500, "conversion webhook for x.io/v1, Kind=Foo failed: hunter2 is no number", "InternalError"))
+    assert said == "InternalError: a conversion webhook failed"
+    assert told(refused(403, 'foos is forbidden: User "c" cannot list resource "foos"')).startswith("foos is forbidden")
+    assert told(UnreachableError("no answer in time")) == "no answer in time"
 
 
 @pytest.mark.parametrize(
