@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from reconciler.errors import StoreError, UsageError
@@ -75,6 +76,7 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
         routes.add_app_template_filter(plain, plain.__name__)
     routes.register_error_handler(Problem, _problem)
     routes.register_error_handler(StoreError, _store_failed)
+    routes.register_error_handler(HTTPException, problems.http_problem)
     routes.register_error_handler(Exception, _unexpected)
     return routes
 

@@ -55,7 +55,7 @@ def problem(
 def register(app: Flask) -> None:
     """Answer every error of `app` as a problem."""
     app.register_error_handler(Problem, _told)
-    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(StoreError, _store)
     app.register_error_handler(Exception, _unexpected)
 
@@ -64,7 +64,8 @@ def _told(error: Problem) -> Response:
     return problem(error.status, error.detail, error.headers, alike=error.alike, members=error.members)
 
 
-def _http(error: HTTPException) -> Response:
+def http_problem(error: HTTPException) -> Response:
+    """What the framework ends a request with, as a problem."""
     allowed = getattr(error, "valid_methods", None)
     headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
     return problem(error.code or 500, "", headers)

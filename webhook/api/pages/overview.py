@@ -165,9 +165,7 @@ def tallies(
     return (*kept, _tally(by, rest, total, link, {})) if rest else tuple(kept)
 
 
-def _tally(
-    by: str, rows: Sequence[Mapping[str, Any]], total: int, link: Link, notes: Mapping[str, str]
-) -> Tally:
+def _tally(by: str, rows: Sequence[Mapping[str, Any]], total: int, link: Link, notes: Mapping[str, str]) -> Tally:
     name = str(rows[0]["name"])
     alone = len(rows) == 1
     number = sum(row["drift"]["total"] for row in rows)
