@@ -82,7 +82,7 @@ class ApiSettings:
     push_body_bytes: int = PUSH_BODY_BYTES
     metric_namespaces: bool = True
     version: str = ""
-    git_hosts: Mapping[str, GitHost] = NO_HOSTS
+    git_hosts: Mapping[str, GitHost] = field(default_factory=lambda: NO_HOSTS)
 
 
 class ApiState(Protocol):
