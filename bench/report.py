@@ -2,6 +2,7 @@
 
     python bench/report.py                   ten thousand findings
     python bench/report.py --findings 1000
+    python bench/report.py --record          write docs/performance.md
 
 A real API server (gunicorn) on a state store with findings of three fields each; one client that waits for each answer.
 Asserts answers, never figures.
@@ -18,15 +19,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
 import click
-from support.machine import description
-from support.page import commit
+from support.page import PAGE, placed
+from support.wanted import Row, wanted
 
 from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
@@ -36,46 +36,25 @@ from reconciler.store.namespaces import keep_namespaces
 from reconciler.store.sources import SourceStatus, save_source
 from setscrew.store import open_store
 
+_MARKS = ("<!-- report: begin (written by `bench/report.py --record`, do not edit) -->", "<!-- report: end -->")
 _NAMESPACES = 50
 _SEVERITIES = ("critical", "high", "medium", "low", "info")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one question took, in milliseconds: to its first byte, and to its last; and what is wanted of both."""
-
-    what: str
-    first: float
-    whole: float
-    size: int
-    first_must: float | None = None
-    must: float | None = None
-
-    def __str__(self) -> str:
-        cells = (_cell(self.first, self.first_must), _cell(self.whole, self.must), f"{self.size / 1e6:,.2f}")
-        return f"| {self.what} | {' | '.join(cells)} |"
-
-
-def _cell(found: float, must: float | None) -> str:
-    verdict = "" if must is None else f" (≤ {must:,.0f}: {'met' if found <= must else '**missed**'})"
-    return f"{found:,.0f}{verdict}"
 
 
 @click.command()
 @click.option("--findings", default=10_000, show_default=True)
 @click.option("--rounds", default=7, show_default=True)
-def main(findings: int, rounds: int) -> None:
+@click.option("--record", is_flag=True, help="Write docs/performance.md.")
+def main(findings: int, rounds: int, *, record: bool) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory(prefix="setscrew-bench-") as directory:
         _fill(Path(directory), findings)
         with _served(Path(directory)) as ask:
-            rows = list(_rows(ask, findings, rounds))
-    print(
-        f"{description()}. {datetime.now(UTC):%d %B %Y}, commit {commit()}. "
-        f"{findings:,} findings, median of {rounds}.\n"
-    )
-    print("| question | first byte (ms) | whole (ms) | MB |\n| --- | --: | --: | --: |")
-    print("\n".join(map(str, rows)))
+            text = wanted(_rows(ask, findings, rounds))
+    text += f"\n{findings:,} findings of three fields each; median of {rounds} answers.\n"
+    print(text, end="")
+    if record:
+        PAGE.write_text(placed(PAGE.read_text(), text, _MARKS))
 
 
 Ask = Callable[[str, bool], tuple[float, float, bytes, str]]
@@ -92,6 +71,7 @@ def _rows(ask: Ask, findings: int, rounds: int) -> Iterator[Row]:
         ("first page of 100", "/api/v1/drift", False, None, None),
         ("all of a namespace", "/api/v1/drift?limit=all&namespace=team-7", False, None, None),
         ("the worst first", "/api/v1/drift?sort=severity", False, None, None),
+        ("those of a user", "/api/v1/drift?fieldSelector=attribution.user%3Duser-7", False, None, None),
         ("all as CSV", "/api/v1/drift?format=csv", False, None, None),
         ("all as SARIF", "/api/v1/drift?format=sarif", False, None, None),
         ("summary by namespace", "/api/v1/drift/summary?by=namespace&labels=team", False, None, None),
@@ -99,13 +79,20 @@ def _rows(ask: Ask, findings: int, rounds: int) -> Iterator[Row]:
     ):
         ask(path, packed)
         took = [ask(path, packed) for _ in range(rounds)]
-        yield Row(what, median(one[0] for one in took), median(one[1] for one in took), len(took[0][2]), first, whole)
+        yield Row(f"{what}, first byte", median(one[0] for one in took), "ms", first)
+        yield Row(f"{what}, whole", median(one[1] for one in took), "ms", whole)
+        if path == everything:
+            yield Row(f"{what}, size", len(took[0][2]) / 1e6, "MB")
+    yield _paged(ask)
+
+
+def _paged(ask: Ask) -> Row:
     began = time.perf_counter()
     onward, pages = "", 0
     while onward or not pages:
         page = json.loads(ask(f"/api/v1/drift?limit=1000{'&continue=' if onward else ''}{onward}", False)[2])
         onward, pages = page["metadata"]["continue"], pages + 1
-    yield Row(f"all in {pages} pages", 0, (time.perf_counter() - began) * 1000, 0)
+    return Row(f"all in {pages} pages", (time.perf_counter() - began) * 1000, "ms")
 
 
 def _fill(directory: Path, findings: int) -> None:

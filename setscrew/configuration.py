@@ -21,7 +21,7 @@ from reconciler.source.spec import GitSource, parse_source
 
 POLICY_KINDS: Final = ("DriftPolicy", *RULE_KINDS)
 MIG_PROFILES: Final = "MigProfiles"
-KINDS: Final = (*POLICY_KINDS, "GitSource", "Receiver", "Reader", "DriftGrant", MIG_PROFILES)
+KINDS: Final = (*POLICY_KINDS, "GitSource", "Receiver", "Reader", "GitHost", "DriftGrant", MIG_PROFILES)
 # Where Secrets lie below a directory of configuration, unless --secrets says otherwise.
 SECRETS: Final = "secrets"
 Document = tuple[str, Mapping[str, Any]]

@@ -24,6 +24,7 @@ from reconciler.limits import API_NICENESS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
 from reconciler.model.sockets import RECONCILER_SOCKET
 from reconciler.policy.grant import Grant
 from reconciler.report.days import Day
+from reconciler.report.links import NO_HOSTS, GitHost
 from reconciler.report.query import Matching, Query
 from reconciler.report.unmanaged import Unmanaged
 from reconciler.store import (
@@ -35,6 +36,7 @@ from reconciler.store import (
     grants,
     guarded,
     history,
+    in_sync,
     namespaces,
     over,
     sources,
@@ -46,6 +48,7 @@ from reconciler.store.blind import REGISTERED
 from reconciler.store.state import State, hurried
 from reconciler.store.watched import read_watch
 from setscrew.api_files import ensure_token, write_address
+from setscrew.git_hosts import load_git_hosts
 from setscrew.readers import load_readers, reader_tokens
 from setscrew.receivers import ReceiverFiles, load_receivers
 from setscrew.store import open_store
@@ -79,6 +82,10 @@ class StoredState:
         """See ApiState."""
         labels = namespaces.read_namespaces(self.state) if query.labels else {}
         return queries.read_matching(self.state, query, labels)
+
+    def in_sync(self, query: Query) -> Matching:
+        """See ApiState."""
+        return in_sync.read_in_sync(self.state, query, namespaces.read_namespaces(self.state) if query.labels else {})
 
     def denials(self, since: str, scope: frozenset[str] | None = None) -> list[tuple[str, str, str, int]]:
         """See ApiState."""
@@ -161,6 +168,7 @@ def make_app(
     cluster: str = "default",
     *,
     readers: tuple[ReaderSpec, ...] = (),
+    git_hosts: Mapping[str, GitHost] = NO_HOSTS,
     metric_namespaces: bool = True,
 ) -> Flask:
     """The app over a state directory; opens the store, so call it after a fork. Raises StoreError or UsageError."""
@@ -176,6 +184,7 @@ def make_app(
         cluster=cluster,
         push_body_bytes=max((spec.body_bytes for spec in specs), default=PUSH_BODY_BYTES),
         metric_namespaces=metric_namespaces,
+        git_hosts=git_hosts,
     )
     return create_api_app(StoredState(state), settings, functools.partial(poke, state_dir / RECONCILER_SOCKET))
 
@@ -192,13 +201,14 @@ def run(
     """Serve until a signal ends it; raises SystemExit then, SetscrewError at once for what cannot work."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     receivers, readers = load_receivers(receivers_path), load_readers(receivers_path)
+    git_hosts = load_git_hosts(receivers_path)
     listener = bind(host, port)
     token = ensure_token(state_dir)
     # Opened once here, so that a damaged store is one clear line and not a worker that dies again and again.
     open_store(state_dir).close()
     write_address(state_dir, url_of(listener))
     os.nice(API_NICENESS)
-    make = functools.partial(make_app, state_dir, token, receivers, readers=readers)
+    make = functools.partial(make_app, state_dir, token, receivers, readers=readers, git_hosts=git_hosts)
     serve(listener, functools.partial(make, metric_namespaces=metric_namespaces), log_level=log_level)
 
 
@@ -209,7 +219,7 @@ def run(
 @click.option(
     "--receivers",
     type=click.Path(path_type=Path, exists=True),
-    help="Receiver and Reader documents: YAML or directory.",
+    help="Receiver, Reader and GitHost documents: YAML or directory.",
 )
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @click.option("--metric-namespaces/--no-metric-namespaces", default=True, help="Metrics of findings name namespaces.")

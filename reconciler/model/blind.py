@@ -38,7 +38,8 @@ class Slipped:
     """One write of a guarded object that went through unjudged, as the API server's audit log has it.
 
     `id` is that of the audit event, `time` RFC 3339, `user` the effective user, `resource` the plural, `entry` the
-    webhook entry that was asked in vain, `status` the HTTP status of the answer. All texts are printable and bounded.
+    webhook entry that was asked in vain, `status` the HTTP status of the answer, `agent` what the client calls itself.
+    All texts are printable and bounded.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Slipped:
     subresource: str
     entry: str
     status: int
+    agent: str = ""
 
 
 class BlindLog(Protocol):

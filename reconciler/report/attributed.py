@@ -198,8 +198,10 @@ def _admission(record: Record, manager: str = "") -> Attribution:
 
 def _audit(write: Record, manager: str = "") -> Attribution:
     user, verb = _text(write, "user"), _text(write, "verb")
-    at, identity = _text(write, "time"), _text(write, "id")
-    return Attribution(manager=manager, user=user, verb=verb, time=at, audit_id=identity, confidence="audit")
+    at, identity, agent = (_text(write, name) for name in ("time", "id", "agent"))
+    return Attribution(
+        manager=manager, user=user, verb=verb, time=at, audit_id=identity, user_agent=agent, confidence="audit"
+    )
 
 
 def _text(record: Record, name: str) -> str:

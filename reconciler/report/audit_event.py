@@ -43,6 +43,7 @@ class _Event(msgspec.Struct, kw_only=True):
     id: str = msgspec.field(name="auditID", default="")
     stage: str = ""
     verb: str = ""
+    agent: str = msgspec.field(name="userAgent", default="")
     uri: str = msgspec.field(name="requestURI", default="")
     user: _User = msgspec.field(default_factory=_User)
     effective: _User | None = msgspec.field(name="impersonatedUser", default=None)
@@ -105,6 +106,7 @@ def _write(event: _Event, entries: tuple[str, ...]) -> Slipped:
         subresource=_short(place.subresource),
         entry=", ".join(entries)[:DECISION_NAME_CHARS],
         status=event.status.code,
+        agent=_short(event.agent),
     )
 
 

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from reconciler.model.own import API_VERSION
 from reconciler.model.ref import ObjectRef, split_api_version
 from reconciler.model.tree import ABSENT, Tree
-from reconciler.report.blind import steady
 
 DEFAULT_CLUSTER: Final = "default"
 
 ChangeOp = Literal["add", "remove", "replace"]
 ChangeClass = Literal["changed", "missing", "extra", "default-overridden", "order"]
+DriftClass = Literal["hard", "defaulted", ""]
 DriftState = Literal["drifted", "missing", "extra", "orphaned", "unknown", "in-sync"]
 Severity = Literal["critical", "high", "medium", "low", "info"]
 Attributed = Literal["admission", "audit", "managedFields", "none"]
@@ -29,16 +27,13 @@ STATES: Final[tuple[DriftState, ...]] = ("drifted", "missing", "extra", "orphane
 # The worst first.
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "high", "medium", "low", "info")
 
-# What changes though nothing happened to what is reported (a status is written): not part of the digest.
-_VOLATILE: Final = ("lastSeen", "liveResourceVersion")
-_VOLATILE_GPU: Final = ("seenAt", "lines")
-
 
 @dataclass(frozen=True, slots=True)
 class DriftChange:
     """One path that differs. `path` is an RFC 6901 pointer, `field` the same for people; values are printable.
 
-    `embedded` is the pointer on into the document that a string at `path` holds, "" for none.
+    `embedded` is the pointer on into the document that a string at `path` holds, "" for none. `subresource` is the one
+    through which it was written, `masked` says that a value is not shown.
     """
 
     path: str
@@ -52,6 +47,8 @@ class DriftChange:
     field: str = ""
     embedded: str = ""
     user: str = ""
+    subresource: str = ""
+    masked: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The change as the report prints it."""
@@ -59,7 +56,22 @@ class DriftChange:
         out |= {"embedded": self.embedded} if self.embedded else {}
         out |= {} if self.desired is ABSENT else {"desired": self.desired}
         out |= {} if self.live is ABSENT else {"live": self.live}
-        return out | {"manager": self.manager, "operation": self.operation, "time": self.time, "user": self.user}
+        out |= {"masked": self.masked, "manager": self.manager, "operation": self.operation}
+        return out | {"subresource": self.subresource, "time": self.time, "user": self.user}
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredField:
+    """A field that differs, and the rule that hides it: `ignored_by` is its id, `reason` what it says. No values."""
+
+    field: str
+    klass: str
+    ignored_by: str
+    reason: str
+
+    def as_json(self) -> dict[str, str]:
+        """The field as the report prints it."""
+        return {"field": self.field, "class": self.klass, "ignoredBy": self.ignored_by, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,8 @@ class DriftSource:
 class Attribution:
     """Who did it. `confidence` says how it is known; managedFields name a manager, the others a person.
 
-    `request_uid` is that of the record of the decision, `audit_id` that of the API server's audit event.
+    `request_uid` is that of the record of the decision, `audit_id` that of the API server's audit event. `user_agent`
+    is what the client called itself: reviews do not say it, audit events do.
     """
 
     manager: str = ""
@@ -92,12 +105,13 @@ class Attribution:
     verb: str = ""
     request_uid: str = ""
     audit_id: str = ""
+    user_agent: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The attribution as the report prints it."""
         known = {"manager": self.manager, "user": self.user, "groups": list(self.groups), "verb": self.verb}
         proof = {"requestUID": self.request_uid, "auditID": self.audit_id, "confidence": self.confidence}
-        return {**known, "time": self.time, **proof}
+        return {**known, "userAgent": self.user_agent, "time": self.time, **proof}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +137,10 @@ class DriftItem:
     `id` is stable for the object, `fingerprint` for this very difference. `reason` says why a state is unknown or a
     form only offline; `patch` is RFC 6902, live to desired, empty where it would hold a masked value. `hidden` counts
     the differing fields that each named rule hides, by the rule's id. `adopted` False: it was there before Git declared
-    it, and is not enforced yet. `uid` is the live object's, "" where there is none; it is not printed. `gpu` says who
-    uses the GPU class that it is about, and when the difference acts; empty where it is about none. `occurrences`
-    counts how often the object began to differ, or came to differ otherwise; `resolved_at` is "" while it does.
-    `live_generation` is 0 where the object has none.
+    it, and is not enforced yet. `uid` is the live object's, "" where there is none. `gpu` says who uses the GPU class
+    that it is about, and when the difference acts; empty where it is about none. `occurrences` counts how often the
+    object began to differ, or came to differ otherwise; `resolved_at` is "" while it does. `live_generation` is 0 where
+    the object has none. `ignored` are the fields that `hidden` counts, the first of them.
     """
 
     id: str
@@ -158,6 +172,13 @@ class DriftItem:
     live_resource_version: str = ""
     live_generation: int = 0
     desired_revision: str = ""
+    ignored: tuple[IgnoredField, ...] = ()
+
+    @property
+    def klass(self) -> DriftClass:
+        """Whether it contradicts Git, or only what the API server would fill in where Git is silent."""
+        filled_in = self.changes and all(change.klass == "default-overridden" for change in self.changes)
+        return "" if self.state in ("unknown", "in-sync") else "defaulted" if filled_in else "hard"
 
     @property
     def group(self) -> str:
@@ -180,7 +201,9 @@ class DriftItem:
             "kind": self.kind,
             "namespace": self.namespace,
             "name": self.name,
+            "uid": self.uid,
             "state": self.state,
+            "class": self.klass,
             "severity": self.severity,
             "severityReason": self.severity_reason,
             "owner": self.owner.as_json(),
@@ -199,66 +222,8 @@ class DriftItem:
             "confidence": self.confidence,
             "patch": [dict(step) for step in self.patch],
             "hidden": dict(self.hidden),
+            "ignored": [one.as_json() for one in self.ignored],
             "adopted": self.adopted,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class DriftReport:
-    """One page of findings as JSON objects, and what is needed to know how far to trust it.
-
-    `observed_at` is when the cluster was last compared in full, "" if never; `current_at` up to when all changes since
-    are known, `unwatched` why those of some kinds are not. `counts` is over all that matches, not only the page;
-    `managed` is the number of guarded objects, `stale` non-empty when the report must not be trusted.
-    `hidden`: fields that each rule hid in the last pass, over all objects; `expired`: rules whose day has passed;
-    `problems`: what of the desired state is left out or ambiguous; `blind`: when the guard did not see writes.
-    """
-
-    items: tuple[Mapping[str, Any], ...]
-    generated_at: str
-    observed_at: str = ""
-    current_at: str = ""
-    stale: str = ""
-    snapshot: str = ""
-    managed: int = 0
-    total: int = 0
-    counts: Mapping[str, int] | None = None
-    hidden: Mapping[str, int] = field(default_factory=dict)
-    expired: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    unwatched: Mapping[str, str] = field(default_factory=dict)
-    blind: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of everything but the times that move with each pass."""
-        items = [_steady(item) for item in self.items]
-        rules = [dict(self.hidden), list(self.expired), list(self.problems), dict(self.unwatched)]
-        return sha256([items, self.stale, self.snapshot, self.managed, self.total, rules, steady(self.blind)])
-
-    def as_json(self) -> dict[str, Any]:
-        """The list envelope."""
-        metadata = {
-            "generatedAt": self.generated_at,
-            "observedAt": self.observed_at,
-            "currentAt": self.current_at,
-            "stale": bool(self.stale),
-            "staleReason": self.stale,
-            "snapshot": self.snapshot,
-            "digest": self.digest,
-            "remainingItemCount": max(0, self.total - len(self.items)),
-        }
-        counts = Counter(str(item["state"]) for item in self.items) if self.counts is None else self.counts
-        summary: dict[str, Any] = {"managed": self.managed, "total": self.total}
-        summary |= {"hidden": dict(self.hidden), "expiredRules": list(self.expired), "problems": list(self.problems)}
-        summary |= {"unwatched": dict(self.unwatched), "blind": dict(self.blind)}
-        summary |= {state: counts.get(state, 0) for state in STATES if state != "in-sync"}
-        return {
-            "apiVersion": API_VERSION,
-            "kind": "DriftList",
-            "metadata": metadata,
-            "summary": summary,
-            "items": [dict(item) for item in self.items],
         }
 
 
@@ -272,12 +237,6 @@ def sha256(value: Tree) -> str:
     """SHA-256, hex, of the value as sorted compact JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _steady(item: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in item.items() if key not in _VOLATILE}
-    gpu = {key: value for key, value in item.get("gpu", {}).items() if key not in _VOLATILE_GPU}
-    return kept | {"gpu": gpu} if gpu else kept
 
 
 def _fields(record: DriftSource) -> dict[str, Any]:

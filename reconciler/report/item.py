@@ -26,6 +26,7 @@ from reconciler.report.drift import (
     DriftItem,
     DriftSource,
     DriftState,
+    IgnoredField,
     finding_id,
     sha256,
 )
@@ -78,7 +79,7 @@ def drift_item(
         patch=_safe_patch(patch, obj.ref, every),
         hidden=dict(sorted(Counter(one.rule for one in comparison.hidden).items())) if there and comparison else {},
         adopted=entry.adopted,
-        uid=_uid(live),
+        ignored=_ignored(comparison) if changes and comparison else (),
         cluster=cluster,
         desired_revision=declared.revision,
         **versions_of(live),
@@ -108,9 +109,10 @@ def stray_item(ref: ObjectRef, live: Tree, policy: str, *, now: datetime, cluste
 
 
 def versions_of(live: Tree) -> dict[str, Any]:
-    """Which state of the live object it is that was compared."""
+    """Which object, and which state of it, was compared."""
     version, generation = dig(live, "metadata", "resourceVersion"), dig(live, "metadata", "generation")
     return {
+        "uid": _uid(live),
         "live_resource_version": str(printable(version)) if isinstance(version, str) else "",
         "live_generation": generation if isinstance(generation, int) else 0,
     }
@@ -144,7 +146,14 @@ def public_url(url: str) -> str:
 
 def _uid(live: Tree) -> str:
     found = dig(live, "metadata", "uid")
-    return found if isinstance(found, str) else ""
+    return str(printable(found)) if isinstance(found, str) else ""
+
+
+def _ignored(comparison: Comparison) -> tuple[IgnoredField, ...]:
+    return tuple(
+        IgnoredField(*(str(printable(text)) for text in (one.field, one.klass, one.rule, one.reason)))
+        for one in comparison.hidden[:REPORT_CHANGES]
+    )
 
 
 def _state(there: bool, comparison: Comparison | None) -> DriftState:
@@ -157,17 +166,20 @@ def _state(there: bool, comparison: Comparison | None) -> DriftState:
 
 def _change(ref: ObjectRef, change: Change, live: Tree) -> DriftChange:
     holder = blame(dig(live, "metadata", "managedFields"), change.place, change.live)
+    desired, now = (_shown(ref, change.place, value) for value in (change.desired, change.live))
     return DriftChange(
         path=str(printable(change.path)),
         op=change.op,
-        desired=_shown(ref, change.place, change.desired),
-        live=_shown(ref, change.place, change.live),
+        desired=desired,
+        live=now,
         klass=change.klass,
         manager=str(printable(holder.manager)) if holder else "",
         operation=holder.operation if holder else "",
         time=holder.time if holder else "",
         field=str(printable(change.field)),
         embedded=str(printable(change.embedded)),
+        subresource=str(printable(holder.subresource)) if holder else "",
+        masked=is_masked(desired) or is_masked(now),
     )
 
 

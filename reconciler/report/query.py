@@ -22,16 +22,20 @@ from reconciler.limits import REPORT_LABELS, REPORT_PAGE, REPORT_PAGE_MAX, REPOR
 from reconciler.model.instant import stamp
 from reconciler.model.quantity import nanoseconds
 from reconciler.report.drift import SEVERITIES, STATES, DriftItem
+from reconciler.report.field_selector import parse_field_selector
 from reconciler.report.selector import Requirement, parse_selector
 
 # Exact, but for `kind`, which is matched in any case.
 EQUAL: Final = ("cluster", "namespace", "kind", "group", "name", "source", "owner", "state", "severity")
-CHOSEN: Final = (*EQUAL, "search", "since", "until", "minAge", "labelSelector")
-PARAMETERS: Final = (*CHOSEN, "sort", "limit", "continue", "fields")
+CHOSEN: Final = (*EQUAL, "search", "since", "until", "minAge", "labelSelector", "fieldSelector")
+PARAMETERS: Final = (*CHOSEN, "sort", "limit", "continue", "fields", "includeIgnored")
 SORTS: Final = ("firstSeen", "lastSeen", "severity", "state", "kind", "namespace", "name", "source")
 ALL: Final = "all"
 # What a finding can be cut down to.
-FIELDS: Final = (*DriftItem("", "", "", "", "", "", "unknown").as_json(), "gpu")
+FIELDS: Final = (*DriftItem("", "", "", "", "", "", "unknown").as_json(), "gpu", "links", "exception")
+IN_SYNC: Final = "in-sync"
+# What is asked of findings, and of an object that is as Git says is not known: since when, how bad, whose.
+OF_FINDINGS: Final = ("severity", "owner", "since", "until", "minAge")
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS: Final = re.compile(r"([0-9]{1,4})d")
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,250}[A-Za-z0-9])?")
@@ -44,8 +48,9 @@ _MOVING_GPU: Final = ("seenAt", "lines")
 class Query:
     """Which findings, in which order, how many. `limit` None is all; `scope` None is all namespaces and what has none.
 
-    `since` and `until` bound when a finding began (RFC 3339); `fields` is empty for whole findings; `asked` are the
-    parameters as they were given, but for those that only say what is shown.
+    `since` and `until` bound when a finding began (RFC 3339); `labels` are asked of the namespace, `holds` of the
+    finding; `fields` is empty for whole findings; `ignored`: with what rules hide; `asked` are the parameters as they
+    were given, but for those that only say what is shown.
     """
 
     equal: Mapping[str, str] = field(default_factory=dict)
@@ -53,11 +58,18 @@ class Query:
     since: str = ""
     until: str = ""
     labels: tuple[Requirement, ...] = ()
+    holds: tuple[Requirement, ...] = ()
     sort: str = "firstSeen"
     limit: int | None = REPORT_PAGE
     fields: tuple[str, ...] = ()
+    ignored: bool = False
     scope: frozenset[str] | None = None
     asked: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def in_sync(self) -> bool:
+        """True where it asks for objects that are as Git says, and so have no finding."""
+        return self.equal.get("state") == IN_SYNC
 
     @property
     def key(self) -> str:
@@ -95,6 +107,9 @@ def parse_query(given: Mapping[str, str], now: datetime, *, limit: int | None = 
     for name, words in (("state", STATES), ("severity", SEVERITIES)):
         if name in equal and equal[name] not in words:
             raise _wrong(name, f"must be one of {', '.join(words)}")
+    unfit = [name for name in OF_FINDINGS if name in given and equal.get("state") == IN_SYNC]
+    if unfit:
+        raise _wrong(unfit[0], "is asked of findings: what is in sync has none")
     until = min(filter(None, (_instant(given, "until", now), _older(given, now))), default="")
     return Query(
         equal=equal,
@@ -102,9 +117,11 @@ def parse_query(given: Mapping[str, str], now: datetime, *, limit: int | None = 
         since=_instant(given, "since", now),
         until=until,
         labels=_labels(given),
+        holds=_holds(given),
         sort=_sort(given.get("sort", "firstSeen")),
         limit=parse_limit(given["limit"]) if "limit" in given else limit,
         fields=_fields(given.get("fields", "")),
+        ignored=asked_flag(given, "includeIgnored"),
         asked=tuple(sorted((name, given[name]) for name in (*CHOSEN, "sort") if name in given)),
     )
 
@@ -177,6 +194,20 @@ def _labels(given: Mapping[str, str]) -> tuple[Requirement, ...]:
     if found is None:
         raise _wrong("labelSelector", "must be as kubectl takes it, such as team=shop,env in (prod,stage),!sandbox")
     return found
+
+
+def _holds(given: Mapping[str, str]) -> tuple[Requirement, ...]:
+    try:
+        return parse_field_selector(given.get("fieldSelector", ""))
+    except UsageError as error:
+        raise _wrong("fieldSelector", error.message) from None
+
+
+def asked_flag(given: Mapping[str, str], name: str) -> bool:
+    """True for `true`, False for `false` and where it is not given. Raises UsageError."""
+    if given.get(name, "false") not in ("true", "false"):
+        raise _wrong(name, "must be true or false")
+    return given.get(name) == "true"
 
 
 def _sort(text: str) -> str:

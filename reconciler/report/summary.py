@@ -15,15 +15,24 @@ import msgspec
 
 from reconciler.errors import UsageError
 from reconciler.limits import REPORT_PARAMETER_CHARS, REPORT_WRITERS
-from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.drift import DEFAULT_CLUSTER, SEVERITIES, STATES
 from reconciler.report.owner import owner_of
 from reconciler.report.query import parse_names
 
-BY: Final = ("namespace", "owner", "source", "kind")
+# `team` is another word for `owner`.
+BY: Final = ("cluster", "namespace", "owner", "team", "cost-center", "source", "kind")
 LABEL: Final = "label:"
 UNLABELLED: Final = "(unlabelled)"
 # What a row is called whose findings have none of what it goes by.
-NOTHING: Final = {"namespace": "(cluster)", "owner": "(nobody)", "source": "(no source)", "kind": "(none)"}
+NOTHING: Final = {
+    "cluster": "(none)",
+    "namespace": "(cluster)",
+    "owner": "(nobody)",
+    "team": "(nobody)",
+    "cost-center": "(no cost center)",
+    "source": "(no source)",
+    "kind": "(none)",
+}
 _COUNTED: Final = tuple(state for state in STATES if state != "in-sync")
 
 Labels = Mapping[str, Mapping[str, str]]
@@ -35,8 +44,9 @@ class _Who(msgspec.Struct):
     manager: str = ""
 
 
-class _Team(msgspec.Struct):
+class _Team(msgspec.Struct, rename="camel"):
     team: str = ""
+    cost_center: str = ""
 
 
 class _Name(msgspec.Struct):
@@ -50,6 +60,7 @@ class _Finding(msgspec.Struct, rename="camel"):
     kind: str
     state: str
     first_seen: str
+    cluster: str = DEFAULT_CLUSTER
     severity: str = "medium"
     owner: _Team = msgspec.field(default_factory=_Team)
     source: _Name = msgspec.field(default_factory=_Name)
@@ -102,13 +113,14 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """By what rows are made, and which labels of namespaces stand beside them."""
+    """By what rows are made, which labels of namespaces stand beside them, and where changes were refused."""
 
     by: str = "namespace"
     labels: tuple[str, ...] = ()
+    cluster: str = DEFAULT_CLUSTER
 
 
-def parse_asked(by: str, labels: str) -> Asked:
+def parse_asked(by: str, labels: str, cluster: str = DEFAULT_CLUSTER) -> Asked:
     """Raises UsageError that names the parameter."""
     key = by.removeprefix(LABEL)
     if by not in BY and not (by.startswith(LABEL) and len(by) <= REPORT_PARAMETER_CHARS and _is_label(key)):
@@ -116,7 +128,7 @@ def parse_asked(by: str, labels: str) -> Asked:
     found = parse_names(labels)
     if found and by != "namespace":
         raise UsageError("parameter 'labels' goes with by=namespace: labels are those of namespaces")
-    return Asked(by, found)
+    return Asked(by, found, cluster)
 
 
 def summarise(
@@ -138,7 +150,7 @@ def _summed(
     asked: Asked, found: Iterable[_Finding], denials: Iterable[Denial], labels: Labels, now: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     rows: defaultdict[str, _Row] = defaultdict(_Row)
-    name_finding, name_denial = _names(asked.by, labels)
+    name_finding, name_denial = _names(asked, labels)
     for one in found:
         rows[name_finding(one)].add(one, now)
     for denial in denials:
@@ -153,12 +165,16 @@ def _summed(
     return shown, total.as_json()
 
 
-def _names(by: str, labels: Labels) -> tuple[Callable[[_Finding], str], Callable[[Denial], str]]:
+def _names(asked: Asked, labels: Labels) -> tuple[Callable[[_Finding], str], Callable[[Denial], str]]:
     """In which row a finding is counted, and a denial; "" where it has nothing to go by."""
-    if by == "owner":
+    by = asked.by
+    if by in ("owner", "team", "cost-center"):
         # Of a refused change no object is known: what its namespace says of the owner counts, as it does for findings.
-        teams = {name: owner_of(held, {}, ()).team for name, held in labels.items()}
-        return lambda one: one.owner.team, lambda denial: teams.get(denial[0], "")
+        field = "cost_center" if by == "cost-center" else "team"
+        named: dict[str, str] = {name: getattr(owner_of(held, {}, ()), field) for name, held in labels.items()}
+        return lambda one: getattr(one.owner, field), lambda denial: named.get(denial[0], "")
+    if by == "cluster":
+        return lambda one: one.cluster, lambda _: asked.cluster
     if by == "kind":
         return lambda one: one.kind, lambda denial: denial[1]
     if by == "source":

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from reconciler.report.drift import SEVERITIES
+from reconciler.report.field_selector import selected
 from reconciler.report.query import Matching, Query
 from reconciler.report.selector import selects
 from reconciler.store.schema import DECISIONS, DRIFT
@@ -58,6 +59,8 @@ def read_matching(state: State, query: Query, labels: Mapping[str, Mapping[str, 
     if query.labels:
         known = labels or {}
         rows = [row for row in rows if selects(query.labels, known.get(row[4], {}))]
+    if query.holds:
+        rows = [row for row in rows if selected(row[5], query.holds)]
     rows = _by_body(sorted(rows, key=itemgetter(1, 2)), query)
     if name != "severity":
         rows = sorted(rows, key=itemgetter(0), reverse=query.sort.startswith("-"))

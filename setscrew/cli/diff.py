@@ -15,12 +15,13 @@ from reconciler.errors import UsageError
 from reconciler.gpu.users import published
 from reconciler.loop.assemble import assemble
 from reconciler.loop.forms import Forms
-from reconciler.loop.scan import scan
+from reconciler.loop.scan import Scope, scan
 from reconciler.loop.server_state import read_state
 from reconciler.loop.trust import View
 from reconciler.model.instant import stamp
 from reconciler.render.spec import RenderResult
-from reconciler.report.drift import DriftReport
+from reconciler.report.drift import DEFAULT_CLUSTER
+from reconciler.report.listing import DriftReport
 from reconciler.snapshot.model import MemorySnapshot, SourceState
 from reconciler.store.schema_data import load_builtin
 from setscrew import configuration
@@ -83,8 +84,9 @@ def diff(
         snapshot = _of_path(path, result, namespace, client, Forms(dry_runs, client), now)
     else:
         snapshot = _of_source(source or "", current_snapshot(state_dir))
+    scope = Scope.of(snapshot, DEFAULT_CLUSTER)
     census = CensusFeed(state_dir / published.FILE, time.time).current() if source and state_dir else None
-    items = [item for item in scan(client, snapshot, now, census=census).items if item.state in _SHOWN]
+    items = [item for item in scan(client, scope, now, census=census).items if item.state in _SHOWN]
     shown = tuple(item.as_json() for item in items)
     report = DriftReport(shown, stamp(now), stamp(now), managed=len(snapshot.entries), total=len(shown))
     print_report(report.as_json(), output)

@@ -12,10 +12,13 @@ from typing import Any, Final, TypeVar
 import click
 
 from reconciler.errors import SetscrewError, UsageError
-from reconciler.limits import REPORT_PAGE, REPORT_PAGE_MAX
+from reconciler.limits import REPORT_PAGE
 from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.formats import words
 from reconciler.report.query import SORTS, parse_limit
-from setscrew.cli.drift_out import FORMATS, SUMMED, print_report, print_summary
+from setscrew.cli.drift_named import Target, parse_target, without
+from setscrew.cli.drift_out import FORMATS, PASSING, SUMMED, print_report, print_summary
+from setscrew.cli.drift_read import Asked, Instance
 from setscrew.cli.instance import address
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,6 +29,7 @@ _PAGED: Final = ("table", "wide", "json", "yaml")
 _EPILOG = """\b
 Examples:
   setscrew drift                               what differs now, who changed it, where Git declares it
+  setscrew drift deploy/web -n shop            one object; says also that it is as Git says
   setscrew drift -n shop --kind Deployment     one namespace, one kind
   setscrew drift --only missing                objects that Git declares and the cluster lacks
   setscrew drift --min-age 1h --sort severity  what has lasted, the worst first
@@ -38,7 +42,8 @@ Examples:
 
 \b
 Exit status: 0 no drift, 1 drift, 2 wrong use, 3 the server does not answer,
-5 nothing found, but the report is stale and proves nothing."""
+5 nothing found, but that proves nothing: the report is stale, or no enforced
+source declares what was named."""
 
 # Name of the option's value, option, help; each is a parameter of the API of that name.
 _FILTERS: Final = (
@@ -50,6 +55,7 @@ _FILTERS: Final = (
     ("owner", ("--owner",), "Only what this team owns."),
     ("search", ("--search",), "Only where kind, namespace, name or source hold this text."),
     ("labelSelector", ("-l", "--selector"), "Only namespaces with these labels, as kubectl takes them."),
+    ("fieldSelector", ("--field-selector",), "Only findings with these members, such as attribution.user=dana."),
     (
         "since",
         ("--since",),
@@ -60,18 +66,10 @@ _FILTERS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Instance:
-    """Where to ask, and with which token."""
-
-    url: str
-    token: bytes
-
-
 def _filters(command: F) -> F:
     """The options that choose findings."""
     choices = (
-        click.option("--only", "state", type=click.Choice(STATES[:-1]), help="Only findings in this state."),
+        click.option("--only", "state", type=click.Choice(STATES), help="Only objects in this state."),
         click.option("--severity", type=click.Choice(SEVERITIES), help="Only findings of this severity."),
         click.option("--sort", type=click.Choice([sign + one for one in SORTS for sign in ("", "-")]), help="Order."),
     )
@@ -100,8 +98,10 @@ def _instance(command: F) -> F:
 
 
 @click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("targets", metavar="[KIND/NAME]...", nargs=-1)
 @_filters
 @click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, as without -n.")
+@click.option("--include-ignored", is_flag=True, help="Also fields that rules hide, in json, yaml, ndjson and diff.")
 @click.option("--limit", metavar="N|all", help=f"How many; {REPORT_PAGE} on a screen, all in a file.")
 @click.option("--by", help="Count by namespace, owner, source, kind or label:KEY in place of listing.")
 @click.option("--labels", help="With --by namespace: labels of namespaces as columns, such as team,cost_center.")
@@ -111,6 +111,7 @@ def _instance(command: F) -> F:
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit status 1 only for this severity or a worse one.")
 @_instance
 def drift(
+    targets: tuple[str, ...],
     output: str,
     server: str | None,
     token_file: Path | None,
@@ -122,6 +123,7 @@ def drift(
     exit_zero: bool,
     fail_on: str | None,
     all_namespaces: bool,
+    include_ignored: bool,
     **filters: str | None,
 ) -> None:
     """Show where the cluster is not as Git says, since when, and who did it.
@@ -129,18 +131,23 @@ def drift(
     Asks a running instance (`setscrew run`); nothing is changed. Values of Secrets are never shown: they appear as ***.
     """
     chosen = {name: value for name, value in filters.items() if value}
+    chosen |= {"includeIgnored": "true"} if include_ignored else {}
     try:
         if all_namespaces and "namespace" in chosen:
             raise UsageError("-A and -n are two questions", hint="ask one after the other")
+        if targets and (unfit := [name for name in chosen if name in ("kind", "group", "name")]):
+            raise UsageError("KIND/NAME says it all", where=f"--{unfit[0]}", hint=f"leave --{unfit[0]} out")
+        named = tuple(map(parse_target, targets))
         instance = _known(server, token_file, state_dir)
         if by or labels:
-            if unfit := [name for name, given in (("--watch", watch), ("--limit", limit)) if given]:
+            beside = (("--watch", watch), ("--limit", limit), ("KIND/NAME", targets))
+            if unfit := [name for name, given in beside if given]:
                 raise UsageError("--by counts all findings, once", where=unfit[0], hint=f"leave {unfit[0]} out")
             asked = {"by": by or "namespace", **({"labels": labels} if labels else {})}
             status = _summed(instance, output, asked, chosen, fail_on)
         else:
             wanted = parse_limit(limit) if limit else (REPORT_PAGE if output in _PAGED else None)
-            show = _Shown(instance, chosen, output, wanted, fail_on)
+            show = _Shown(Asked(instance, chosen, named), output, wanted, fail_on)
             status = show.watched() if watch else show.once()
     except SetscrewError as error:
         click.echo(f"setscrew: {error}", err=True)
@@ -152,8 +159,7 @@ def drift(
 class _Shown:
     """What is asked for, and how it is shown. `limit` None is all."""
 
-    instance: _Instance
-    filters: Mapping[str, str]
+    asked: Asked
     output: str
     limit: int | None
     fail_on: str | None
@@ -174,41 +180,32 @@ class _Shown:
             time.sleep(_WATCH_SECONDS)
 
     def _read(self, tag: str) -> tuple[dict[str, Any] | None, str]:
-        """The report with all pages that are wanted; None where it is as it was."""
         # Whether a severe one is among those that are not shown can be told from all of them only.
-        wanted = None if self.fail_on else self.limit
-        report, tag = self._page({"limit": str(min(wanted or REPORT_PAGE_MAX, REPORT_PAGE_MAX))}, tag)
-        page = report
-        while wanted is None and page and page["metadata"].get("continue") and report is not None:
-            page, _ = self._page({"limit": str(REPORT_PAGE_MAX), "continue": page["metadata"]["continue"]}, "")
-            if page is not None:
-                report["items"] += page["items"]
-                kept = {name: page["metadata"][name] for name in ("remainingItemCount", "continue")}
-                report["metadata"] |= kept
-        return report, tag
-
-    def _page(self, more: Mapping[str, str], tag: str) -> tuple[dict[str, Any] | None, str]:
-        from setscrew.api_client import UnreachableError, get_changed
-
-        url, token = self.instance.url, self.instance.token
-        report, tag = get_changed(url, token, "/api/v1/drift", {**self.filters, **more}, tag)
-        if report is not None and not (
-            isinstance(report.get("items"), list) and isinstance(report.get("metadata"), dict)
-        ):
-            raise UnreachableError("this is not a drift report", where=url)
-        return report, tag
+        return self.asked.report(None if self.fail_on else self.limit, tag)
 
     def _print(self, report: dict[str, Any]) -> int:
         items = report["items"]
         if self.limit is not None and len(items) > self.limit:
             report["metadata"]["remainingItemCount"] += len(items) - self.limit
             report["items"] = items[: self.limit]
-        print_report(report, self.output)
-        return _status(report["metadata"], found=any(_counts(item.get("severity"), self.fail_on) for item in items))
+        beside = self.asked.in_sync() if self.output in PASSING and self.limit is None else []
+        print_report(report | {"items": [*report["items"], *beside]}, self.output)
+        status = _status(report["metadata"], found=any(_counts(item, self.fail_on) for item in items))
+        return status or self._named(without(items, self.asked.targets))
+
+    def _named(self, targets: list[Target]) -> int:
+        """What is to be said of objects of which nothing was found, and the exit status."""
+        known = self.asked.known_in_sync(targets)
+        unknown = without(known, targets)
+        for item in known:
+            click.echo(f"{words.object_name(item)} is as Git says.", err=True)
+        for one in unknown:
+            click.echo(f"setscrew: no enforced source declares {one}: that nothing is found proves nothing", err=True)
+        return _STALE_STATUS if unknown else 0
 
 
 def _summed(
-    instance: _Instance, output: str, asked: dict[str, str], filters: Mapping[str, str], fail_on: str | None
+    instance: Instance, output: str, asked: dict[str, str], filters: Mapping[str, str], fail_on: str | None
 ) -> int:
     from setscrew.api_client import get_json
 
@@ -220,22 +217,24 @@ def _summed(
     summary = get_json(instance.url, instance.token, "/api/v1/drift/summary", asked | since)
     print_summary(summary, output)
     severities = summary["total"]["severity"].items()
-    return _status(summary["metadata"], found=any(count and _counts(name, fail_on) for name, count in severities))
+    return _status(
+        summary["metadata"], found=any(count and _counts({"severity": name}, fail_on) for name, count in severities)
+    )
 
 
-def _known(server: str | None, token_file: Path | None, state_dir: Path | None) -> _Instance:
+def _known(server: str | None, token_file: Path | None, state_dir: Path | None) -> Instance:
     from setscrew.api_files import read_token
 
     url, token_path = address(server, token_file, state_dir)
-    return _Instance(url, read_token(token_path))
+    return Instance(url, read_token(token_path))
 
 
-def _counts(severity: object, fail_on: str | None) -> bool:
-    """True where a finding of this severity makes the exit status 1."""
-    if fail_on is None:
-        return True
+def _counts(item: Mapping[str, Any], fail_on: str | None) -> bool:
+    """True for a finding that makes the exit status 1."""
+    if item.get("state") == words.IN_SYNC or fail_on is None:
+        return item.get("state") != words.IN_SYNC
     worst: dict[str, int] = {name: place for place, name in enumerate(SEVERITIES)}
-    return worst.get(str(severity), 0) <= worst[fail_on]
+    return worst.get(str(item.get("severity")), 0) <= worst[fail_on]
 
 
 def _status(metadata: Mapping[str, Any], *, found: bool) -> int:

@@ -12,6 +12,8 @@ import click
 _TERMINAL: Final = ("table", "wide", "diff")
 _FILES: Final = ("ndjson", "markdown", "sarif", "junit", "csv", "openreports")
 FORMATS: Final = ("table", "wide", "json", "yaml", "diff", *_FILES)
+# Formats that tell also what is in sync, as tests that have passed.
+PASSING: Final = ("junit", "openreports")
 SUMMED: Final = ("table", "json", "yaml", "csv", "markdown")
 
 

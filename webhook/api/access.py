@@ -24,7 +24,8 @@ _OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "hooks.push", "p
 # What asks `scope()` and keeps to it.
 _SCOPED_ENDPOINTS: Final = frozenset(
     {
-        *("drift.drift", "drift.finding", "drift.summary", "report.decisions", "report.guarded", "openapi.document"),
+        *("drift.drift", "drift.finding", "drift.summary", "report.decisions", "report.guarded"),
+        *("openapi.document", "openapi.schema"),
         *("page.overview", "page.object"),
     }
 )

@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from reconciler.errors import StoreError
-from webhook.api import access, drift, hooks, openapi, page, problems, report
+from webhook.api import access, drift, hooks, openapi, page, problems, report, sources
 from webhook.api.metrics import make_registry
 from webhook.api.ports import ApiSettings, ApiState, Refresh
 
@@ -25,6 +25,7 @@ def create_api_app(state: ApiState, settings: ApiSettings, refresh: Refresh) -> 
     app.register_blueprint(_metrics(registry))
     app.register_blueprint(drift.blueprint(state, settings))
     app.register_blueprint(report.blueprint(state, settings))
+    app.register_blueprint(sources.blueprint(state, settings, refresh))
     app.register_blueprint(openapi.blueprint(settings))
     app.register_blueprint(page.blueprint(state, settings))
     app.register_blueprint(hooks.blueprint(state, settings, refresh, deliveries))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,20 +19,24 @@ from reconciler.model.own import API_VERSION
 from reconciler.report.formats import summed
 from reconciler.report.formats.registry import FORMATS, Format
 from reconciler.report.formats.report import Report
-from reconciler.report.query import PARAMETERS, Query, parse_query, parse_since
+from reconciler.report.in_sync import asks_for_all
+from reconciler.report.query import PARAMETERS, Matching, Query, asked_flag, parse_query, parse_since
 from reconciler.report.summary import parse_asked, summarise
 from webhook.api.access import Scope, scope
 from webhook.api.answer import chosen, streamed
-from webhook.api.narrow import read_finding, read_matching
+from webhook.api.leaving import Leaving, Sent
+from webhook.api.narrow import read_finding, read_in_sync, read_matching, read_over
 from webhook.api.paging import Lists, Page, Token
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
 from webhook.api.report import envelope, known_only
 
 DRIFT_PARAMETERS: Final = (*PARAMETERS, "format")
+FINDING_PARAMETERS: Final = ("includeIgnored", "format")
 SUMMARY_PARAMETERS: Final = ("by", "labels", "since", "format")
 _NEGOTIATED: Final = {one.media_type: one.name for one in FORMATS.values() if one.negotiated}
 _SUMMED: Final = {media: name for media, name in _NEGOTIATED.items() if name in summed.FORMATS}
+_NOTHING: Final = Matching((), {})
 _CONTINUE: Final = b"setscrew continue tokens"
 
 
@@ -59,23 +63,27 @@ class _Drift:
         shape, now = FORMATS[chosen(FORMATS, _NEGOTIATED)], self.settings.now()
         query = _parsed(given, now, shape, scope())
         page = self._page(query, given.get("continue", ""), now)
-        if sum(map(len, page.texts)) > REPORT_BYTES:
+        size = sum(map(len, page.texts))
+        if size > REPORT_BYTES:
             raise Problem(400, f"parameter 'limit' asks for more than {REPORT_BYTES // MIB} MiB: read it in pages")
         report = envelope(self.state, self.settings, page.matching.counts, query.scope)
         head = {key: value for key, value in report.as_json().items() if key != "items"}
-        digest = hashlib.sha256(f"{report.digest}{page.digest}".encode()).hexdigest()
+        beside = self._passed(query, shape, stale=bool(report.stale), room=REPORT_BYTES - size)
+        digest = hashlib.sha256(f"{report.digest}{page.digest}{beside.digest}".encode()).hexdigest()
         head["metadata"] |= {"digest": digest, "remainingItemCount": page.remaining, "continue": page.onward}
-        found = Report(head, page.texts, query.fields, self.settings.version)
+        texts = Sent((*page.texts, *beside.texts), self._leaving(ignored=query.ignored))
+        found = Report(head, texts, query.fields, self.settings.version)
         return streamed(shape.render(found), shape.media_type, digest=digest)
 
     def finding(self, identity: str) -> Response:
-        """One finding, with its history."""
-        known_only(("format",))
+        """One finding, or the last one that is over, with its history."""
+        given = known_only(FINDING_PARAMETERS)
         shape = FORMATS[chosen(FORMATS, _NEGOTIATED)]
         mine = scope()
-        found = read_finding(self.state, identity, mine)
+        found = read_finding(self.state, identity, mine) or read_over(self.state, identity, mine)
         if found is None:
-            raise Problem(404, "there is no finding of this id: the object is in sync, or not guarded")
+            raise Problem(404, "there is no finding of this id, nor was there: the object is in sync, or not guarded")
+        found = self._leaving(ignored=_asks_ignored(given)).item(found)
         if shape.name not in ("json", "yaml"):
             head = envelope(self.state, self.settings, {found["state"]: 1}, mine).as_json() | {"items": [found]}
             return streamed(shape.render(Report.of(head, self.settings.version)), shape.media_type)
@@ -87,7 +95,7 @@ class _Drift:
         given, now, mine = known_only(SUMMARY_PARAMETERS), self.settings.now(), scope()
         name = chosen(summed.FORMATS, _SUMMED)
         try:
-            asked = parse_asked(given.get("by", "namespace"), given.get("labels", ""))
+            asked = parse_asked(given.get("by", "namespace"), given.get("labels", ""), self.settings.cluster)
             day_ago = now - timedelta(seconds=REPORT_DENIALS_SECONDS)
             since = parse_since(given["since"], now) if "since" in given else day_ago
         except UsageError as error:
@@ -99,11 +107,28 @@ class _Drift:
         kept = {key: trust[key] for key in ("generatedAt", "observedAt", "currentAt", "stale", "staleReason")}
         metadata = {**kept, "by": asked.by, "labels": asked.labels, "since": stamp(since)}
         body = {"apiVersion": API_VERSION, "kind": "DriftSummary", "metadata": metadata, "items": rows, "total": total}
+        body["trend"] = [asdict(day) for day in self.state.days(stamp(now), mine)]
         return streamed(summed.FORMATS[name](body), FORMATS[name].media_type)
+
+    def _leaving(self, *, ignored: bool) -> Leaving:
+        return Leaving(self.state.sources(), self.state.grants, self.settings.git_hosts, ignored)
+
+    def _passed(self, query: Query, shape: Format, *, stale: bool, room: int) -> Matching:
+        """What is in sync, for formats that tell which tests have passed; as far as all of it has room."""
+        if not shape.passes or not asks_for_all(query):
+            return _NOTHING
+        found = read_in_sync(self.state, query, stale=stale)
+        return found if sum(map(len, found.texts)) <= room else _NOTHING
+
+    def _matching(self, query: Query) -> Matching:
+        if not query.in_sync:
+            return read_matching(self.state, query)
+        trust = envelope(self.state, self.settings, {}, query.scope)
+        return read_in_sync(self.state, query, stale=bool(trust.stale))
 
     def _page(self, query: Query, given: str, now: datetime) -> Page:
         if not given:
-            return self.lists.first(query, read_matching(self.state, query), now)
+            return self.lists.first(query, self._matching(query), now)
         token = self.lists.read(given, query)
         if token is None:
             detail = "parameter 'continue' must be as the page before gave it, with the same parameters as that page"
@@ -111,9 +136,16 @@ class _Drift:
         return self.lists.next(query, token, now) or self._gone(query, token, now)
 
     def _gone(self, query: Query, token: Token, now: datetime) -> Page:
-        fresh = self.lists.again(query, token, read_matching(self.state, query), now)
+        fresh = self.lists.again(query, token, self._matching(query), now)
         detail = "this list is kept no longer; `continue` leads on in the list as it is now, which may have changed"
         raise Problem(410, detail, members={"continue": fresh})
+
+
+def _asks_ignored(given: Mapping[str, str]) -> bool:
+    try:
+        return asked_flag(given, "includeIgnored")
+    except UsageError as error:
+        raise Problem(400, error.message) from None
 
 
 def _parsed(given: Mapping[str, str], now: datetime, shape: Format, mine: Scope) -> Query:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
-from reconciler.report.query import Matching, Query
+from reconciler.report.query import IN_SYNC, Matching, Query
 from webhook.api.access import Scope
 from webhook.api.ports import ApiState
 
@@ -25,17 +26,24 @@ def read_matching(state: ApiState, query: Query) -> Matching:
     return found if query.scope is None else Matching([_narrowed_text(text) for text in found.texts], found.counts)
 
 
+def read_in_sync(state: ApiState, query: Query, *, stale: bool) -> Matching:
+    """What the query chooses of what has no finding. While the report is stale that proves nothing: then it is none."""
+    if stale:
+        return Matching((), {})
+    return state.in_sync(replace(query, equal={**query.equal, "state": IN_SYNC}))
+
+
 def read_finding(state: ApiState, identity: str, mine: Scope) -> dict[str, Any] | None:
     """One finding, as who asks may see it; None where there is none for him."""
-    found = state.finding(identity)
-    if found is None or mine is None:
-        return found
-    return _narrowed(found) if found["namespace"] in mine else None
+    return _seen(state.finding(identity), mine)
 
 
 def read_over(state: ApiState, identity: str, mine: Scope) -> dict[str, Any] | None:
     """The last finding of an object that is over, as who asks may see it; None where there is none for him."""
-    found = state.over(identity)
+    return _seen(state.over(identity), mine)
+
+
+def _seen(found: dict[str, Any] | None, mine: Scope) -> dict[str, Any] | None:
     if found is None or mine is None:
         return found
     return _narrowed(found) if found["namespace"] in mine else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from flask import Blueprint, Response, jsonify
 from reconciler.limits import REPORT_LABELS, REPORT_PAGE, REPORT_PAGE_MAX, REPORT_PARAMETER_CHARS
 from reconciler.model.own import VERSION
 from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.field_selector import NAMES as FIELD_NAMES
 from reconciler.report.formats import summed
 from reconciler.report.formats.registry import FORMATS
 from reconciler.report.query import FIELDS, SORTS
@@ -42,6 +44,12 @@ def _separated(pattern: str, about: str, most: int) -> Schema:
     } | {"description": about}
 
 
+_FIELD_SELECTOR: Final = {
+    "type": "string",
+    "pattern": f"^({'|'.join(map(re.escape, FIELD_NAMES))})(=|!=)[A-Za-z0-9-]{{0,63}}$",
+    "example": "metadata.namespace=shop,attribution.user!=dana",
+}
+_IGNORED: Final = _parameter("includeIgnored", "also the fields that rules hide", one_of(["true", "false"]))
 _FORMAT: Final = _parameter("format", "in place of Accept", one_of(tuple(FORMATS)))
 _DRIFT: Final = [
     *_exact("cluster", "namespace", "kind", "group", "name", "source"),
@@ -57,6 +65,8 @@ _DRIFT: Final = [
         "labels of the namespace, as kubectl takes them",
         {"type": "string", "pattern": f"^{_LABEL}(=[A-Za-z0-9]{{1,63}})?$", "example": "team=shop,env in (prod,stage)"},
     ),
+    _parameter("fieldSelector", "members of findings, as kubectl takes them", _FIELD_SELECTOR),
+    _IGNORED,
     _parameter("sort", "with - before it the other way round", one_of(_SORTED)),
     _parameter(
         "limit",
@@ -97,7 +107,7 @@ _PROBLEMS: Final = {
 def _get(about: str, schema: str, parameters: list[Schema], *more: str, media: Iterable[str] = ()) -> Schema:
     extra = {
         "304": {"description": "It is as it was: `If-None-Match` names its tag."},
-        "404": _problem("There is no such finding."),
+        "404": _problem("There is none of that name."),
         "406": _problem("No format of `Accept` is there."),
         "410": _problem("The list is kept no longer; `continue` leads on in the list as it is now."),
     }
@@ -115,6 +125,8 @@ def _get(about: str, schema: str, parameters: list[Schema], *more: str, media: I
 _MEDIA: Final = sorted({one.media_type for one in FORMATS.values()} - {"application/json"})
 _SUMMED: Final = sorted({FORMATS[name].media_type for name in summed.FORMATS} - {"application/json"})
 _ID: Final = {"name": "identity", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_NAME: Final = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_FOUND: Final = [_ID, _IGNORED, _FORMAT]
 _PLAIN: Final = {"content": {"text/plain": {"schema": TEXT}}}
 _ANYONE: Final[list[Schema]] = []
 
@@ -124,8 +136,14 @@ def _health(about: str) -> Schema:
     return {"get": {"summary": about, "security": _ANYONE, "responses": answers}}
 
 
+def _refresh() -> Schema:
+    answers = {"202": _told("taken", "Delivery"), **_PROBLEMS, "404": _problem("There is no such source.")}
+    return {
+        "post": {"summary": "Look at the source in Git now.", "parameters": [_NAME], "responses": answers},
+    }
+
+
 def _push() -> Schema:
-    receiver = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     answers = {status: _problem("refused") for status in ("400", "401", "404", "405", "413", "415", "429", "503")}
     taken = {status: _told("taken", "Delivery") for status in ("200", "202")}
     body: Schema = {"content": {"application/json": {"schema": {}}}}
@@ -134,7 +152,7 @@ def _push() -> Schema:
         "post": {
             "summary": about,
             "security": _ANYONE,
-            "parameters": [receiver],
+            "parameters": [_NAME],
             "requestBody": body,
             "responses": {**taken, **answers},
         }
@@ -144,8 +162,10 @@ def _push() -> Schema:
 PATHS: Final[Mapping[str, Schema]] = {
     "/api/v1/drift": _get("The drift report.", "DriftReport", _DRIFT, "304", "406", "410", media=_MEDIA),
     "/api/v1/drift/summary": _get("Rows whose sums tie.", "DriftSummary", _SUMMARY, "406", media=_SUMMED),
-    "/api/v1/drift/{identity}": _get("One finding.", "DriftFound", [_ID, _FORMAT], "404", "406", media=_MEDIA),
+    "/api/v1/drift/{identity}": _get("One finding.", "DriftFound", _FOUND, "404", "406", media=_MEDIA),
     "/api/v1/sources": _get("Each source, and how it stands.", "SourceList", []),
+    "/api/v1/sources/{name}": _get("One source, and how it stands.", "Source", [_NAME], "404"),
+    "/api/v1/sources/{name}/refresh": _refresh(),
     "/api/v1/guarded": _get(
         "What enforced sources declare.", "GuardedList", [*_exact("namespace", "kind", "name", "source"), *_PAGED]
     ),
@@ -155,6 +175,15 @@ PATHS: Final[Mapping[str, Schema]] = {
         [*_exact("namespace", "kind", "name", "code", "user", "source", "policy"), *_PAGED],
     ),
     "/api/v1/blind": _get("When the guard did not see writes.", "BlindList", _PAGED),
+    "/api/v1/schema/drift.v1.json": {
+        "get": {
+            "summary": "JSON Schema of a finding, with all that it refers to.",
+            "responses": {
+                "200": {"description": "JSON Schema", "content": {"application/json": {"schema": {"type": "object"}}}},
+                "401": _PROBLEMS["401"],
+            },
+        }
+    },
     "/api/v1/openapi.json": {
         "get": {
             "summary": "This document.",
@@ -193,12 +222,25 @@ def document(version: str) -> dict[str, Any]:
     }
 
 
+def finding_schema() -> dict[str, Any]:
+    """JSON Schema of what stands in `items` of a drift report."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Finding of the drift report of Setscrew",
+        **SCHEMAS["Finding"],
+    }
+
+
 def blueprint(settings: ApiSettings) -> Blueprint:
-    """`/api/v1/openapi.json`."""
+    """`/api/v1/openapi.json`, and of it the schema of a finding."""
     routes = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
     @routes.get("/openapi.json", endpoint="document")
     def served() -> Response:
         return jsonify(document(settings.version))
+
+    @routes.get("/schema/drift.v1.json", endpoint="schema")
+    def schema() -> Response:
+        return jsonify(finding_schema())
 
     return routes

@@ -100,6 +100,9 @@ class ApiState(Protocol):
     def matching(self, query: Query) -> Matching:
         """All findings that a query chooses, in its order."""
 
+    def in_sync(self, query: Query) -> Matching:
+        """What a query chooses of what enforced sources declare and has no finding."""
+
     def denials(self, since: str, scope: frozenset[str] | None = None) -> list[tuple[str, str, str, int]]:
         """Changes that were refused since then (RFC 3339), in these namespaces: (namespace, kind, source, how many)."""
 

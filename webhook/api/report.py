@@ -1,4 +1,4 @@
-"""Owns the read-only endpoints beside drift: sources, guarded, decisions, blindness; and the envelope of reports."""
+"""Owns the read-only endpoints beside drift: guarded, decisions, blindness; and the envelope of reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.limits import BLIND_SHOWN, REPORT_PAGE
 from reconciler.model.instant import stamp
 from reconciler.model.own import API_VERSION
 from reconciler.report.blind import blind_summary
-from reconciler.report.drift import DriftReport
+from reconciler.report.listing import DriftReport
 from reconciler.report.query import parse_limit
 from reconciler.report.stale import stale_reason
 from webhook.api.access import Scope, scope
@@ -29,16 +29,11 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
     """`/api/v1`."""
     routes = Blueprint("report", __name__, url_prefix="/api/v1")
 
-    @routes.get("/sources")
-    def sources() -> Response:
-        query(())
-        return _list("SourceList", state.sources(), settings)
-
     @routes.get("/guarded")
     def guarded() -> Response:
         filters, limit = query(GUARDED_FILTERS)
         found, total = state.guarded(filters, limit) if _within(filters) else ([], 0)
-        return _list("GuardedList", found, settings, total)
+        return listed("GuardedList", found, settings, total)
 
     @routes.get("/blind")
     def blind() -> Response:
@@ -46,13 +41,13 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
         found = state.blindness(limit)
         more = {"slipped": list(found.slipped), "watches": found.watches}
         remaining = {"remainingSlippedCount": found.slipped_total - len(found.slipped)}
-        return _list("BlindList", list(found.spans), settings, found.total, metadata=remaining, more=more)
+        return listed("BlindList", list(found.spans), settings, found.total, metadata=remaining, more=more)
 
     @routes.get("/decisions")
     def decisions() -> Response:
         filters, limit = query(DECISION_FILTERS)
         found, total = state.decisions(filters, limit) if _within(filters) else ([], 0)
-        return _list("DecisionList", found, settings, total)
+        return listed("DecisionList", found, settings, total)
 
     return routes
 
@@ -131,7 +126,7 @@ def _within(filters: dict[str, str]) -> bool:
     return filters.setdefault("namespace", next(iter(mine))) in mine
 
 
-def _list(
+def listed(
     kind: str,
     items: Sequence[Mapping[str, Any]],
     settings: ApiSettings,
@@ -140,6 +135,7 @@ def _list(
     metadata: Mapping[str, Any] | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> Response:
+    """A list as all answers have it; `total` is how many there are, where these are not all."""
     remaining = (len(items) if total is None else total) - len(items)
     about = {"generatedAt": stamp(settings.now()), "remainingItemCount": remaining, **(metadata or {})}
     return _json({"apiVersion": API_VERSION, "kind": kind, "metadata": about, "items": items, **(more or {})})

@@ -54,7 +54,7 @@ def envelope(kind: str, of: Schema, metadata: Schema, /, **more: Schema) -> Sche
 
 
 _CHANGE: Final = record(
-    {"desired": ANY, "live": ANY, "embedded": TEXT, "user": TEXT},
+    {"desired": ANY, "live": ANY, "embedded": TEXT, "user": TEXT, "masked": FLAG, "subresource": TEXT},
     path=TEXT,
     field=TEXT,
     op=one_of(["add", "remove", "replace"]),
@@ -63,11 +63,14 @@ _CHANGE: Final = record(
     time=TEXT,
     **{"class": one_of(["changed", "missing", "extra", "default-overridden", "order"])},
 )
-_SOURCE: Final = record(
-    name=TEXT, url=TEXT, path=TEXT, file=TEXT, line=WHOLE, revision=TEXT, commit=TEXT, enforced=FLAG, signer=TEXT
-)
+_PLACED: Final[Mapping[str, Schema]] = {
+    **dict.fromkeys(("url", "path", "file", "revision", "commit", "signer"), TEXT),
+    "line": WHOLE,
+    "enforced": FLAG,
+}
+_NOW: Final[Mapping[str, Schema]] = {"ref": TEXT, "origin": TEXT}
 _ATTRIBUTION: Final = record(
-    {"groups": listed(TEXT), "verb": TEXT, "requestUID": TEXT, "auditID": TEXT},
+    {"groups": listed(TEXT), "verb": TEXT, "userAgent": TEXT, "requestUID": TEXT, "auditID": TEXT},
     manager=TEXT,
     user=TEXT,
     time=TEXT,
@@ -91,7 +94,7 @@ _FINDING: Final[Mapping[str, Schema]] = {
     "state": one_of(_STATES),
     "severity": one_of(SEVERITIES),
     "owner": _OWNER,
-    "source": _SOURCE,
+    "source": record(_NOW, name=TEXT, **_PLACED),
     "changes": listed(_CHANGE),
     "grant": TEXT,
     "attribution": _ATTRIBUTION,
@@ -111,6 +114,17 @@ _MORE: Final[Mapping[str, Schema]] = {
     "liveGeneration": WHOLE,
     "desiredRevision": TEXT,
     "severityReason": TEXT,
+    "uid": TEXT,
+    "class": one_of(["hard", "defaulted", ""]),
+    "ignored": listed(record(field=TEXT, ignoredBy=TEXT, reason=TEXT, **{"class": TEXT})),
+    "links": record(ui=TEXT, git=TEXT, commit=TEXT, self=TEXT),
+    "exception": record(id=TEXT, by=TEXT, until=TIME, reason=TEXT),
+}
+# What is in sync has a source by name, a group in place of a version, and nothing that findings have.
+_LISTED: Final[Mapping[str, Schema]] = {
+    "state": one_of(STATES),
+    "group": TEXT,
+    "source": record({**_PLACED, **_NOW}, name=TEXT),
 }
 _LIST_METADATA: Final = record(generatedAt=TIME, remainingItemCount=WHOLE)
 _TIMES: Final = ("generatedAt", "observedAt", "currentAt")
@@ -134,7 +148,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         type={"type": "string", "const": "about:blank"},
     ),
     # A finding that `fields` has cut down has fewer keys.
-    "Finding": {"type": "object", "properties": {**_FINDING, **_MORE}},
+    "Finding": {"type": "object", "properties": {**_FINDING, **_MORE, **_LISTED}},
     "Drift": record(_MORE, **_FINDING, history=listed(record(event=TEXT, time=TIME))),
     "DriftReport": {"anyOf": [ref("DriftList"), ref("OpenReports")]},
     "DriftFound": {"anyOf": [ref("Drift"), ref("OpenReports")]},
@@ -159,8 +173,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         record({"labels": mapped(TEXT)}, name=TEXT, **_ROW),
         record(**_TRUST, by=TEXT, labels=listed(TEXT), since=TIME),
         total=record(**_ROW),
+        trend=listed(record(day=TEXT, found=WHOLE, resolved=WHOLE, denials=WHOLE, counted=FLAG)),
     ),
     "SourceList": envelope("SourceList", record(name=TEXT, state=TEXT), _LIST_METADATA),
+    "Source": record(apiVersion=TEXT, kind={"type": "string", "const": "Source"}, name=TEXT, state=TEXT),
     "GuardedList": envelope(
         "GuardedList",
         record(group=TEXT, kind=TEXT, namespace=TEXT, name=TEXT, source=TEXT, adopted=FLAG, since=TIME, commit=TEXT),

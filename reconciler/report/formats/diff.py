@@ -25,6 +25,8 @@ def diff_lines(item: Mapping[str, Any]) -> Iterator[str]:
     yield f"--- Git: {words.object_name(item)}{f' ({place})' if place else ''}"
     yield f"+++ live: {item['state']}{words.why(item)}"
     yield from (f"# {line}" for line in words.used(item))
+    for one in item.get("ignored", ()):
+        yield f"# hidden by rule {one_line(one['ignoredBy'])}: {one_line(one['field'])} ({one_line(one['reason'])})"
     for change in item.get("changes", ()):
         yield f"@@ {one_line(change['field'])} @@"
         yield from change_lines(change)

@@ -27,12 +27,12 @@ _SOURCE_CHARS: Final = 40
 def as_openreports(report: Report) -> Iterator[str]:
     """A List of one report for each namespace and source, and of more where one would hold too many results."""
     yield '{"apiVersion": "v1", "kind": "List", "items": [\n'
-    items = sorted(report.items(), key=_belongs)
+    items, at = sorted(report.items(), key=_belongs), str(report.metadata.get("observedAt", ""))
     begun = ""
     for (namespace, source), group in groupby(items, key=_belongs):
         results = sorted(group, key=words.badness)
         for part, begin in enumerate(range(0, len(results), OPENREPORTS_RESULTS), start=1):
-            one = _report(namespace, source, part, results[begin : begin + OPENREPORTS_RESULTS])
+            one = _report(namespace, source, part, results[begin : begin + OPENREPORTS_RESULTS], at)
             yield begun + msgspec.json.encode(one).decode()
             begun = ",\n"
     yield "\n]}\n"
@@ -42,8 +42,8 @@ def _belongs(item: Mapping[str, Any]) -> tuple[str, str]:
     return str(item["namespace"]), str(item.get("source", {}).get("name", ""))
 
 
-def _report(namespace: str, source: str, part: int, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    results = [_result(item) for item in items]
+def _report(namespace: str, source: str, part: int, items: Sequence[Mapping[str, Any]], at: str) -> dict[str, Any]:
+    results = [_result(item, at) for item in items]
     counts = Counter(str(one["result"]) for one in results)
     digest = hashlib.sha256(f"{namespace}/{source}/{part}".encode(errors="backslashreplace")).hexdigest()[:10]
     name = f"drift-{source[:_SOURCE_CHARS].rstrip('-.')}-{digest}" if source else f"drift-{digest}"
@@ -58,8 +58,15 @@ def _report(namespace: str, source: str, part: int, items: Sequence[Mapping[str,
     }
 
 
-def _result(item: Mapping[str, Any]) -> dict[str, Any]:
-    changes = item.get("changes", ())
+def _verdict(item: Mapping[str, Any]) -> str:
+    """What is in sync has passed, what Git itself lets stay is skipped, of what is unknown nobody can tell."""
+    if words.kept_on_purpose(item):
+        return "skip"
+    return {words.IN_SYNC: "pass", "unknown": "error"}.get(str(item["state"]), "fail")
+
+
+def _result(item: Mapping[str, Any], at: str) -> dict[str, Any]:
+    result, changes = _verdict(item), item.get("changes", ())
     message = "; ".join(map(words.changed, changes[:5])) or words.fields(item)
     properties = {
         "fingerprint": item["fingerprint"],
@@ -82,9 +89,9 @@ def _result(item: Mapping[str, Any]) -> dict[str, Any]:
         "rule": item["state"],
         "category": f"{GROUP}/drift",
         "severity": words.severity(item),
-        "result": "error" if item["state"] == "unknown" else "fail",
-        "scored": True,
-        "timestamp": {"seconds": _seconds(item.get("lastSeen", "")), "nanos": 0},
+        "result": result,
+        "scored": result != "skip",
+        "timestamp": {"seconds": _seconds(item.get("lastSeen") or at), "nanos": 0},
         "resources": [{key: one_line(value) for key, value in kept.items() if value}],
         "message": message,
         "properties": {key: one_line(value) for key, value in properties.items() if value},

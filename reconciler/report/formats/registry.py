@@ -21,13 +21,17 @@ Render = Callable[[Report], Iterator[str]]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format. `negotiated`: `Accept` may ask for it by its media type, which no other format has."""
+    """One format. `negotiated`: `Accept` may ask for it by its media type, which no other format has.
+
+    `passes`: it tells also what is in sync, as tests that have passed.
+    """
 
     name: str
     media_type: str
     render: Render
     limit: int | None = None
     negotiated: bool = True
+    passes: bool = False
 
 
 _ALL: Final = (
@@ -39,8 +43,8 @@ _ALL: Final = (
     Format("diff", "text/x-diff", as_diff),
     Format("markdown", "text/markdown", as_markdown),
     Format("sarif", "application/sarif+json", as_sarif),
-    Format("junit", "application/xml", as_junit),
-    Format("openreports", "application/json", as_openreports, negotiated=False),
+    Format("junit", "application/xml", as_junit, passes=True),
+    Format("openreports", "application/json", as_openreports, negotiated=False, passes=True),
 )
 FORMATS: Final[Mapping[str, Format]] = {one.name: one for one in _ALL}
 DEFAULT: Final = FORMATS["json"]

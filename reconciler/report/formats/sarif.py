@@ -83,11 +83,15 @@ def _repositories(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _result(item: Mapping[str, Any]) -> dict[str, Any]:
-    state = str(item["state"])
+    # What is in sync has passed the first rule; a result that has passed has no level.
+    passed = item["state"] == words.IN_SYNC
+    state = "drifted" if passed else str(item["state"])
+    level = "none" if passed else _LEVELS.get(words.severity(item), "warning")
     return {
         "ruleId": _RULES[state][0],
         "ruleIndex": _NUMBERS[state],
-        "level": _LEVELS.get(words.severity(item), "warning"),
+        "kind": "pass" if passed else "fail",
+        "level": level,
         "message": {"text": _message(item)},
         "locations": [_location(item)],
         "partialFingerprints": {"driftFingerprint/v1": str(item["fingerprint"])},
@@ -100,6 +104,8 @@ def _message(item: Mapping[str, Any]) -> str:
     parts = [words.changed(change) for change in changes[:_CHANGES]]
     parts += [f"{len(changes) - _CHANGES} more fields"] if len(changes) > _CHANGES else []
     what = "; ".join(parts) or words.fields(item)
+    if item["state"] == words.IN_SYNC:
+        return f"{words.object_name(item)}: {what}"
     return f"{words.object_name(item)}: {what} (by {words.who(item)}, since {one_line(item.get('firstSeen', ''))})"
 
 

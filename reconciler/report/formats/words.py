@@ -10,6 +10,7 @@ from reconciler.report.drift import SEVERITIES
 from reconciler.report.printable import one_line
 
 VALUE_CHARS: Final = 60
+IN_SYNC: Final = "in-sync"
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 _WORST: Final[dict[str, int]] = {name: place for place, name in enumerate(SEVERITIES)}
 
@@ -26,6 +27,8 @@ def full_name(item: Mapping[str, Any]) -> str:
 
 def group_of(item: Mapping[str, Any]) -> str:
     """The API group, "" for the core group."""
+    if "group" in item:
+        return str(item["group"])
     group, slash, _ = str(item.get("apiVersion", "")).partition("/")
     return group if slash else ""
 
@@ -39,7 +42,9 @@ def place(item: Mapping[str, Any]) -> str:
 
 
 def who(item: Mapping[str, Any]) -> str:
-    """The person as far as one is known, else the manager."""
+    """The person as far as one is known, else the manager; "" where nobody did anything."""
+    if item.get("state") == IN_SYNC:
+        return ""
     attribution = item.get("attribution", {})
     return one_line(attribution.get("user") or attribution.get("manager") or "not known")
 
@@ -47,6 +52,11 @@ def who(item: Mapping[str, Any]) -> str:
 def why(item: Mapping[str, Any]) -> str:
     """`: reason` of a state that needs one, "" otherwise."""
     return f": {one_line(item['reason'])}" if item.get("reason") and item["state"] != "drifted" else ""
+
+
+def kept_on_purpose(item: Mapping[str, Any]) -> bool:
+    """True for what Git itself has said is to stay: it is known, and nothing is to be done about it."""
+    return item.get("state") == "orphaned" and severity(item) == "info"
 
 
 def team(item: Mapping[str, Any]) -> str:
@@ -60,7 +70,9 @@ def severity(item: Mapping[str, Any]) -> str:
 
 
 def badness(item: Mapping[str, Any]) -> int:
-    """For sorting: 0 is the worst."""
+    """For sorting: 0 is the worst, what is in sync comes last."""
+    if item.get("state") == IN_SYNC:
+        return len(_WORST) + 1
     return _WORST.get(severity(item), len(_WORST))
 
 

@@ -257,6 +257,13 @@ def test_the_summary_has_a_row_a_namespace_with_labels_beside_it(filled: State, 
     assert [line.split(",")[0] for line in by_label] == ["label:team", SECRET, "(unlabelled)", "money", "TOTAL"]
 
 
+def test_the_summary_has_a_trend_of_thirty_days_of_the_readers_namespaces(filled: State, get: Get) -> None:
+    mine, whole = (get("/api/v1/drift/summary", *token).json["trend"] for token in ((MINE,), ()))
+    assert ([len(mine), len(whole)], whole[-1]["day"]) == ([30, 30], "2030-01-02")
+    assert [sum(one["denials"] for one in some) for some in (mine, whole)] == [1, 3]
+    assert [sum(one["found"] for one in some) for some in (mine, whole)] == [1, 5]
+
+
 @pytest.mark.parametrize("since", ["1s", "2030-01-02T03:04:00Z"])
 def test_the_summary_counts_refused_changes_since_then(filled: State, get: Get, since: str) -> None:
     assert get(f"/api/v1/drift/summary?since={since}").json["total"]["denials"] == 0
@@ -346,7 +353,7 @@ def test_decisions_are_those_of_the_readers_namespaces(filled: State, get: Get) 
 
 OPEN = {"/healthz", "/readyz", "/hooks/v1/<name>", "/static/<path:filename>"}
 SCOPED = {"/api/v1/drift", "/api/v1/drift/<identity>", "/api/v1/drift/summary", "/api/v1/decisions", "/api/v1/guarded"}
-SCOPED |= {"/api/v1/openapi.json", "/", "/objects/<identity>"}
+SCOPED |= {"/api/v1/openapi.json", "/api/v1/schema/drift.v1.json", "/", "/objects/<identity>"}
 
 
 def test_whatever_is_not_made_for_readers_of_some_namespaces_is_closed_to_them(client: FlaskClient, get: Get) -> None:

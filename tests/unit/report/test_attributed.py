@@ -29,7 +29,8 @@ def record(user: str, time: str, what: Any, code: str = "audited") -> dict[str, 
 
 
 def write(user: str, time: str, verb: str, status: int = 200, subresource: str = "") -> dict[str, Any]:
-    return {"user": user, "time": time, "verb": verb, "status": status, "subresource": subresource, "id": f"a-{user}"}
+    known = {"verb": verb, "status": status, "subresource": subresource, "id": f"a-{user}", "agent": "curl/8"}
+    return {"user": user, "time": time, **known}
 
 
 def found(case: dict[str, Any]) -> DriftItem:
@@ -64,6 +65,7 @@ def test_an_attribution_says_how_it_is_known() -> None:
     )
     by_log = found({"changes": {"/a": [1]}, "slipped": [["eve", "T", "patch"]]}).attribution
     assert (by_log.audit_id, by_log.verb, by_log.request_uid) == ("a-eve", "patch", "")
+    assert (by_log.user_agent, by_record.user_agent) == ("curl/8", "")
 
 
 def test_what_is_missing_says_in_words_who_deleted_it() -> None:

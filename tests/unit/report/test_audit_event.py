@@ -17,7 +17,8 @@ def event(**changes: Any) -> dict[str, Any]:
     return {
         "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata", "auditID": "a-1",
         "stage": "ResponseComplete", "requestURI": "/apis/apps/v1/namespaces/shop/deployments/web?fieldManager=kubectl",
-        "verb": "patch", "user": {"username": "dana", "groups": ["ops"]}, "sourceIPs": ["127.0.0.1"],
+        "verb": "patch", "userAgent": "kubectl/v1.36.0",
+        "user": {"username": "dana", "groups": ["ops"]}, "sourceIPs": ["127.0.0.1"],
         "objectRef": {
             "resource": "deployments", "namespace": "shop", "name": "web", "apiGroup": "apps", "apiVersion": "v1"
         },
@@ -36,6 +37,7 @@ def test_a_write_that_nobody_judged_says_who_what_and_when() -> None:
     assert found is not None
     assert (found.entries, found.stored) == ((ENTRY,), True)
     one = found.write
+    assert one.agent == "kubectl/v1.36.0"
     assert (one.user, one.verb, one.group, one.resource, one.namespace, one.name, one.entry, one.status) == (
         "dana", "patch", "apps", "deployments", "shop", "web", ENTRY, 200,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.compare.comparison import Change, Comparison
+from reconciler.compare.comparison import Change, Comparison, Hidden
 from reconciler.limits import REPORT_CHANGES
 from reconciler.model.path import ItemKey, readable
 from reconciler.model.ref import ObjectRef
@@ -51,8 +51,10 @@ def test_a_difference_is_drift_with_place_and_manager(deployment: Entry, source:
         "class": "changed",
         "desired": 3,
         "live": 5,
+        "masked": False,
         "manager": "kubectl-edit",
         "operation": "Update",
+        "subresource": "",
         "time": "2030-01-01T00:00:00Z",
         "user": "",
     }
@@ -119,12 +121,48 @@ def test_no_byte_of_a_secret_reaches_the_report(secret: Entry, path: list[str], 
     assert leak not in text
     assert "***" in text
     assert item.patch == ()
+    assert [one.masked for one in item.changes] == [True]
 
 
 def test_an_env_value_with_a_telling_name_is_masked_in_its_own_change(deployment: Entry) -> None:
     env = ["spec", "env", ItemKey((("name", "DB_PASSWORD"),)), "value"]
     item = drift_item(deployment, Comparison((change(env, "old-secret", "new-secret"),)), LIVE, now=NOW)
     assert (item.changes[0].desired, item.changes[0].live) == ("***", "***")
+
+
+def test_the_subresource_that_a_field_was_written_through_is_named(deployment: Entry) -> None:
+    (entry,) = LIVE["metadata"]["managedFields"]  # type: ignore[index] # the shape of above
+    live = {**LIVE, "metadata": {"uid": "u-1", "managedFields": [{**entry, "subresource": "scale"}]}}
+    item = drift_item(deployment, REPLICAS, live, now=NOW)
+    assert [(one.subresource, one.masked) for one in item.changes] == [("scale", False)]
+    assert item.as_json()["uid"] == "u-1"
+
+
+def test_what_a_rule_hides_is_kept_beside_the_drift_without_its_values(deployment: Entry) -> None:
+    hidden = tuple(
+        Hidden(f"spec.x{number}", "allocated", "r-1", "the server's") for number in range(REPORT_CHANGES + 1)
+    )
+    item = drift_item(deployment, Comparison(REPLICAS.changes, hidden), LIVE, now=NOW)
+    told = {"field": "spec.x0", "class": "allocated", "ignoredBy": "r-1", "reason": "the server's"}
+    assert (item.as_json()["ignored"][0], len(item.ignored), item.hidden) == (told, REPORT_CHANGES, {"r-1": 201})
+    assert drift_item(deployment, Comparison((), hidden), LIVE, now=NOW).ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("classes", "klass"),
+    [
+        (["changed", "default-overridden"], "hard"),
+        (["default-overridden", "default-overridden"], "defaulted"),
+        ([], ""),
+    ],
+)
+def test_drift_of_nothing_but_defaults_is_no_contradiction_of_git(
+    deployment: Entry, classes: list[Any], klass: str
+) -> None:
+    changes = tuple(change(["spec", f"x{number}"], 1, 2, klass=one) for number, one in enumerate(classes))
+    assert drift_item(deployment, Comparison(changes), LIVE, now=NOW).klass == klass
+    assert drift_item(deployment, None, None, now=NOW).klass == "hard"
+    assert drift_item(deployment, None, LIVE, now=NOW).klass == ""
 
 
 def test_two_changes_of_a_secret_have_two_fingerprints(secret: Entry) -> None:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from reconciler.limits import REPORT_CURRENT_SECONDS
 from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
-from reconciler.report.drift import DriftReport
 from reconciler.report.item import stray_item
+from reconciler.report.listing import DriftReport
 from reconciler.report.stale import stale_reason
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

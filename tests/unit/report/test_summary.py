@@ -55,6 +55,25 @@ def test_by_a_label_what_has_none_is_a_row_of_its_own() -> None:
     }  # fmt: skip
 
 
+def test_by_cost_center_refused_changes_are_counted_where_findings_of_the_namespace_are() -> None:
+    shop = json.loads(TEXTS[0]) | {"owner": {"team": "vision", "costCenter": "=c-7"}}
+    rows, _ = summed_up(parse_asked("cost-center", ""), [json.dumps(shop), TEXTS[3]])
+    assert {name: (row["drift"]["total"], row["denials"]) for name, row in rows.items()} == {
+        "=c-7": (1, 3), "(no cost center)": (1, 7),
+    }  # fmt: skip
+
+
+def test_by_cluster_all_is_one_row_while_there_is_one() -> None:
+    elsewhere = [json.dumps(json.loads(one) | {"cluster": "east"}) for one in TEXTS]
+    rows, total = summed_up(parse_asked("cluster", "", "east"), elsewhere)
+    assert list(rows) == ["east"]
+    assert (rows["east"]["drift"]["total"], rows["east"]["denials"]) == (4, total["denials"])
+
+
+def test_team_is_another_word_for_owner() -> None:
+    assert summed_up(parse_asked("team", "")) == summed_up(parse_asked("owner", ""))
+
+
 @pytest.mark.parametrize("key", ["squad", "Team", "example.com/owner"])
 def test_by_owner_refused_changes_are_counted_where_findings_of_the_namespace_are(key: str) -> None:
     labels = {"pay": {key: "payments"}}

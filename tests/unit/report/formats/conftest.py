@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from reconciler.model.ref import ObjectRef
-from reconciler.report.drift import Attribution, DriftChange, DriftItem, DriftReport, DriftSource, Owner, finding_id
+from reconciler.report.drift import Attribution, DriftChange, DriftItem, DriftSource, Owner, finding_id
 from reconciler.report.formats.report import Report
+from reconciler.report.listing import DriftReport
 from reconciler.report.printable import printable
 
 EVIL = "=cmd|'/C calc'!A0 `x` <b>&\"]]> @team\n| # ￾"

@@ -12,10 +12,13 @@ import pytest
 import yaml
 
 from reconciler.limits import OPENREPORTS_RESULTS
+from reconciler.model.ref import ObjectRef
+from reconciler.report.drift import IgnoredField
 from reconciler.report.formats.cells import neutral
 from reconciler.report.formats.markdown import code
 from reconciler.report.formats.registry import FORMATS, render
 from reconciler.report.formats.report import Report
+from reconciler.report.in_sync import in_sync_item
 from tests.unit.report.formats.conftest import EVIL, finding, reported
 
 
@@ -140,13 +143,67 @@ JUNIT = {
     "testsuites": ({"name", "tests", "failures", "errors", "skipped"}, {"testsuite"}),
     "testsuite": ({"name", "tests", "failures", "errors", "skipped"}, {"testcase"}),
     "testcase": ({"name", "classname"}, {"failure", "error", "skipped"}),
+    "skipped": ({"message"}, set()),
     "failure": ({"type", "message"}, set()),
     "error": ({"type", "message"}, set()),
 }
 
 
+KEPT = finding(
+    name="kept",
+    state="orphaned",
+    severity="info",
+    severity_reason="Git says that it stays: helm.sh/resource-policy: keep",
+)
+
+
+def in_sync(kind: str = "ConfigMap", group: str = "", name: str = "fine", namespace: str = "shop") -> dict[str, Any]:
+    return in_sync_item(ObjectRef(group, kind, namespace, name), "shop", adopted=True, cluster="default")
+
+
+def with_in_sync(report: Report) -> Report:
+    more = [json.dumps(in_sync()), json.dumps(in_sync("Widget", "example.com"))]
+    return Report(report.head, [*report.texts, *more])
+
+
+def test_what_is_in_sync_has_passed_and_what_git_lets_stay_is_skipped() -> None:
+    both = with_in_sync(reported(finding(), KEPT))
+    root = ET.fromstring(text_of("junit", both))  # noqa: S314 - our own text
+    assert root.attrib | {"tests": "5", "failures": "1", "errors": "0", "skipped": "1"} == root.attrib
+    cases = {case.attrib["classname"]: [one.tag for one in case] for case in root.iter("testcase")}
+    assert (cases["default.core.ConfigMap"], cases["default.example.com.Widget"]) == ([], [])
+    (skipped,) = root.iter("skipped")
+    assert "helm.sh/resource-policy" in skipped.attrib["message"]
+    (one,) = json.loads(text_of("openreports", both))["items"]
+    assert one["summary"] == {"pass": 2, "fail": 1, "warn": 0, "error": 0, "skip": 1}
+    passed = next(result for result in one["results"] if result["result"] == "pass")
+    assert (passed["rule"], passed["timestamp"]["seconds"] > 0, "who" in passed["properties"]) == (
+        "in-sync",
+        True,
+        False,
+    )
+
+
+def test_a_result_of_what_is_in_sync_has_passed_in_sarif_too() -> None:
+    (result,) = json.loads(text_of("sarif", Report(reported().head, [json.dumps(in_sync())])))["runs"][0]["results"]
+    assert (result["kind"], result["level"]) == ("pass", "none")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_can_name_what_is_in_sync(name: str) -> None:
+    assert "fine" in text_of(name, with_in_sync(reported(finding())))
+
+
+def test_a_diff_names_the_fields_that_rules_hide_to_who_asks_for_them() -> None:
+    text = text_of(
+        "diff", reported(finding(ignored=(IgnoredField("spec.clusterIP", "allocated", "r-1", "the server's"),)))
+    )
+    assert "# hidden by rule r-1: spec.clusterIP (the server's)\n" in text
+
+
 def test_junit_has_the_elements_and_attributes_that_readers_of_it_require(report: Report) -> None:
-    for element in ET.fromstring(text_of("junit", report)).iter():  # noqa: S314 - as above
+    whole = with_in_sync(Report(report.head, [*report.texts, *reported(KEPT).texts]))
+    for element in ET.fromstring(text_of("junit", whole)).iter():  # noqa: S314 - as above
         required, children = JUNIT[element.tag]
         assert required <= element.attrib.keys()
         assert {child.tag for child in element} <= children
