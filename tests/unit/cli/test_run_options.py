@@ -11,6 +11,7 @@ import setscrew.reconcile as module
 from reconciler.cluster.pace import DEFAULT, Rate
 from reconciler.render.spec import RenderTools
 from setscrew.cli import main
+from setscrew.incluster import serving
 from setscrew.options import Options
 from setscrew.run import Listen, _children
 from webhook.settings import AdmissionSettings
@@ -71,3 +72,19 @@ def test_a_pace_at_which_nothing_would_be_asked_is_refused(tmp_path: Path, optio
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert option[0] in result.output
+
+
+def test_the_file_of_the_reports_token_reaches_the_servers_of_a_pod(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Listen] = []
+
+    def serve_pod(state_dir: Path, config_dir: Path | None, listen: Listen, *given: Path | None) -> int:
+        seen.append(listen)
+        return 0
+
+    monkeypatch.setattr(serving, "serve_pod", serve_pod)
+    arguments = ["serve", "--in-cluster", "--state", str(tmp_path)]
+    for more in ([], ["--api-token-file", str(tmp_path / "token")]):
+        assert CliRunner().invoke(main, [*arguments, *more]).exit_code == 0
+    assert [one.api_token for one in seen] == [None, tmp_path / "token"]
