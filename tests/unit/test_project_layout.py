@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 CODE = ("webhook", "reconciler", "setscrew")
 MODULES = sorted(path for package in CODE for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-wheel.txt")
 
 MODULE_LINES = 300
 # All limits stand in one place, a line each: a table, not code.
@@ -91,13 +91,21 @@ def test_requirements_name_no_index_or_address(name: str) -> None:
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
 def test_every_requirement_is_pinned_with_a_hash(name: str) -> None:
-    assert len(pins(name)) > 20
+    assert len(pins(name)) > (3 if name == "requirements-wheel.txt" else 20)
     assert [block for block in pins(name).values() if "==" not in block or "--hash=sha256:" not in block] == []
 
 
-def test_both_locks_agree() -> None:
-    runtime, everything = (pins(name) for name in REQUIREMENTS)
-    assert {name for name, block in runtime.items() if everything.get(name, "").strip() != block.strip()} == set()
+@pytest.mark.parametrize("part", ["requirements.txt", "requirements-wheel.txt"])
+def test_locks_agree(part: str) -> None:
+    everything = pins("requirements-dev.txt")
+    assert {name for name, block in pins(part).items() if everything.get(name, "").strip() != block.strip()} == set()
+
+
+def test_what_builds_the_wheel_is_locked_for_the_image() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {re.split(r"[><=!~; \[]", line)[0].lower() for line in project["build-system"]["requires"]}
+    assert wanted == {re.split(r"[><=!~; \[]", line)[0] for line in project["dependency-groups"]["wheel"]}
+    assert wanted - pins("requirements-wheel.txt").keys() == set()
 
 
 def test_every_declared_dependency_is_locked() -> None:
