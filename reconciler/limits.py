@@ -206,7 +206,8 @@ METRICS_CONNECTIONS: Final = 16
 METRICS_SILENT_SECONDS: Final = 5
 METRICS_HEAD_BYTES: Final = 8 * KIB
 REVIEW_THREADS: Final = 2
-# How long a thread with a big review may keep the interpreter from the loop with the small ones.
+# How long a thread may keep the interpreter from others: one with a big review from the loop with the small ones, a full
+# pass from what is found as it happens, which would wait so long again and again at each request.
 THREAD_SWITCH_SECONDS: Final = 0.0005
 # Threads of the fall-back worker: a writer that waits for Git holds one.
 ADMISSION_THREADS: Final = 64

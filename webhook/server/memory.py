@@ -33,9 +33,10 @@ _SETTINGS: Final = ((_MMAP_THRESHOLD, 512 * KIB), (_TRIM_THRESHOLD, 512 * KIB), 
 
 
 def settle() -> None:
-    """Before the first thread: what is let go goes back, and what threads let go in one place."""
+    """Before the first thread: what is let go goes back, and no thread keeps the interpreter from others for long."""
     for setting in _SETTINGS:
         _malloc("mallopt", *setting)
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
 
 
 def prepare() -> None:
@@ -48,7 +49,6 @@ def prepare() -> None:
     gc.freeze()
     # `give_back` collects every few seconds; between two of them a review is not to pay for it.
     gc.set_threshold(_COLLECTED_AFTER)
-    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
 
 
 def give_back() -> None:
