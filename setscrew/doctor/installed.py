@@ -247,7 +247,8 @@ def _report_only(facts: Installed) -> bool:
     live = facts.deployment
     if isinstance(live, Missing) or live is None:
         return False
-    containers = live["spec"]["template"]["spec"]["containers"]
+    pod = live["spec"]["template"]["spec"]
+    containers = (*(pod.get("initContainers") or ()), *pod["containers"])
     return any("--no-register" in (one.get("args") or ()) for one in containers)
 
 

@@ -100,9 +100,10 @@ def _edited(live: Document, wanted: Document, missing: Iterable[str]) -> str:
 
 def _wanted(facts: Facts, live: Document) -> Document:
     snapshot = need(facts.snapshot)
-    guarded = guarded_by(snapshot.entries, snapshot.rules)
+    guarded, client = guarded_by(snapshot.entries, snapshot.rules), _client(facts, live)
+    own = client.namespace if isinstance(client, ServiceClient) else ""
     try:
-        return build(guarded, _client(facts, live), _ANY_BUNDLE, CANONICALIZER)
+        return build(guarded, client, _ANY_BUNDLE, CANONICALIZER, own_namespace=own)
     except SetscrewError as error:
         return need(Missing(error.message, error.hint))
 

@@ -37,11 +37,11 @@ class Applying:
         """Apply all documents, then remove what `before` had and `after` has not. Raises ClusterError."""
         phases = ordered(documents)
         for phase, trees in phases.items():
-            if phase == "settings":
+            if phase == "identities":
                 # What is begun can be removed also where it is never ended.
                 begun = replace(before, objects=before.objects | after.objects)
                 self._apply(inventories.as_document(begun))
-            for tree in trees:
+            for tree in trees if phase != "lock" else ():
                 self._applied(phase, tree)
             if phase == "definitions":
                 until_established(self.server, trees, self.patience or Patience(_DEFINITION_SECONDS))
@@ -80,6 +80,8 @@ class Applying:
             gone = [ref for ref in dropped(before, after.objects) if self._removed(ref)]
             until_gone(self.server, gone, self.patience)
         self._apply(inventories.as_document(after))
+        for tree in phases.get("lock", ()):
+            self._apply(tree)
 
     def _apply(self, tree: Document) -> None:
         outcome, _ = self.server.apply(tree, force=self.force)

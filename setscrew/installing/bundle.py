@@ -20,7 +20,7 @@ from reconciler.cluster.paths import collection_path
 from reconciler.errors import SetscrewError, place
 from reconciler.model.own import GROUP, LEVERS, NAMESPACE, SNAPSHOTS_NAMESPACE
 from reconciler.model.ref import KindInfo
-from setscrew.installing.objects import PART_OF, PRODUCT
+from setscrew.installing.objects import PART_OF, PRODUCT, containers
 from setscrew.installing.redaction import cut, redacted
 from setscrew.installing.server import Server
 
@@ -128,7 +128,7 @@ def _logs(server: Server) -> Iterator[tuple[str, str]]:
         return
     for pod in pods.get("items") or ():
         name = str(pod["metadata"]["name"])
-        for container in (str(one["name"]) for one in pod["spec"].get("containers") or ()):
+        for container in (str(one["name"]) for one in containers(pod)):
             for previous in (False, True):
                 query = {
                     "container": container,

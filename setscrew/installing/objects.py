@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from reconciler.model.own import GROUP, NAMESPACE
+from reconciler.model.own import GROUP, NAMESPACE, OWN_GUARD
 from reconciler.model.ref import ObjectRef, split_api_version
 from reconciler.model.tree import Tree
 
@@ -36,11 +36,17 @@ PHASES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "levers": ((GROUP, "DriftPolicy"), (GROUP, "GitSource"), (GROUP, "DriftGrant")),
     "rest": (),
     "workloads": (("apps", "Deployment"),),
+    "lock": (),
 }
 _PLACES: Final = {
     kind: (order, place) for order, kinds in enumerate(PHASES.values()) for place, kind in enumerate(kinds)
 }
 _REST: Final = (tuple(PHASES).index("rest"), 0)
+# By these it is known who may install: whoever names others, and not himself, must have done all else by then.
+_LAST: Final = {
+    ObjectRef("", "ConfigMap", NAMESPACE, OWN_GUARD): (tuple(PHASES).index("lock"), 0),
+    ObjectRef(GROUP, "DriftPolicy", "", OWN_GUARD): (tuple(PHASES).index("levers"), len(PHASES["levers"])),
+}
 
 
 def ref_of(tree: Mapping[str, Any]) -> ObjectRef:
@@ -74,6 +80,13 @@ def holds_all(live: Tree, wanted: Tree) -> bool:
     return bool(live == wanted)
 
 
+def containers(tree: Mapping[str, Any]) -> Iterator[Document]:
+    """Those of a Pod, or of a workload's template; what begins before the others first."""
+    spec = tree["spec"].get("template", tree)["spec"]
+    yield from spec.get("initContainers") or ()
+    yield from spec.get("containers") or ()
+
+
 def by_helm(tree: Mapping[str, Any] | None) -> bool:
     """Whether Helm has made it, and keeps it."""
     labels = ((tree or {}).get("metadata") or {}).get("labels") or {}
@@ -87,5 +100,5 @@ def shown(ref: ObjectRef) -> str:
 
 
 def order(ref: ObjectRef) -> tuple[int, int]:
-    """Where its kind stands in the order of all."""
-    return _PLACES.get((ref.group, ref.kind), _REST)
+    """Where it stands in the order of all."""
+    return _LAST.get(ref) or _PLACES.get((ref.group, ref.kind), _REST)

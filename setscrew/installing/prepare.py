@@ -16,7 +16,7 @@ from setscrew.installing import inventory as inventories
 from setscrew.installing import kustomize
 from setscrew.installing.errors import SkewError
 from setscrew.installing.inventory import Inventory
-from setscrew.installing.objects import DEPLOYMENT, VERSION, Document, ref_of
+from setscrew.installing.objects import DEPLOYMENT, VERSION, Document, containers, ref_of
 from setscrew.installing.rollout import softened, stage
 from setscrew.installing.server import Server
 from setscrew.installing.settings import DEFAULT_OVERLAY, Settings, customized, grantors_of, installers_of
@@ -92,5 +92,4 @@ def _image(before: Inventory, installed: str, ours: str) -> str:
 
 
 def _arguments(tree: Mapping[str, Any]) -> list[Any]:
-    containers = tree["spec"]["template"]["spec"]["containers"]
-    return [word for one in containers for word in (*(one.get("command") or ()), *(one.get("args") or ()))]
+    return [word for one in containers(tree) for word in (*(one.get("command") or ()), *(one.get("args") or ()))]

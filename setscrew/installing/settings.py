@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from reconciler.errors import UsageError
 from reconciler.model.own import API_VERSION, LEVERS, NAMESPACE, OWN_GUARD, SERVICE_ACCOUNT
 from reconciler.model.own import GROUP as OWN_GROUP
-from setscrew.installing.objects import PART_OF, PRODUCT, VERSION, Document, ref_of
+from setscrew.installing.objects import PART_OF, PRODUCT, VERSION, Document, containers, ref_of
 
 DEFAULT_OVERLAY: Final = "prevent"
 # Below the built-in policy of levers: of those every policy adds its writers, and the first says all else.
@@ -41,13 +41,13 @@ def customized(rendered: Iterable[Document], settings: Settings) -> list[Documen
     chosen = {ref_of(tree): tree for tree in (*_lever_objects(settings), *settings.policies, *settings.sources)}
     documents = [_with(copy.deepcopy(tree), settings) for tree in rendered]
     # What is shipped of these is a place to put them.
-    filled = [{**tree, **_content(chosen.pop(ref_of(tree), {}))} for tree in documents]
+    filled = [_filled(tree, chosen.pop(ref_of(tree), {})) for tree in documents]
     return [*filled, *chosen.values()]
 
 
 def images(documents: Iterable[Document]) -> set[str]:
     """The images of all containers."""
-    return {str(one.get("image")) for tree in documents if tree["kind"] == "Deployment" for one in _containers(tree)}
+    return {str(one.get("image")) for tree in documents if tree["kind"] == "Deployment" for one in containers(tree)}
 
 
 def installers_of(listed: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -95,23 +95,19 @@ def _source_name(repository: str, text: str) -> str:
     return last
 
 
-def _content(tree: Mapping[str, Any]) -> Document:
-    return {key: value for key, value in tree.items() if key in ("data", "spec")}
+def _filled(shipped: Document, chosen: Mapping[str, Any]) -> Document:
+    """What is chosen, in place of what is shipped; of a ConfigMap only the keys that it has."""
+    data = {**shipped.get("data", {}), **chosen.get("data", {})}
+    return {**shipped, **({"data": data} if data else {}), **({"spec": chosen["spec"]} if "spec" in chosen else {})}
 
 
 def _with(tree: Document, settings: Settings) -> Document:
     if tree["kind"] == "Deployment":
         tree["metadata"].setdefault("annotations", {})[VERSION] = settings.version
-        for container in _containers(tree):
+        for container in containers(tree):
             if settings.image and _OURS.search(str(container.get("image"))):
                 container["image"] = settings.image
     return tree
-
-
-def _containers(tree: Mapping[str, Any]) -> Iterator[Document]:
-    pod = tree["spec"]["template"]["spec"]
-    yield from pod.get("initContainers") or ()
-    yield from pod.get("containers") or ()
 
 
 def _lever_objects(settings: Settings) -> Iterator[Document]:

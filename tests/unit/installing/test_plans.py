@@ -62,6 +62,16 @@ def test_what_others_need_is_applied_before_them() -> None:
     ]
 
 
+def test_by_whom_it_is_locked_comes_last_so_that_nobody_locks_himself_out_in_the_middle() -> None:
+    trees = customized(
+        [pod("setscrew")], Settings(installers=("group:platform",), sources=(git_source("https://h/a"),))
+    )
+    phases = ordered(trees)
+    assert [ref_of(tree) for tree in phases["lock"]] == [ObjectRef("", "ConfigMap", "setscrew-system", OWN_GUARD)]
+    assert list(phases) == ["levers", "workloads", "lock"]
+    assert [ref_of(tree).name for tree in phases["levers"]] == ["a", OWN_GUARD]
+
+
 @pytest.mark.parametrize(
     ("installed", "wanted", "goes"),
     [
@@ -127,8 +137,9 @@ def test_who_was_chosen_is_read_back(installers: list[str], grantors: list[str])
 def test_what_is_shipped_of_us_is_not_made_twice_and_subjects_are_put_into_it() -> None:
     shipped = {**document("ConfigMap", OWN_GUARD), "data": {"users": "", "groups": ""}}
     shipped["metadata"]["namespace"] = "setscrew-system"
-    made = customized([shipped], Settings(installers=("alice",)))
-    assert [tree["data"]["users"] for tree in made if tree["kind"] == "ConfigMap"] == ["alice\n"]
+    shipped["data"]["certificates"] = "system:serviceaccount:cert-manager:cert-manager\n"
+    (made,) = (tree for tree in customized([shipped], Settings(installers=("alice",))) if tree["kind"] == "ConfigMap")
+    assert made["data"] == {**shipped["data"], "users": "alice\n"}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +208,7 @@ def titles(purge: bool, theirs: tuple[ObjectRef, ...] = ()) -> dict[str, tuple[O
     return {step.title: step.refs for step in steps(KNOWN, [SOURCE, LEVER], theirs, purge=purge)}
 
 
-def test_removal_first_lets_go_then_ends_the_pods_then_takes_their_rights_then_what_held_those() -> None:
+def test_line_12_removal_first_lets_go_then_ends_the_pods_then_takes_their_rights_then_what_held_those() -> None:
     order = list(titles(purge=True))
     assert order == [
         "what guards Setscrew itself",
