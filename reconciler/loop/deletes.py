@@ -15,7 +15,7 @@ from reconciler.cluster.api import ApiClient
 from reconciler.gpu.users.model import Census
 from reconciler.limits import DELETE_SETTLE_SECONDS, DELETES_PENDING
 from reconciler.loop.ledger import Ledger
-from reconciler.loop.scan import scan_entries
+from reconciler.loop.scan import Scope, scan_entries
 from reconciler.snapshot.model import Entry, MemorySnapshot
 
 # Stable: the code of the decision that lets a writer delete (docs/reference/decision-codes.md).
@@ -71,7 +71,8 @@ class Deletes:
             return
         try:
             with ledger.look() as look:
-                found = scan_entries(client, replace(snapshot, entries=taken), now, census())
+                scope = Scope.of(replace(snapshot, entries=taken), ledger.state.cluster)
+                found = scan_entries(client, scope, now, census())
                 ledger.put(look, {one.id: one for one in found}, snapshot, now)
         except BaseException:
             for deleted, until in due.items():

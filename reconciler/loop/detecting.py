@@ -60,7 +60,7 @@ class Detecting:
     full: Callable[[], None] = lambda: None
     unwatched: Mapping[GroupKind, str] = field(default_factory=dict)
     _informer: Informer[bytes] = field(init=False)
-    _scope: Scope = field(default_factory=lambda: Scope.of(MemorySnapshot((), Rules(()))))
+    _scope: Scope = field(default_factory=lambda: Scope.of(MemorySnapshot((), Rules(())), ""))
     _compared: MemorySnapshot | None = None
     _marks: Marks = field(default_factory=Marks)
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -169,11 +169,10 @@ class Detecting:
     # What is done about it.
 
     def _follow(self) -> MemorySnapshot | None:
-        snapshot = self.reconciler.current
+        snapshot, now = self.reconciler.current, time.monotonic()
         if snapshot is not None:
-            now, new = time.monotonic(), snapshot is not self._scope.snapshot
-            if new:
-                self._scope = Scope.of(snapshot)
+            if new := snapshot is not self._scope.snapshot:
+                self._scope = Scope.of(snapshot, self.reconciler.state.cluster)
             if new or now >= self._followed + _LOOK_SECONDS:
                 self._followed = now
                 self._informer.follow(self._scope.kinds)
@@ -200,19 +199,20 @@ class Detecting:
 
     def _store_unknown(self, entries: Iterable[Entry], reason: str = "") -> None:
         """Without a reason it is the doubt of the kind."""
-        ledger, snapshot, now = self.reconciler.ledger, self._scope.snapshot, datetime.now(UTC)
+        ledger, scope, now = self.reconciler.ledger, self._scope, datetime.now(UTC)
         with ledger.look() as look:
             doubts = ((one, reason or ledger.doubts[one.ref.group, one.ref.kind]) for one in entries)
-            items = [unknown_item(one, snapshot, now, why) for one, why in doubts]
-            ledger.put(look, {item.id: item for item in items}, snapshot, now)
+            items = [unknown_item(one, scope, now, why) for one, why in doubts]
+            ledger.put(look, {item.id: item for item in items}, scope.snapshot, now)
 
     def _differ(self, snapshot: MemorySnapshot) -> None:
         """Mark what another snapshot wants otherwise, and all findings: they name the revision."""
         before = self._compared
         if before is None or before is snapshot:
             return
-        changed, same = list(differing(before, snapshot)), before.rules == snapshot.rules
-        if len(changed) > DETECT_MOST or not same or Scope.of(before).exclusive.keys() != self._scope.exclusive.keys():
+        changed, then = list(differing(before, snapshot)), Scope.of(before, self._scope.cluster)
+        same = before.rules == snapshot.rules and then.exclusive.keys() == self._scope.exclusive.keys()
+        if len(changed) > DETECT_MOST or not same:
             self._compared = None
             self.full()
             return

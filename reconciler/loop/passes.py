@@ -13,7 +13,7 @@ from datetime import datetime
 from reconciler.gpu.users.model import Census
 from reconciler.limits import PASS_FAILED_SECONDS, PASS_SECONDS, PASS_UNWATCHED_SECONDS
 from reconciler.loop.reconciler import Reconciler
-from reconciler.loop.scan import scan
+from reconciler.loop.scan import Scope, scan
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import finding_id
 from reconciler.store.findings import Unseen
@@ -39,7 +39,7 @@ def full_pass(found: Reconciler, now: datetime, census: Census | None = None) ->
     found.ledger.enricher.look(found.client, time.monotonic())
     with found.ledger.look() as look:
         unasked = found.unasked
-        scanned = scan(found.client, snapshot, now, found.forms.accused, census)
+        scanned = scan(found.client, Scope.of(snapshot, found.state.cluster), now, found.forms.accused, census)
         orphans = found.ledger.orphans.look(found.client, snapshot, now)
         items = [*scanned.items, *(one for one in orphans.found.values() if one is not None)]
         found.decide(snapshot, items, unasked)

@@ -24,7 +24,7 @@ from reconciler.loop.ledger import About, Ledger
 from reconciler.loop.owners import owners
 from reconciler.loop.reading import Good
 from reconciler.loop.revisions import aged, passed_over, recalled, remembered, wanted_earlier
-from reconciler.loop.scan import scan_entries
+from reconciler.loop.scan import Scope, scan_entries
 from reconciler.loop.server_state import Server, ServerState
 from reconciler.loop.sources import Sources
 from reconciler.loop.standing import Standing
@@ -94,7 +94,8 @@ class Reconciler:
         self.sources.succeeded |= read_successes(self.state, self.sources.named())
 
         def look(one: MemorySnapshot) -> list[DriftItem] | None:
-            return None if self.client is None else scan_entries(self.client, one, datetime.now(UTC))
+            scope = Scope.of(one, self.state.cluster)
+            return None if self.client is None else scan_entries(self.client, scope, datetime.now(UTC))
 
         self._standing = Standing(self.state, self.say, look, self.enforce, self.current)
 

@@ -9,6 +9,7 @@ from reconciler.loop.forms import Forms
 from reconciler.loop.reading import Reader
 from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.sources import Sources
+from reconciler.report.drift import DEFAULT_CLUSTER
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.spec import GitSource
 from reconciler.store.schema_data import load_builtin
@@ -23,6 +24,7 @@ def offline(
     said: list[str],
     published: list[MemorySnapshot],
     last: MemorySnapshot | None = None,
+    cluster: str = DEFAULT_CLUSTER,
 ) -> Reconciler:
     """As a process begins with it; what it says and publishes goes into the two lists."""
     return Reconciler(
@@ -32,7 +34,7 @@ def offline(
         builtin=load_builtin(),
         secret_key=b"k" * 32,
         snapshots=directory / "snapshots",
-        state=open_state(sqlite_url(directory / "state.db")),
+        state=open_state(sqlite_url(directory / "state.db"), cluster=cluster),
         published=published.append,
         say=said.append,
         current=last,

@@ -11,6 +11,7 @@ import pytest
 from reconciler.loop.reading import Reader
 from reconciler.loop.reconciler import Reconciler
 from reconciler.render.spec import RenderTools
+from reconciler.report.drift import DEFAULT_CLUSTER
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.spec import GitRef, GitSource
 from setscrew.demo import repository
@@ -30,6 +31,7 @@ class Site:
     repositories: dict[str, Repository] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     published: list[MemorySnapshot] = field(default_factory=list)
+    cluster: str = DEFAULT_CLUSTER
 
     def push(self, name: str, text: str) -> str:
         """Commit a manifest of one source; the repository is made at first."""
@@ -61,6 +63,7 @@ class Site:
             self.said,
             self.published,
             last,
+            self.cluster,
         )
 
 

@@ -16,6 +16,7 @@ from reconciler.loop.digests import differing, digest
 from reconciler.loop.enriching import Enricher
 from reconciler.loop.passes import full_pass
 from reconciler.model.ref import KindInfo, ObjectRef
+from reconciler.report.drift import finding_id
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.findings import last_pass, read_findings
 from reconciler.store.history import read_history
@@ -326,6 +327,62 @@ def test_what_git_does_not_declare_of_its_own_kind_is_not_gone_because_a_pass_co
     cluster.set(live("one"), live("two"))
     full_pass(detecting.reconciler, NOW)
     assert states(detecting) == {}
+
+
+# One name of the cluster, in every finding and its id.
+
+
+def test_in_a_named_cluster_watch_and_passes_speak_of_the_same_findings(site: Site, cluster: Cluster) -> None:
+    site.cluster = "west"
+    site.push("shop", CONFIG % ("one", "old") + "---\n" + CONFIG % ("two", "old"))
+    found = site.reconciler()
+    found.sync()
+    found.client = cluster  # type: ignore[assignment]
+    cluster.set(live("one", "new"), live("two"))
+    one = Detecting(cluster, cluster, found)  # type: ignore[arg-type]
+    compared(one)
+    one.step()
+    assert [named(item) for item in read_findings(found.state)[0]] == [("west", finding_id(ref("one"), "west"))]
+    cluster.set(live("one", "new"), live("two", "new"))
+    cluster.tell("configmaps", "MODIFIED", live("two", "new"))
+    turned(one, {"one": "drifted", "two": "drifted"})
+    full_pass(found, NOW)
+    both = {("west", finding_id(ref(name), "west")) for name in ("one", "two")}
+    assert {named(item) for item in read_findings(found.state)[0]} == both
+    cluster.broken["two"] = ApiError("forbidden", status=403)
+    cluster.broken["configmaps"] = ApiError("forbidden", status=403)
+    full_pass(found, NOW)
+    assert {named(item) for item in read_findings(found.state)[0]} == both | {("west", finding_id(ref("one"), "west"))}
+    cluster.broken.clear()
+    cluster.set(live("one"), live("two"))
+    for name in ("one", "two"):
+        cluster.tell("configmaps", "MODIFIED", live(name))
+    turned(one, {})
+    events = [[event["event"] for event in read_history(found.state, one)] for _, one in sorted(both)]
+    assert events == [["detected", "resolved"]] * 2
+
+
+def test_in_a_named_cluster_what_git_drops_is_one_finding_from_drift_to_orphan(site: Site, cluster: Cluster) -> None:
+    site.cluster = "west"
+    site.push("shop", CONFIG % ("one", "old") + "---\n" + CONFIG % ("two", "old"))
+    found = site.reconciler()
+    found.sync()
+    found.client = cluster  # type: ignore[assignment]
+    cluster.set(live("one"), live("two", "new"))
+    one = Detecting(cluster, cluster, found)  # type: ignore[arg-type]
+    compared(one)
+    site.push("shop", CONFIG % ("one", "old"))
+    found.sync()
+    full_pass(found, NOW)
+    assert [(*named(item), item["state"]) for item in read_findings(found.state)[0]] == [
+        ("west", finding_id(ref("two"), "west"), "orphaned")
+    ]
+    one.step()
+    assert states(one) == {"two": "orphaned"}
+
+
+def named(item: dict[str, Any]) -> tuple[str, str]:
+    return item["cluster"], item["id"]
 
 
 # Digests
