@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from reconciler.limits import HEAL_WAIT_SECONDS
 from reconciler.model.own import API_VERSION
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import finding_id
 from reconciler.store.decisions import read_decisions
+from reconciler.store.healing import read_healing
 from reconciler.store.history import read_history
 from setscrew.demo.stage import GITOPS, Stage
 from setscrew.store import existing_store
@@ -217,14 +219,19 @@ def test_somebody_who_may_write_and_does_it_again_and_again_is_named_as_an_oppon
         stage.wait("the correction", lambda: events(stage, contested).count("healed") > before)
         rest(stage)
 
-    for _ in range(5):
+    for number in range(5):
+        if number == 3:  # what was undone before a restart counts
+            stage.stop_setscrew()
+            stage.start_setscrew()
         undone()
     (fight,) = [event for event in history(stage, contested) if event["event"] == "fight"]
     assert RIVAL in fight["opponent"]
     assert f"a fight over {contested}" in stage.log
     with existing_store(stage.state_dir) as state:
         found, _ = read_decisions(state, {"user": HEALER}, 1000)
+        kept = read_healing(state)[finding_id(contested)]
     assert [one for one in found if not one["allowed"]] == []
+    assert (kept.backoff.tries, len(kept.fight.rounds)) == (len(HEAL_WAIT_SECONDS), 5)
 
 
 def rest(stage: Stage) -> None:
