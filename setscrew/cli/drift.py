@@ -103,7 +103,7 @@ def _instance(command: F) -> F:
 @click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, as without -n.")
 @click.option("--include-ignored", is_flag=True, help="Also fields that rules hide, in json, yaml, ndjson and diff.")
 @click.option("--limit", metavar="N|all", help=f"How many; {REPORT_PAGE} on a screen, all in a file.")
-@click.option("--by", help="Count by namespace, owner, source, kind or label:KEY in place of listing.")
+@click.option("--by", help="Count by namespace, owner, cost-center, source, kind, cluster or label:KEY.")
 @click.option("--labels", help="With --by namespace: labels of namespaces as columns, such as team,cost_center.")
 @click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("-w", "--watch", is_flag=True, help="Go on, and print again what has changed.")

@@ -18,9 +18,12 @@ from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
 from reconciler.model.instant import stamp
-from reconciler.report.drift import DriftChange, DriftItem
+from reconciler.model.ref import ObjectRef
+from reconciler.report.drift import DriftChange, DriftItem, IgnoredField
+from reconciler.report.standing import Sight
 from reconciler.store.findings import Pass, put_findings, replace_findings
 from reconciler.store.namespaces import keep_namespaces
+from reconciler.store.standing import save_standing
 from reconciler.store.state import State
 from setscrew.api_files import ensure_token, write_address
 from setscrew.cli import drift as command
@@ -97,6 +100,63 @@ def test_every_format_shows_all_findings_and_is_parsed_by_those_who_read_it(
     assert result.exit_code == 1
     assert all(name in result.stdout for name in ("web", "mig", "n1"))
     assert output not in PARSED or len(PARSED[output](result.stdout)) == 3
+
+
+@pytest.fixture
+def guarded(three: State) -> Iterator[State]:
+    fine, web = ObjectRef("", "ConfigMap", "shop", "fine"), ObjectRef("apps", "Deployment", "shop", "web")
+    save_standing(
+        three, {"shop": True}, dict.fromkeys((fine, web), Sight("shop", adopted=True)), stamp(datetime.now(UTC))
+    )
+    yield three
+    save_standing(three, {}, dict.fromkeys((fine, web)), stamp(datetime.now(UTC)))
+
+
+def test_one_object_is_asked_for_by_name(guarded: State, run: Run) -> None:
+    result = run("deploy/web", "-n", "shop", "-o", "json")
+    report = json.loads(result.stdout)
+    assert (result.exit_code, [one["name"] for one in report["items"]]) == (1, ["web"])
+    assert (report["summary"]["total"], report["summary"]["missing"]) == (1, 0)
+    both = run("deployments.apps/web", "configmaps/mig", "-o", "ndjson")
+    assert len(both.stdout.splitlines()) == 3
+
+
+def test_an_object_that_is_as_git_says_is_said_to_be(guarded: State, run: Run) -> None:
+    result = run("cm/fine", "-n", "shop")
+    assert (result.exit_code, "ConfigMap shop/fine is as Git says" in result.stderr) == (0, True)
+    (shown,) = json.loads(run("--only", "in-sync", "-o", "json").stdout)["items"]
+    assert (shown["name"], run("--only", "in-sync").exit_code) == ("fine", 0)
+
+
+def test_that_nothing_is_found_of_what_nobody_declares_proves_nothing(guarded: State, run: Run) -> None:
+    result = run("cm/other", "cm/fine")
+    assert (result.exit_code, "no enforced source declares cm/other" in result.stderr) == (5, True)
+    fill(guarded, stale=True)
+    assert run("cm/fine").exit_code == 5
+
+
+@pytest.mark.parametrize("arguments", [["web"], ["deploy/web", "--kind", "Pod"], ["deploy/web", "--by", "kind"]])
+def test_a_name_goes_with_no_other_question(guarded: State, run: Run, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("output", ["junit", "openreports"])
+def test_a_report_of_tests_tells_what_has_passed(guarded: State, run: Run, output: str) -> None:
+    assert "fine" in run("-o", output).stdout
+    assert "fine" in run("cm/fine", "-o", output).stdout
+    for narrow in (["--only", "missing"], ["deploy/web"], ["--min-age", "1s"]):
+        assert "fine" not in run(*narrow, "-o", output).stdout
+
+
+def test_hidden_fields_and_members_are_asked_for(served: State, run: Run) -> None:
+    ignored = (IgnoredField("spec.clusterIP", "allocated", "r-1", "the server's"),)
+    fill(served, finding(changes=(CHANGE,), ignored=ignored), finding("Node", "n1", "unknown"))
+    assert "spec.clusterIP" not in run("-o", "diff").stdout
+    assert "hidden by rule r-1: spec.clusterIP" in run("-o", "diff", "--include-ignored").stdout
+    assert [
+        one["name"] for one in json.loads(run("--field-selector", "state!=unknown", "-o", "json").stdout)["items"]
+    ] == ["web"]
 
 
 def test_wide_says_how_bad_and_whose(three: State, run: Run) -> None:
