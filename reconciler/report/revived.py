@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.model.tree import ABSENT
-from reconciler.report.drift import Attribution, DriftChange, DriftItem, DriftSource, Owner
+from reconciler.report.drift import Attribution, DriftChange, DriftItem, DriftSource, IgnoredField, Owner
 
 
 def revived(body: Mapping[str, Any]) -> DriftItem:
-    """The finding that `DriftItem.as_json` wrote; only the live object's uid, which is not printed, is not there."""
+    """The finding that `DriftItem.as_json` wrote, also one of a version that wrote less."""
     return DriftItem(
         id=body["id"],
         fingerprint=body["fingerprint"],
@@ -40,6 +40,8 @@ def revived(body: Mapping[str, Any]) -> DriftItem:
         live_resource_version=body.get("liveResourceVersion", ""),
         live_generation=body.get("liveGeneration", 0),
         desired_revision=body.get("desiredRevision", ""),
+        uid=body.get("uid", ""),
+        ignored=tuple(map(_ignored, body.get("ignored", ()))),
     )
 
 
@@ -56,7 +58,13 @@ def _change(body: Mapping[str, Any]) -> DriftChange:
         field=body["field"],
         embedded=body.get("embedded", ""),
         user=body.get("user", ""),
+        subresource=body.get("subresource", ""),
+        masked=body.get("masked", False),
     )
+
+
+def _ignored(body: Mapping[str, Any]) -> IgnoredField:
+    return IgnoredField(body["field"], body["class"], body["ignoredBy"], body["reason"])
 
 
 def _attribution(body: Mapping[str, Any]) -> Attribution:
@@ -69,6 +77,7 @@ def _attribution(body: Mapping[str, Any]) -> Attribution:
         verb=body.get("verb", ""),
         request_uid=body.get("requestUID", ""),
         audit_id=body.get("auditID", ""),
+        user_agent=body.get("userAgent", ""),
     )
 
 

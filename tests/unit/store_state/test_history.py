@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from reconciler.report.drift import Attribution, DriftChange, DriftItem
+from reconciler.report.drift import Attribution, DriftChange, DriftItem, IgnoredField
 from reconciler.report.revived import revived
 from reconciler.store import history
 from reconciler.store.findings import Pass, drop_findings, put_findings, read_findings, replace_findings
@@ -204,6 +204,10 @@ def test_a_finding_of_an_earlier_version_goes_on(state: State) -> None:
 
 def test_a_stored_finding_is_read_as_it_was(state: State) -> None:
     whole = replace(WEB, gpu={"effect": "live"}, patch=({"op": "add"},), hidden={"r": 1}, live_generation=3)
+    whole = replace(whole, uid="u", ignored=(IgnoredField("spec.x", "changed", "r", "it is allocated"),))
+    change = DriftChange("/data/x", "replace", "***", "***", subresource="scale", masked=True, field="data.x")
+    by = Attribution(user="dana", confidence="audit", user_agent="kubectl/v1.35", audit_id="a")
+    whole = replace(whole, changes=(change,), attribution=by)
     assert revived(whole.as_json()) == whole
     put_findings(state, [whole])
     assert list(read_items(state, ["web", "nobody"])) == [replace(whole, cluster=state.cluster)]
