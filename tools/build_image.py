@@ -30,6 +30,8 @@ LOCAL_GO: Final = f"localhost/setscrew-go:{SUITE}"
 # As in Debian's own slim images: the image is read by programs.
 _LEFT_OUT: Final = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 _KEPT: Final = ("/usr/share/doc/*/copyright", "/usr/share/locale/locale.alias")
+# As Debian's own images are: otherwise the package that converts older systems comes in, and Perl with it.
+_MERGED: Final = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
 _SOURCES: Final = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
 
 
@@ -127,7 +129,7 @@ def make_local_base(buildah: Buildah, version: Version, work: Path) -> None:
     """Debian as small as it comes, from packages."""
     tarball = work / "base.tar"
     rules = [f"--dpkgopt=path-exclude={glob}" for glob in _LEFT_OUT] + [f"--dpkgopt=path-include={glob}" for glob in _KEPT]
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", *rules, SUITE, tarball, *sources()]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", _MERGED, *rules, SUITE, tarball, *sources()]
     run(command, env={"SOURCE_DATE_EPOCH": str(version.epoch)})
     with buildah.container("scratch") as container:
         buildah.run("add", container, tarball, "/")

@@ -52,7 +52,8 @@ def test_a_rehearsal_builds_twice_says_the_rest_and_leaves_nothing(ready: Path) 
     assert told.count("built twice, the same") == 2
     for step in (".ci/run", "image", "SHA256SUMS", "v7.8.9"):
         assert f"would follow: {step}" in told
-    assert run(ready, "git", "status", "--porcelain", "--ignored") == ""
+    assert run(ready, "git", "status", "--porcelain") == ""
+    assert not (ready / "dist").exists()
     assert run(ready, "git", "tag", "--list", "v7.8.9") == ""
 
 
