@@ -141,20 +141,24 @@ def summarise(
 def summarise_each(
     asked: Iterable[Asked], texts: Iterable[str], denials: Iterable[Denial], labels: Labels, now: datetime
 ) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
-    """As `summarise`, by several things at once: each finding is read once."""
-    found, refused = list(map(msgspec.json.Decoder(_Finding).decode, texts)), list(denials)
-    return [_summed(one, found, refused, labels, now) for one in asked]
+    """As `summarise`, by several things at once: each finding is read and counted once, in the row of all of them."""
+    asked = tuple(asked)
+    names = [_names(one, labels) for one in asked]
+    counted: defaultdict[tuple[str, ...], _Row] = defaultdict(_Row)
+    for one in map(msgspec.json.Decoder(_Finding).decode, texts):
+        counted[tuple(name_finding(one) for name_finding, _ in names)].add(one, now)
+    refused, summed = list(denials), []
+    for place, (_, name_denial) in enumerate(names):
+        rows: defaultdict[str, _Row] = defaultdict(_Row)
+        for key, row in counted.items():
+            rows[key[place]].take_in(row)
+        for denial in refused:
+            rows[name_denial(denial)].denials += denial[3]
+        summed.append(_shown(asked[place], rows, labels))
+    return summed
 
 
-def _summed(
-    asked: Asked, found: Iterable[_Finding], denials: Iterable[Denial], labels: Labels, now: datetime
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    rows: defaultdict[str, _Row] = defaultdict(_Row)
-    name_finding, name_denial = _names(asked, labels)
-    for one in found:
-        rows[name_finding(one)].add(one, now)
-    for denial in denials:
-        rows[name_denial(denial)].denials += denial[3]
+def _shown(asked: Asked, rows: Mapping[str, _Row], labels: Labels) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     total = _Row()
     for row in rows.values():
         total.take_in(row)

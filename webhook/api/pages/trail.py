@@ -35,6 +35,12 @@ _EVENTS: Final = {
     "heal-failed": ("Could not be put back", "loud"),
     "fight": ("A fight", "loud"),
 }
+# An end says by a code why it is one.
+_ENDS: Final = {
+    "in-sync": "As Git says again",
+    "not-guarded": "Not under guard any more",
+    "gone": "Gone, or Git declares it now",
+}
 _PATHS: Final = 3
 
 
@@ -86,7 +92,8 @@ def timeline(
     """What is known of the object's past, newest first."""
     told = [_event(one) for one in history]
     if not told and item.get("firstSeen"):
-        told.append(Event(str(item["firstSeen"]), "Drift seen", tone="loud"))
+        known = item.get("state") != "unknown"
+        told.append(Event(str(item["firstSeen"]), *(("Drift seen", "", "loud") if known else ("Not known any more",))))
     if not item.get("resolvedAt") and item.get("state") == "unknown" and item.get("lastSeen"):
         told.append(Event(str(item["lastSeen"]), "Could not be compared", str(item.get("reason") or ""), "odd"))
     told += [_decided(one) for one in decisions if one.get("time") and "allowed" in one]
@@ -120,11 +127,13 @@ def ended(history: Sequence[Mapping[str, Any]]) -> str:
 def _begun(one: Mapping[str, Any]) -> Event:
     at = f"commit {str(one['commit'])[:12]}" if one.get("commit") else ""
     text = ", ".join(part for part in (f"source {one.get('source')}" if one.get("source") else "", at) if part)
-    return Event(str(one["since"]), "Under guard since then", one_line(text))
+    return Event(str(one["since"]), "Under guard", one_line(text))
 
 
 def _event(one: Mapping[str, Any]) -> Event:
     title, tone = _EVENTS.get(str(one.get("event")), (str(one.get("event")), ""))
+    if one.get("code") in _ENDS:
+        return Event(str(one.get("time", "")), _ENDS[one["code"]], tone="well")
     return Event(str(one.get("time", "")), title, _details(one), tone)
 
 
