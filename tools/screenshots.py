@@ -21,9 +21,10 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import make_server
 
+from reconciler.report.links import GitHost
 from reconciler.store.state import open_state, sqlite_url
 from setscrew.serve_api import StoredState
-from tests.support import browser, sample_report
+from tests.support import browser, sample_past, sample_report
 from webhook.api.app import create_api_app
 from webhook.api.ports import ApiSettings
 
@@ -32,6 +33,9 @@ NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 TOKEN = "swordfish"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
 OBJECT = f"/objects/{sample_report.finding_id(sample_report.CLASS)}"
+OVER = f"/objects/{sample_report.finding_id(sample_past.FOUGHT)}"
+UNKNOWN = f"/objects/{sample_report.finding_id(sample_report.UNKNOWN)}"
+HOSTS = {"git.example.com": GitHost("gitea", "https://git.example.com")}
 # Picture → path, and how it is looked at.
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "overview": ("/", {"viewport": WIDE}),
@@ -40,6 +44,8 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "object": (OBJECT, {"viewport": WIDE}),
     "object-dark": (OBJECT, {"viewport": WIDE, "color_scheme": "dark"}),
     "object-narrow": (OBJECT, {"viewport": NARROW}),
+    "over": (OVER, {"viewport": WIDE}),
+    "unknown": (UNKNOWN, {"viewport": WIDE}),
     "sources": ("/sources", {"viewport": WIDE}),
     "denials": ("/denials?allowed=all", {"viewport": WIDE}),
     "grants": ("/grants", {"viewport": WIDE}),
@@ -54,7 +60,7 @@ def served(directory: Path) -> Iterator[str]:
     """The URL of an API server over the sample report."""
     state = open_state(sqlite_url(directory / "state.db"))
     sample_report.fill(state, NOW)
-    settings = ApiSettings(token=TOKEN.encode(), now=lambda: NOW, cluster="prod-eu-1")
+    settings = ApiSettings(token=TOKEN.encode(), now=lambda: NOW, cluster="prod-eu-1", git_hosts=HOSTS)
     app = create_api_app(StoredState(state), settings, lambda _: None)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 EVIL = "\"'><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 PAGES = ("/", "/sources", "/denials?allowed=all", "/grants", "/coverage", "/rules")
+MORE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more, namespace: shop}\ndata: {a: b}\n"
 DRIFTED = {"a100", "settings", "db", "web"}
 
 
@@ -43,6 +44,8 @@ def patch(*target: str, **body: Any) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def drifted(stage: Stage) -> Stage:
     """Dana changes a class, a Secret and a ConfigMap and deletes a Service under a grant; somebody is refused."""
+    as_dana(stage, "create", "configmap", "by-hand", "-n", "shop", "--from-literal=a=b")
+    (stage.repository.work / "shop" / "more.yaml").write_text(MORE)
     commit, _ = small_shop.edit(stage, "cache/values.yaml", "size: 65\n", f"Size {EVIL}")
     stage.wait("the pushed revision", lambda: stage.enforced(commit))
     small_shop.sync(stage)
@@ -126,8 +129,10 @@ def test_every_state_and_severity_can_be_read_by_everybody(chromium: Browser, tm
         page, complaints = opened(context)
         for word in ("drifted", "missing", "orphaned", "unknown", "critical", "low"):
             assert page.locator("table").first.get_by_text(word).count()
-        for path in ("/", pictures.OBJECT, "/sources", "/denials?allowed=all", "/grants", "/coverage"):
+        more = (f"{pictures.OBJECT}?view=whole", pictures.OVER, pictures.UNKNOWN)
+        for path in ("/", pictures.OBJECT, *more, "/sources", "/denials?allowed=all", "/grants", "/coverage"):
             page.goto(path)
+            page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
             found = Axe().run(page)
             assert found.violations_count == 0, f"{path}: {found.generate_report()}"
         assert complaints == []
@@ -152,8 +157,13 @@ def test_a_newcomer_finds_who_changed_the_class_and_the_command_there_undoes_it(
         }
         subprocess.run(["bash", "-c", command], check=True, env=shell, capture_output=True, timeout=60)
         drifted.wait("the end of the finding", lambda: "a100" not in names(drifted))
-        page.reload()
+        answer = page.reload()
+        assert answer is not None
+        assert answer.status == 200
         assert "As Git says again" in page.get_by_role("region", name="Timeline").inner_text()
+        assert "dana" in page.get_by_role("region", name="Who had changed it").inner_text()
+        assert page.get_by_role("region", name="Nothing is to be undone").count() == 1
+        assert page.get_by_role("region", name="Command: Undo it").count() == 0
         page.get_by_role("link", name="Denials").click()
         assert EVIL in page.get_by_role("table").inner_text()
 
@@ -198,6 +208,20 @@ def test_the_registration_and_its_failure_policies_stand_under_coverage(chromium
         entries = page.get_by_role("region", name="Entries of the webhook").inner_text()
         assert "failurePolicy: Ignore" in entries
         assert "failurePolicy: Fail" in entries
+
+
+def test_what_somebody_made_by_hand_is_counted_under_coverage(chromium: Browser, drifted: Stage) -> None:
+    with visitor(chromium, drifted) as context:
+        page, _ = opened(context, "/coverage")
+
+        def counted() -> bool:
+            page.reload()
+            rows = page.get_by_role("region", name="Unmanaged, by namespace").get_by_role("row")
+            return any("shop" in text and "1 ConfigMap" in text for text in rows.all_inner_texts())
+
+        drifted.wait("a count after Git has declared another object", counted)
+        page.goto("/")
+        assert page.get_by_role("link", name="unmanaged").count() == 1
 
 
 def test_nobody_sees_a_page_without_the_token(chromium: Browser, drifted: Stage) -> None:

@@ -14,7 +14,7 @@ from reconciler.model.instant import stamp
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.grant import Grant, Scope
 from reconciler.policy.model import Subject
-from reconciler.report.drift import Attribution, DriftChange, DriftItem, DriftSource, Owner, finding_id
+from reconciler.report.drift import Attribution, DriftChange, DriftItem, DriftSource, IgnoredField, Owner, finding_id
 from reconciler.store.blind import REGISTERED, save_watch
 from reconciler.store.decisions import record_all
 from reconciler.store.findings import Pass, managed_key, replace_findings
@@ -22,6 +22,7 @@ from reconciler.store.grants import add_grant
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.standing import save_standing
 from reconciler.store.state import State
+from tests.support import sample_past
 
 COMMITS = {"platform": "56103f19211055d865ec70813f7510187c7497d1", "shop": "a41c7e02b95d3f6608aa1d2e7c905b1f4e7d9c33"}
 URLS = {
@@ -36,6 +37,8 @@ TEAMS = {
 }
 SIGNER = "Lena <lena@example.com> (SHA256:oXlBPvkyb3OHr4hwcRtQVuTYxnCTP9b+9MR54bJPKJs)"
 CLASS = ObjectRef("resource.k8s.io", "DeviceClass", "", "a100-mig")
+WEB = ObjectRef("apps", "Deployment", "shop", "web")
+UNKNOWN = ObjectRef("apps", "Deployment", "shop", "search")
 _WANTED = 'device.driver == "gpu.nvidia.com" && device.attributes["gpu.nvidia.com"].type == "mig"'
 _LIVE = 'device.driver == "gpu.nvidia.com"'
 
@@ -65,6 +68,9 @@ def fill(state: State, now: datetime) -> None:
     record_all(state, (json.dumps(one).encode() for one in _decisions(now)))
     for grant in _grants(now):
         add_grant(state, grant, "{}", now.timestamp() - 7200)
+    source = items[1].source
+    declared = {item.ref: item.source.name for item in items if item.source.name}
+    sample_past.fill(state, now, source, declared, TEAMS["payments"])
 
 
 def findings(now: datetime) -> Iterable[DriftItem]:
@@ -92,7 +98,7 @@ def findings(now: datetime) -> Iterable[DriftItem]:
         occurrences=2,
     )
     yield _item(
-        ObjectRef("apps", "Deployment", "shop", "web"),
+        WEB,
         now - timedelta(hours=5),
         "apps/v1",
         "shop",
@@ -119,6 +125,14 @@ def findings(now: datetime) -> Iterable[DriftItem]:
         who=("mallory", "kubectl-set", "patch"),
         patch=[{"op": "replace", "path": "/spec/replicas", "value": 6}],
         hidden={"deployment-revision": 1},
+        ignored=(
+            IgnoredField(
+                "metadata.annotations[deployment.kubernetes.io/revision]",
+                "extra",
+                "deployment-revision",
+                "the Deployment controller numbers its revisions",
+            ),
+        ),
     )
     yield _item(
         ObjectRef("rbac.authorization.k8s.io", "ClusterRole", "", "ci-runner"),
@@ -196,7 +210,7 @@ def findings(now: datetime) -> Iterable[DriftItem]:
         reason="Git declared it until 8f0c2b1d, in gpu/mig.yaml: nobody has removed it",
     )
     yield _item(
-        ObjectRef("apps", "Deployment", "shop", "search"),
+        UNKNOWN,
         now - timedelta(minutes=1),
         "apps/v1",
         "shop",

@@ -14,23 +14,30 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from reconciler.report.days import Day
 from reconciler.report.drift import DriftChange, DriftItem, DriftSource, finding_id
+from reconciler.report.links import GitHost
+from reconciler.report.unmanaged import Place, Unmanaged
 from reconciler.store.decisions import read_decisions, record, record_all
 from reconciler.store.findings import Pass, replace_findings
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State
+from reconciler.store.unmanaged import save_unmanaged
 from setscrew.serve_api import StoredState
-from tests.support import sample_report
+from tests.support import sample_past, sample_report
 from tests.unit.api.conftest import NOW
 from webhook.api.app import create_api_app
-from webhook.api.pages import undo
+from webhook.api.pages import coverage, undo
 from webhook.api.pages.finding import Shown
+from webhook.api.pages.trend import chart
 from webhook.api.pages.trust import trust
 from webhook.api.ports import ApiSettings
 
 Get = Callable[..., TestResponse]
 PAGES = ("/", "/sources", "/denials", "/denials?allowed=all", "/grants", "/coverage", "/rules")
 OBJECT = f"/objects/{finding_id(sample_report.CLASS)}"
+OVER = f"/objects/{finding_id(sample_past.FOUGHT)}"
+UNKNOWN = f"/objects/{finding_id(sample_report.UNKNOWN)}"
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)><a href=javascript:alert(3)>{{7*7}}\u202e"
 
 
@@ -56,7 +63,7 @@ def links(page: TestResponse) -> Iterator[str]:
     return (attributes["href"] or "" for tag, attributes in Tags(page.text).found if tag == "a")
 
 
-@pytest.mark.parametrize("path", [*PAGES, OBJECT, "/objects/none"])
+@pytest.mark.parametrize("path", [*PAGES, OBJECT, OVER, UNKNOWN, f"{OBJECT}?view=whole&only=hard", "/objects/none"])
 def test_every_page_is_html_that_runs_nothing_but_our_own_script(morning: State, get: Get, path: str) -> None:
     page = get(path)
     assert page.status_code == (404 if path == "/objects/none" else 200)
@@ -92,6 +99,7 @@ def test_from_the_overview_one_click_leads_to_who_changed_the_class_and_how_to_u
     assert "gpu/classes.yaml:12" in page
     assert "14 Pods of 3 namespaces hold a claim of this class" in page
     assert page.index("Drift seen") < page.index("UPDATE of /spec/selectors/0/cel/expression refused")
+    assert page.index("UPDATE of /spec/selectors/0/cel/expression refused") < page.index("Under guard<")
 
 
 def test_tiles_count_what_there_is_and_lead_to_it(morning: State, get: Get) -> None:
@@ -99,10 +107,113 @@ def test_tiles_count_what_there_is_and_lead_to_it(morning: State, get: Get) -> N
     found = re.findall(r'<b>([\d,]+)</b>\s*<span class="label">.*?<span>([a-z0-9 ]+)</span></span>', page.text)
     words = {word: number for number, word in found}
     assert words == {
-        "in sync": "880", "drifted": "5", "missing": "1", "extra": "0", "orphaned": "1", "unknown": "1",
+        "in sync": "880", "drifted": "5", "missing": "1", "orphaned": "1", "unknown": "1", "unmanaged": "52",
         "refused in 24 h": "2", "grant in force": "1",
     }  # fmt: skip
-    assert "/?state=missing" in list(links(page))
+    assert {"/?state=missing", "/?sort=firstSeen", "/coverage#unmanaged"} <= {*links(page)}
+    assert re.search(r"<b>6 d</b>\s*<span class=\"label\"><span>oldest<", page.text)
+
+
+def test_a_finding_that_is_over_stays_readable_and_offers_no_undo(morning: State, get: Get) -> None:
+    answer = get(OVER)
+    assert answer.status_code == 200
+    page = answer.text
+    assert re.search(r"over</span><span>since .*2 Jan 2030 02:02:05 UTC.*: as Git says\. It had lasted 8 min", page)
+    assert sample_past.OPPONENT in page
+    assert "What differed" in page
+    assert "Nothing is to be undone" in page
+    assert "kubectl patch" not in page
+    assert page.index("As Git says again") < page.index("Put back by Setscrew") < page.index("Drift seen")
+
+
+def test_a_fight_names_its_opponent_on_the_overview_and_on_its_page(morning: State, get: Get) -> None:
+    overview = get("/").text
+    told = f"Put back 5 times in 10 minutes, each time undone by {sample_past.OPPONENT}"
+    assert told in overview
+    assert OVER in list(links(get("/")))
+    assert overview.index(told) < overview.index("What is not as Git says")
+    assert f"<h2>A fight</h2><p>{told}" in get(OVER).text
+    assert "A fight" not in get(OBJECT).text
+
+
+def test_what_unknown_means_is_said_where_it_stands(morning: State, get: Get) -> None:
+    page = get(UNKNOWN).text
+    assert "the API server did not answer the dry-run: deadline exceeded" in page
+    assert "nobody knows whether it is as Git says" in page
+    assert "kubectl patch" not in page
+    assert "nobody knows whether it is as Git says" in get("/").text
+
+
+def test_what_rules_hide_is_said_and_where(morning: State, get: Get) -> None:
+    page = get("/")
+    assert "408 fields hidden by 3 rules" in page.text
+    assert "1 more hidden by a rule" in page.text
+    web = next(one for one in links(page) if one == f"/objects/{finding_id(sample_report.WEB)}")
+    shown = get(web).text
+    assert re.search(
+        r"deployment\..*kubernetes\..*io/.*revision.*/rules#deployment-revision.*numbers its revisions", shown
+    )
+
+
+def test_links_lead_to_the_git_host_where_it_is_known(morning: State, get: Get) -> None:
+    assert not any(one.startswith("http") for path in ("/", OBJECT, "/sources") for one in links(get(path)))
+    hosts = {"git.example.com": GitHost("gitea", "https://git.example.com")}
+    settings = ApiSettings(token=b"swordfish", now=lambda: NOW, git_hosts=hosts)
+    client = create_api_app(StoredState(morning), settings, lambda _: None).test_client()
+    commit = sample_report.COMMITS["platform"]
+    base = "https://git.example.com/platform/clusters"
+    file = f"{base}/src/commit/{commit}/gpu/classes.yaml#L12"
+    for path, wanted in (
+        ("/", {file}),
+        (OBJECT, {file, f"{base}/commit/{commit}"}),
+        ("/sources", {f"{base}/commit/{commit}"}),
+    ):
+        assert wanted <= {*links(client.get(path, auth=("anyone", "swordfish")))}
+
+
+def test_differences_are_shown_beside_each_other_or_as_one_and_soft_ones_can_be_left_out(
+    state: State, get: Get
+) -> None:
+    lines = [f"line {number}" for number in range(20)]
+    live = [*lines[:-1], "another"]
+    changes = (
+        DriftChange("/data/x", "replace", "\n".join(lines), "\n".join(live), field="data.x"),
+        DriftChange("/spec/y", "replace", 1, 2, "default-overridden", field="spec.y"),
+    )
+    item = replace(next(iter(sample_report.findings(NOW))), changes=changes)
+    replace_findings(state, [item], Pass("2030-01-02T03:04:00Z"))
+    split, unified, whole = (get(f"{OBJECT}{more}").text for more in ("", "?view=unified", "?view=whole"))
+    assert "Desired: Git says" in split
+    assert "Desired: Git says" not in unified
+    assert ("line 0" in split, "line 0" in unified, "line 0" in whole) == (True, False, True)
+    hard = get(f"{OBJECT}?only=hard").text
+    assert ("spec.y" in unified, "<code>spec.y" in hard, "<code>data.x" in hard) == (True, False, True)
+
+
+def test_unmanaged_objects_are_counted_by_namespace_and_no_count_is_no_zero(state: State, get: Get) -> None:
+    page = get("/coverage").text
+    assert "Nobody has counted yet. That is no zero." in page
+    assert "100 %" not in page
+    sample_report.fill(state, NOW)
+    page = get("/coverage").text
+    assert re.search(r"<b>94 %</b>.*managed, of guarded kinds", page)
+    rows = re.findall(r'<th scope="row">([^<]+)</th><td class="number">(\d+)</td><td class="number">(\d+)</td>', page)
+    assert rows[:3] == [("sandbox", "34", "0"), ("ml", "11", "74"), ("(cluster)", "4", "70")]
+    assert "23 ConfigMap, 6 apps/Deployment, 5 Service" in page
+    save_unmanaged(state, Unmanaged("2030-01-02T03:00:00Z", {"": Place(9)}, {"Secret": "forbidden"}))
+    page = get("/coverage").text
+    assert "Secret: forbidden" in page
+
+
+def test_the_last_thirty_days_are_drawn_and_days_without_a_count_are_not_zero(morning: State, get: Get) -> None:
+    page = get("/")
+    charts = re.findall(r'aria-label="(\d+) (found|over|refused) in (\d+) days', page.text)
+    assert [what for _, what, _ in charts[:3]] == ["found", "over", "refused"]
+    assert {days for *_, days in charts} == {"27"}
+    assert all(int(number) for number, *_ in charts[:3])
+    assert "3 Dec 2029: not counted yet" not in page.text
+    assert "4 Dec 2029: not counted yet" in page.text
+    assert "counted since" in page.text
 
 
 def test_the_worst_comes_first_and_filters_are_those_of_the_api(morning: State, get: Get) -> None:
@@ -133,6 +244,8 @@ def test_what_a_form_leaves_empty_is_no_filter(morning: State, get: Get) -> None
         ("/?name=a&name=b", "name"),
         ("/denials?allowed=maybe", "allowed"),
         ("/sources?x=1", "x"),
+        (f"{OBJECT}?view=nice", "view"),
+        (f"{OBJECT}?only=soft", "only"),
     ],
 )
 def test_a_wrong_parameter_is_named_in_words(morning: State, get: Get, path: str, named: str) -> None:
@@ -208,6 +321,10 @@ def test_a_reader_of_some_namespaces_sees_these_and_no_other_page(state: State) 
     assert re.findall(r'class="object"[^>]*>([^<]+)<', overview.text) == ["shop/cart", "shop/web", "shop/search"]
     assert "a100-mig" not in overview.text
     assert "payments" not in overview.text
+    assert "payments" not in client.get(f"/objects/{finding_id(sample_report.WEB)}", **guest).text
+    assert sample_past.OPPONENT not in overview.text
+    assert client.get(OVER, **guest).status_code == 404
+    assert sample_past.OPPONENT not in client.get(OVER, **guest).text
     assert client.get(OBJECT, **guest).status_code == 404
     assert "dana" not in client.get(OBJECT, **guest).text
     for path in PAGES[1:]:
@@ -220,7 +337,8 @@ def test_denials_are_those_that_refused_unless_others_are_asked_for(morning: Sta
     assert "mallory" not in refused
     everything = get("/denials?allowed=all").text
     assert "mallory" in everything
-    assert "under grant pat-0102-0200-7c1d" in get("/denials?allowed=true").text
+    assert "/grants#pat-0102-0200-7c1d" in list(links(get("/denials?allowed=true")))
+    assert "admitted by grant" in everything
     assert OBJECT in list(links(get("/denials?user=dana")))
 
 
@@ -322,3 +440,37 @@ def test_a_diff_shows_what_changed_line_by_line(desired: Any, live: Any, lines: 
     sides = {name: value for name, value in (("desired", desired), ("live", live)) if value is not None}
     item = {"changes": [{"path": "/x", "op": "replace", **sides}]}
     assert [line.text for line in Shown(item).panes[0].diff] == lines
+
+
+# What is drawn and counted
+
+
+def test_a_day_on_which_anything_happened_is_seen_and_none_is_higher_than_the_chart() -> None:
+    days = [Day("2030-01-01", counted=False), Day("2030-01-02"), Day("2030-01-03", 1), Day("2030-01-04", 1_000)]
+    drawn = chart(days, "found")
+    assert [bar.height for bar in drawn.bars] == [1, 1, 3, drawn.height]
+    assert [bar.counted for bar in drawn.bars] == [False, True, True, True]
+    assert (drawn.total, drawn.today, drawn.since) == (1_001, 1_000, "2 Jan 2030")
+    assert drawn.label == "1,001 found in 3 days, 1,000 of them today, at most 1,000 a day"
+    assert chart([], "found").bars == ()
+
+
+@pytest.mark.parametrize(
+    ("managed", "unmanaged", "text"),
+    [(0, 0, "–"), (1, 0, "100 %"), (999, 1, "99 %"), (1, 999, "< 1 %"), (0, 5, "0 %"), (96, 4, "96 %")],
+)
+def test_a_share_is_never_whole_where_something_is_missing(managed: int, unmanaged: int, text: str) -> None:
+    assert coverage.percent(managed, unmanaged) == text
+
+
+def test_a_page_that_cannot_be_made_says_so_and_nothing_of_the_inside(
+    morning: State, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("password=hunter2")
+
+    monkeypatch.setattr("webhook.api.pages.coverage.kinds", broken)
+    page = get("/coverage")
+    assert (page.status_code, page.content_type) == (500, "text/html; charset=utf-8")
+    assert "hunter2" not in page.text
+    assert "/" in list(links(page))
