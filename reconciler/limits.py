@@ -267,7 +267,9 @@ PASS_SECONDS: Final = 300.0
 PASS_SECONDS_MOST: Final = 600.0
 PASS_UNWATCHED_SECONDS: Final = 30.0
 PASS_FAILED_SECONDS: Final = 5.0
-# What it has found is stored so many objects at a time, and between two of these others have their turn.
+# It compares, and stores what it has found, so many objects at a time, and between two of these others have their turn.
+PASS_AT_ONCE: Final = 10
+PASS_PAUSE_SECONDS: Final = 0.001
 LEDGER_AT_ONCE: Final = 100
 LEDGER_PAUSE_SECONDS: Final = 0.002
 # Memory that was let go is given back so often.
