@@ -1,18 +1,19 @@
 """Owns `make compat`: chosen integration tests against the API server and controllers of each pinned minor.
 
-`--record` writes README's table from what was run: a minor that is not run this time keeps its line, and one that was
-never run has none. Must not choose minors (setscrew/controlplane/pins.py does) nor excuse a failure.
+Each file of tests is a run of its own, whose outcome is kept in out/compat.jsonl; `--record` writes README's table from
+what is kept, so a file can be run again alone. What was never run is not in the table. Must not choose minors
+(setscrew/controlplane/pins.py does) nor excuse a failure.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -29,102 +30,122 @@ from setscrew.controlplane.pins import MINOR_VARIABLE, TOOLS_BY_MINOR  # noqa: E
 
 README: Final = ROOT / "README.md"
 MARKS: Final = ("<!-- compat: begin (written by `make compat RECORD=1`, do not edit) -->", "<!-- compat: end -->")
+HEAD: Final = (
+    "| Kubernetes | API server and controllers | files of tests | passed | failed | skipped |",
+    "| --- | --- | --- | --- | --- | --- |",
+)
 _SERVER: Final = "kube-apiserver"
 
-# What could differ between two minors, in words for the README, and the tests that would see it.
+# What could differ between two minors, in words for README, and the tests that would see it.
 TESTS: Final[Mapping[str, tuple[str, ...]]] = {
     "the version itself": ("test_control_plane.py::test_it_is_the_pinned_version_and_its_controllers_run",),
-    "discovery and schemas": ("test_discovery.py",),
-    "definitions and manifests": ("test_own_definitions.py", "test_manifests.py"),
-    "forms from dry-runs": ("test_server_engine.py", "test_canonicalizer_policy.py"),
-    "what other projects publish": ("test_corpus.py",),
+    "discovery": ("test_discovery.py",),
+    "definitions": ("test_own_definitions.py",),
     "registration and match conditions": ("test_registration.py", "test_registration_reach.py"),
+    "forms from dry-runs, and the policy that holds them": ("test_server_engine.py", "test_canonicalizer_policy.py"),
     "answers to real reviews": ("test_review_parity.py",),
-    "the policy of our own levers": ("test_levers.py",),
+    "levers": ("test_levers.py",),
     "controllers at work under guard": ("test_machinery.py",),
     "old versions of GPU kinds": ("test_gpu_old_versions.py",),
+    "what other projects publish": ("test_corpus.py",),
+    "install and uninstall": ("test_install.py",),
     "two replicas": ("test_two_replicas.py",),
-    "install, upgrade and uninstall": ("test_install.py",),
 }
-HEAD: Final = ("| Kubernetes | API server and controllers | tests passed | failed | skipped |", "|---|---|---|---|---|")
-_ROW: Final = re.compile(r"^\| (\d+\.\d+) \|")
+CHOSEN: Final = tuple(one for some in TESTS.values() for one in some)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one minor was put through."""
+    """What one file of tests made of one minor."""
 
     minor: str
     version: str
+    chosen: str
     tests: int
     failed: int
     skipped: int
 
-    @property
-    def passed(self) -> int:
-        """Those that ran and said nothing against it."""
-        return self.tests - self.failed - self.skipped
 
-    def row(self) -> str:
-        """Its line of the table."""
-        return f"| {self.minor} | {self.version} | {self.passed} | {self.failed} | {self.skipped} |"
-
-
-def rows(page: str) -> dict[str, str]:
-    """The lines of the table that stands in a page, by minor."""
-    begin, end = MARKS
-    block = page.partition(begin)[2].partition(end)[0]
-    return {found[1]: line for line in block.splitlines() if (found := _ROW.match(line))}
-
-
-def table(kept: Mapping[str, str]) -> str:
-    """The block between the marks: a line for each minor, newest first, and what was run."""
-    newest = [kept[minor] for minor in TOOLS_BY_MINOR if minor in kept]
-    areas = ", ".join(TESTS)
-    files = len({one.partition("::")[0] for some in TESTS.values() for one in some})
-    told = f"Each with the tests of {files} files (`tools/compat.py` names them): {areas}."
-    return "\n".join([*HEAD, *newest, "", told, ""])
-
-
-def read(report: Path, minor: str, exact: str) -> Run:
-    """What pytest wrote down."""
+def read(report: Path) -> tuple[int, int, int]:
+    """Tests, failed and skipped ones, as pytest wrote them down."""
     suites = list(ET.parse(report).iter("testsuite"))  # noqa: S314 - written by our own pytest
 
     def total(name: str) -> int:
         return sum(int(one.get(name, 0)) for one in suites)
 
-    return Run(minor, exact, total("tests"), total("failures") + total("errors"), total("skipped"))
+    return total("tests"), total("failures") + total("errors"), total("skipped")
 
 
-def play(minor: str, chosen: Iterable[str], options: Sequence[str]) -> Run:
-    """Run the tests against one minor, building it first where it is not there yet."""
+def table(runs: Iterable[Run]) -> str:
+    """The block between the marks: a line for each minor, newest first, and what was run."""
+    latest = {(run.minor, run.chosen): run for run in runs if run.chosen in CHOSEN}
+    lines = [_row([one for one in latest.values() if one.minor == minor]) for minor in TOOLS_BY_MINOR]
+    told = f"What is run (`tools/compat.py` names the files): {', '.join(TESTS)}."
+    return "\n".join([*HEAD, *filter(None, lines), "", told, ""])
+
+
+def _row(runs: Sequence[Run]) -> str:
+    if not runs:
+        return ""
+    tests, failed, skipped = (sum(getattr(one, name) for one in runs) for name in ("tests", "failed", "skipped"))
+    exact = ", ".join(dict.fromkeys(one.version for one in runs))
+    files = f"{len(runs)} of {len(CHOSEN)}"
+    return f"| {runs[0].minor} | {exact} | {files} | {tests - failed - skipped} | {failed} | {skipped} |"
+
+
+def play(minor: str, chosen: str, options: Sequence[str]) -> Run:
+    """Run one file against one minor, building it first where it is not there yet."""
     environ = {**os.environ, MINOR_VARIABLE: minor}
     program = ensure([_SERVER, "kube-controller-manager"], environ=environ).path(_SERVER)
     exact = version(TOOLS_BY_MINOR[minor][_SERVER], program) or ""
     with tempfile.TemporaryDirectory(prefix="setscrew-compat-") as directory:
         report = Path(directory) / "report.xml"
-        paths = [f"tests/integration/{one}" for one in chosen]
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *options, *paths]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            f"--junitxml={report}",
+            *options,
+            f"tests/integration/{chosen}",
+        ]
         done = subprocess.run(command, cwd=ROOT, env=environ, check=False)
         if done.returncode not in (0, 1) or not report.exists():
-            raise click.ClickException(f"the tests of {minor} did not run to their end (status {done.returncode})")
-        return read(report, minor, exact)
+            raise click.ClickException(f"{chosen} did not run to its end on {minor} (status {done.returncode})")
+        return Run(minor, exact, chosen, *read(report))
+
+
+def kept(results: Path) -> list[Run]:
+    """All outcomes, oldest first."""
+    return [Run(**json.loads(line)) for line in results.read_text().splitlines()] if results.exists() else []
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--minor", "minors", multiple=True, type=click.Choice(list(TOOLS_BY_MINOR)), help="None: all of them.")
+@click.option("--only", multiple=True, type=click.Choice(CHOSEN), help="None: all of them.")
+@click.option("--results", type=click.Path(path_type=Path), default=ROOT / "out" / "compat.jsonl", show_default=True)
+@click.option("--again/--missing", default=True, help="Run what is kept once more, or only what is missing or failed.")
 @click.option("--record", is_flag=True, help="Write README's table.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def main(minors: tuple[str, ...], record: bool, options: tuple[str, ...]) -> None:
+def main(
+    minors: tuple[str, ...], only: tuple[str, ...], results: Path, again: bool, record: bool, options: tuple[str, ...]
+) -> None:
     """Run what depends on the API server against each minor; OPTIONS go to pytest."""
-    chosen = [one for some in TESTS.values() for one in some]
-    runs = [play(minor, chosen, options) for minor in minors or TOOLS_BY_MINOR]
-    for line in (*HEAD, *(run.row() for run in runs)):
-        click.echo(line)
+    good = set() if again else {(one.minor, one.chosen) for one in kept(results) if not one.failed}
+    results.parent.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for minor, chosen in ((minor, one) for minor in minors or TOOLS_BY_MINOR for one in only or CHOSEN):
+        if (minor, chosen) in good:
+            continue
+        run = play(minor, chosen, options)
+        failed += run.failed
+        with results.open("a") as file:
+            file.write(json.dumps(asdict(run)) + "\n")
+    block = table(kept(results))
+    click.echo(block)
     if record:
-        page = README.read_text("utf-8")
-        README.write_text(placed(page, table({**rows(page), **{run.minor: run.row() for run in runs}}), MARKS), "utf-8")
-    sys.exit(1 if any(run.failed for run in runs) else 0)
+        README.write_text(placed(README.read_text("utf-8"), block, MARKS), "utf-8")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
