@@ -180,15 +180,15 @@ class Shown:
 
 
 def _pane(one: Mapping[str, Any], context: int) -> Pane:
-    sides = [words.shown(one[name]) if name in one else None for name in ("desired", "live")]
+    desired, live = (words.shown(one[name]) if name in one else None for name in ("desired", "live"))
     embedded = one.get("embedded")
     return Pane(
         path=f"{one.get('path')}{f' → {embedded}' if embedded else ''}",
         field=str(one.get("field") or one.get("path")),
         sign=words.change(one),
-        desired=sides[0],
-        live=sides[1],
-        diff=_diff(*sides, context),
+        desired=desired,
+        live=live,
+        diff=_diff(desired, live, context),
         manager=str(one.get("manager") or ""),
         time=str(one.get("time") or ""),
         soft=one.get("class") in _SOFT,

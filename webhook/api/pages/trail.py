@@ -120,8 +120,8 @@ def fought(one: Mapping[str, Any]) -> str:
 
 def ended(history: Sequence[Mapping[str, Any]]) -> str:
     """Why the finding was over last, "" where that was not noted."""
-    last = next((one for one in reversed(history) if one.get("event") == "resolved"), {})
-    return str(last.get("reason") or "")
+    ends = (str(one.get("reason") or "") for one in reversed(history) if one.get("event") == "resolved")
+    return next(ends, "")
 
 
 def _begun(one: Mapping[str, Any]) -> Event:
