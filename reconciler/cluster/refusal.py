@@ -129,8 +129,9 @@ def words(error: ApiError, kind: KindInfo, tree: Tree = None) -> str:
 
 def told(error: ClusterError) -> str:
     """Why something cannot be read, in one line: what converts objects may quote them."""
-    plain = not isinstance(error, ApiError) or error.status in _PLAIN
-    return one_line(error.message if plain else without_values(error))
+    if isinstance(error, ApiError) and error.status not in _PLAIN:
+        return one_line(without_values(error))
+    return one_line(error.message)
 
 
 def without_values(error: ApiError) -> str:
