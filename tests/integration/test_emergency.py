@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,12 +18,12 @@ import yaml
 from setscrew.demo.stage import Stage
 from tests.support import small_shop
 from tests.support.command import setscrew_on
+from tests.support.runbook import Page, play
 from tests.support.waiting import eventually
 from webhook.registration.ownership import is_ours
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations" / "emergency.md"
 REGISTRATION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/setscrew"
 STRICT = {
     "apiVersion": "setscrew.dev/v1alpha1",
@@ -37,12 +34,8 @@ STRICT = {
 
 
 def commands(section: str) -> list[str]:
-    """The commands of one section of the page; blocks of a language are no commands."""
-    _, _, rest = PAGE.read_text().partition(f"\n## {section}\n")
-    text, _, _ = rest.partition("\n## ")
-    found = re.findall(r"^```\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
-    assert found, section
-    return [line for block in found for line in block.splitlines()]
+    """The commands of one section of the page."""
+    return Page("emergency.md").commands(section)
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +46,6 @@ def stage(alone: None) -> Iterator[Stage]:
         config.mkdir()
         (config / "strict.yaml").write_text(yaml.safe_dump(STRICT))
         yield small_shop.synced_stage(one)
-
-
-def play(stage: Stage, command: str) -> str:
-    """One command of the page, as an administrator types it."""
-    own = {
-        "KUBECONFIG": str(stage.plane.admin_kubeconfig),
-        "PATH": os.pathsep.join([str(stage.directory / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
-    }
-    words = command.replace("STATE", str(stage.state_dir))
-    done = subprocess.run(
-        ["bash", "-ec", words], env={**os.environ, **own}, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, (command, done.stdout, done.stderr)
-    return done.stdout + done.stderr
 
 
 def write(stage: Stage) -> str:

@@ -375,7 +375,7 @@ def test_a_bundle_for_support_holds_no_secret(installed: ControlPlane, tmp_path:
     assert [name for name in texts if name.startswith("logs/")]
 
 
-def test_uninstall_leaves_nothing_and_pods_can_be_made(empty: ControlPlane) -> None:
+def test_line_12_uninstall_leaves_nothing_and_pods_can_be_made(empty: ControlPlane) -> None:
     before = everything(empty)
     assert run(empty, *INSTALL, "--source", "https://git.example.com/shop.git//prod?ref=main").returncode == 0
     source = empty.request("GET", "/apis/setscrew.dev/v1alpha1/gitsources/shop").body["spec"]

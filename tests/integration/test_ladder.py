@@ -1,4 +1,4 @@
-"""Plays the pages of docs/operations beside emergency.md: certificate, disk, policy, Git, API server.
+"""Plays the pages of docs/operations beside emergency.md: certificate, disk, policy, Git, API server, state directory.
 
 The commands are read from the pages: a page that is wrong fails here. Everything is real; the state directory is a file
 system of its own, so that it can be full.
@@ -189,3 +189,29 @@ def test_it_comes_back_by_itself_after_the_api_server(stage: Stage) -> None:
     stage.wait("the guard", lambda: guarded(stage))
     for command in Page("api-server-away.md").commands("Is it well again?"):
         assert play(stage, command)
+
+
+def drift_under_a_grant(stage: Stage) -> None:
+    """Something that differs from Git, made by right."""
+    (grant,) = Page("git-away.md").commands("A change that cannot wait")
+    play(stage, grant)
+    stage.plane.kubectl("set", "image", "deploy/web", "web=drifted:1", "-n", "shop", kubeconfig=stage.person)
+
+
+def test_without_a_state_directory_it_guards_again_from_git_and_the_cluster(stage: Stage) -> None:
+    drift_under_a_grant(stage)
+    stage.stop_setscrew()
+    for path in stage.state_dir.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    stage._feed, stage.enforce = None, False
+    stage.start_setscrew()
+    page = Page("restore.md")
+    (listed,) = page.commands("Start it")
+    assert "shop" in play(stage, listed)
+    drift, enforce = page.commands("Enforce again")
+    stage.wait("the source to be watched", lambda: "Source shop is watched" in typed(stage, drift).stdout)
+    # Whom the registration names is known anew as well: until then writes fail.
+    stage.wait("writes to pass", lambda: not forbidden(stage))
+    play(stage, enforce, words(stage))
+    small_shop.sync(stage)
+    stage.wait("the guard", lambda: guarded(stage))

@@ -142,7 +142,9 @@ def test_drift_is_put_back_once_by_the_leader_alone(site: Installation) -> None:
     assert (written(PERSON), written(healer)) == (3, 3)
 
 
-def test_a_leader_that_is_killed_is_followed_by_another_and_nobody_who_writes_feels_it(site: Installation) -> None:
+def test_line_10_a_leader_that_is_killed_is_followed_by_another_and_nobody_who_writes_feels_it(
+    site: Installation,
+) -> None:
     leader, follower = site.leader, site.follower
     container = leader.container("reconcile")
     with Traffic(site) as traffic:

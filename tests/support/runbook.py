@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -36,27 +36,49 @@ class Page:
         return [line for block in found for line in block.splitlines()]
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where an administrator types: as whom, by programs of which directory, and what words in capitals mean there."""
+
+    kubeconfig: Path
+    programs: Path
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def typed(self, command: str, words: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """One command of a page; `words` are put in place of capitals such as CONFIG."""
+        own = {
+            "KUBECONFIG": str(self.kubeconfig),
+            "PATH": os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        }
+        for word, meant in {**self.words, **(words or {})}.items():
+            command = re.sub(rf"\b{word}\b", lambda _, meant=meant: meant, command)  # type: ignore[misc] # bound
+        return subprocess.run(
+            ["bash", "-ec", command],
+            env={**os.environ, **own},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+
+    def play(self, command: str, words: Mapping[str, str] | None = None) -> str:
+        """The same where it must work; returns all that it says."""
+        done = self.typed(command, words)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+
+def desk(stage: Stage) -> Desk:
+    """That of a stage's administrator; STATE is the state directory there."""
+    return Desk(stage.plane.admin_kubeconfig, stage.directory / "bin", {"STATE": str(stage.state_dir)})
+
+
 def typed(stage: Stage, command: str, words: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """One command of a page as an administrator types it; `words` are put in place of capitals such as CONFIG."""
-    own = {
-        "KUBECONFIG": str(stage.plane.admin_kubeconfig),
-        "PATH": os.pathsep.join([str(stage.directory / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
-    }
-    for word, meant in {"STATE": str(stage.state_dir), **(words or {})}.items():
-        command = re.sub(rf"\b{word}\b", lambda _, meant=meant: meant, command)  # type: ignore[misc] # bound
-    return subprocess.run(
-        ["bash", "-ec", command],
-        env={**os.environ, **own},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    """One command of a page as the stage's administrator types it."""
+    return desk(stage).typed(command, words)
 
 
 def play(stage: Stage, command: str, words: Mapping[str, str] | None = None) -> str:
     """The same where it must work; returns all that it says."""
-    done = typed(stage, command, words)
-    assert done.returncode == 0, (command, done.stdout, done.stderr)
-    return done.stdout + done.stderr
+    return desk(stage).play(command, words)
