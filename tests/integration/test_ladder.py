@@ -170,8 +170,7 @@ def test_while_git_is_down_the_guard_stands_and_a_grant_lets_one_change_pass(sta
         (grant,) = page.commands("A change that cannot wait")
         play(stage, grant)
         patch = '{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"registry.example.com/web:0"}]}}}}'
-        as_dana = {"kubeconfig": stage.person}
-        stage.plane.kubectl("patch", "deploy/web", "-n", "shop", "-p", patch, **as_dana)
+        stage.plane.kubectl("patch", "deploy/web", "-n", "shop", "-p", patch, kubeconfig=stage.person)
     finally:
         away.rename(head)
     (again,) = page.commands("Git is back")

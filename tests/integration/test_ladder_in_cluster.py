@@ -142,8 +142,9 @@ def content(site: Installation, path: str) -> dict[str, str]:
 
 
 def steers(site: Installation) -> str:
-    """What the administrator's change of a lever is answered; "" where it passes."""
-    return desk(site).typed(f"kubectl annotate gitsource shop seen={time.monotonic_ns()} --overwrite").stderr
+    """What the administrator's change of a lever would be answered; "" where it passes."""
+    change = f'{{"spec":{{"interval":"{time.monotonic_ns() % 1000 + 3600}s"}}}}'
+    return desk(site).typed(f"kubectl patch gitsource shop --type=merge --dry-run=server -p '{change}'").stderr
 
 
 def rebuilds(site: Installation, *flags: str) -> str:
@@ -250,8 +251,8 @@ def expired(site: Installation) -> None:
         for name, data in files.items():
             (pod.directory / "state" / "tls" / name).write_bytes(data)
         pod.container("serve").kill()
-    data = {name: base64.b64encode(one).decode() for name, one in files.items()}
-    site.admin.request("PATCH", f"{SECRETS}/{TLS_SECRET}", {"data": data}, content_type=MERGE)
+    shared = {name: base64.b64encode(one).decode() for name, one in files.items()}
+    site.admin.request("PATCH", f"{SECRETS}/{TLS_SECRET}", {"data": shared}, content_type=MERGE)
 
 
 def test_a_certificate_that_has_ended_is_made_anew_by_new_pods(site: Installation) -> None:
