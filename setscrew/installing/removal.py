@@ -39,6 +39,9 @@ _MADE: Final = (
     ObjectRef("", "Secret", NAMESPACE, TLS_SECRET),
     ObjectRef("", "ConfigMap", NAMESPACE, SIGNING),
     inventory.REF,
+    # What cert-manager makes where it renews the certificate (manifests/components/cert-manager).
+    ObjectRef("", "Secret", NAMESPACE, "setscrew-admission"),
+    ObjectRef("", "Secret", NAMESPACE, "setscrew-authority"),
 )
 # What every namespace has.
 _EVERYWHERE: Final = frozenset({"kube-root-ca.crt"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from reconciler.errors import UsageError
 from reconciler.model.own import LEVERS, OWN_GUARD
 from reconciler.model.ref import ObjectRef
 from setscrew import configuration
-from setscrew.installing import inventory
+from setscrew.installing import inventory, kustomize
 from setscrew.installing.inventory import Inventory
 from setscrew.installing.objects import by_helm, holds_all, ordered, ref_of, shown
 from setscrew.installing.plan import bridged, dropped
@@ -237,6 +238,14 @@ def test_what_pods_and_controllers_make_is_nobodys_own() -> None:
     made = [ObjectRef("", "Secret", "setscrew-system", name) for name in ("setscrew-values", "setscrew-tls")]
     everywhere = ObjectRef("", "ConfigMap", "setscrew-system", "kube-root-ca.crt")
     assert people_have([SECRET, *made, everywhere, SERVICE], KNOWN) == [SECRET]
+
+
+def test_what_cert_manager_makes_for_us_is_nobodys_own() -> None:
+    file = kustomize.manifests() / "components" / "cert-manager" / "certificates.yaml"
+    trees = [tree for tree in yaml.safe_load_all(file.read_text()) if tree["kind"] == "Certificate"]
+    made = [ObjectRef("", "Secret", tree["metadata"]["namespace"], tree["spec"]["secretName"]) for tree in trees]
+    assert len(made) == 2
+    assert people_have([SECRET, *made], KNOWN) == [SECRET]
 
 
 def builtin() -> list[Any]:
