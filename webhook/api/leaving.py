@@ -20,7 +20,8 @@ from reconciler.report.query import IN_SYNC
 _READ: Final = ("id", "state", "source", "grant")
 _NO_SOURCE: Final = {"ref": "", "origin": ""}
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_encode: Final = msgspec.json.encode
+_read: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -45,17 +46,17 @@ class Leaving:
 
     def text(self, text: str) -> str:
         """A finding as it is stored, as it is sent: what nothing is added to is passed on as it is."""
-        held: dict[str, Any] = dict(_decode(text))
-        known: dict[str, Any] = {name: msgspec.json.decode(held[name]) for name in _READ if name in held}
-        return _encode(self._left(held) | self._more(known)).decode()
+        held: dict[str, Any] = _decode(text)
+        known: dict[str, Any] = {name: _read(held[name]) for name in _READ if name in held}
+        if not self.ignored:
+            held.pop("ignored", None)
+        held.update(self._more(known))
+        return _encode(held).decode()
 
     def item(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """The same for one that was read."""
-        return self._left(item) | self._more(item)
-
-    def _left(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """Without what is shown only to who asks for it."""
-        return {name: value for name, value in item.items() if self.ignored or name != "ignored"}
+        left = {name: value for name, value in item.items() if self.ignored or name != "ignored"}
+        return left | self._more(item)
 
     def _more(self, item: Mapping[str, Any]) -> dict[str, Any]:
         source: Mapping[str, Any] = item.get("source") or {}
@@ -69,7 +70,7 @@ class Leaving:
         url, commit = str(source.get("url", "")), str(source.get("commit", ""))
         if url not in self._repositories:
             self._repositories[url] = repository(url, self.hosts)
-        pages, place = self._repositories[url], quote(identity, safe="")
+        pages, place = self._repositories[url], identity if identity.isalnum() else quote(identity, safe="")
         links = {"self": f"/api/v1/drift/{place}", "ui": f"/objects/{place}", "git": "", "commit": ""}
         if pages is not None:
             at = pages.commit(commit)
