@@ -7,14 +7,18 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from reconciler.report.formats.registry import FORMATS
 from reconciler.store.history import read_history, read_resolved
 from reconciler.store.state import State, open_state, sqlite_url
+from setscrew.api_files import read_address, read_token
 from setscrew.demo.stage import Stage, document, dump
 from setscrew.store import STATE_FILE
 from tests.support import small_shop
@@ -200,6 +204,28 @@ def state_of(stage: Stage) -> State:
     return open_state(sqlite_url(stage.state_dir / STATE_FILE))
 
 
+def told(stage: Stage, path: str) -> str:
+    """What the API server answers, as it is."""
+    address = read_address(stage.state_dir)
+    with closing(HTTPConnection(urlsplit(address.url).netloc, timeout=60)) as connection:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {read_token(address.token_file).decode()}"})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    assert answer.status == 200, text
+    return text
+
+
+def in_sync(stage: Stage) -> set[str]:
+    return {one["name"] for one in small_shop.ask(stage, "/api/v1/drift?state=in-sync&limit=1000")["items"]}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_format_tells_a_value_of_a_secret(stage: Stage, drifted: dict[str, dict[str, Any]], name: str) -> None:
+    forms = [PLANTED, base64.b64encode(PLANTED.encode()).decode()]
+    text = told(stage, f"/api/v1/drift?includeIgnored=true&format={name}")
+    assert ("db" in text, [form for form in forms if form in text]) == (True, [])
+
+
 def test_what_is_put_back_is_resolved_and_its_past_stays(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
     sync(stage)
     stage.wait("the end of all drift", lambda: not items(stage))
@@ -211,6 +237,9 @@ def test_what_is_put_back_is_resolved_and_its_past_stays(stage: Stage, drifted: 
     assert (over["limits"]["attribution"]["user"], bool(over["limits"]["resolvedAt"])) == ("bob", True)
     assert [past[0]["event"], past[-1]["event"]] == ["detected", "resolved"]
     assert "bob" in {event.get("who") for event in past}
+    ended = small_shop.ask(stage, f"/api/v1/drift/{identity}")
+    assert (ended["resolvedAt"], ended["uid"] != "") == (over["limits"]["resolvedAt"], True)
+    stage.wait("what is in sync", lambda: {"limits", "api", "db"} <= in_sync(stage))
     patch(stage, "alice", "cm", "limits", "-n", "pay", data={"most": "98"})
     stage.wait("alice again", lambda: named(stage, "limits") == ("alice", "admission"))
     assert items(stage)["limits"]["occurrences"] == over["limits"]["occurrences"] + 1
