@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from tests.soak.trend import WARM_UP_SECONDS, Sample, Trend, table
+from tests.soak.trend import WARM_UP_SECONDS, WARM_UP_SHARE, Sample, Trend, table
 
 _PROC: Final = Path("/proc")
 # Words of a command line that make a process one of Setscrew's lasting ones, and what it is called. Renderers, git and
@@ -35,6 +35,7 @@ class Watch:
 
     roots: Sequence[tuple[str, int]]
     kept: Path | None = None
+    pace: float = 1.0
     began: float = field(default_factory=time.monotonic)
     names: dict[int, str] = field(default_factory=dict)
     samples: dict[int, list[Sample]] = field(default_factory=dict)
@@ -67,10 +68,11 @@ class Watch:
         return [f"the {name} ({pid}) ended meanwhile" for pid, name in self.names.items() if now.get(pid) != name]
 
     def trends(self) -> list[Trend]:
-        """What came of each process, after the warm-up (of a short run: a sixth of it)."""
+        """What came of each process, after the warm-up."""
         rows = [(name, self.samples.get(pid, [])) for pid, name in self.names.items()]
         whole = [(name, row) for name, row in rows if len(row) > 1]
-        return [Trend.of(name, row, min(WARM_UP_SECONDS, row[-1].at / 6)) for name, row in whole]
+        warm_up = WARM_UP_SECONDS * self.pace
+        return [Trend.of(name, row, min(warm_up, row[-1].at * WARM_UP_SHARE)) for name, row in whole]
 
     def facts(self) -> list[str]:
         """Lines for people."""

@@ -83,7 +83,7 @@ def soak(seconds: float, directory: Path, pace: float = 1.0, samples: Path | Non
         cast = Cast.on(stage)
         _begin(stage, cast.writer)
         assert stage._process is not None
-        watch = Watch([("", stage._process.pid)], samples)
+        watch = Watch([("", stage._process.pid)], samples, pace)
         verdict = play(cast, watch, node, stage.enforced, seconds, pace)
         return Soak("`setscrew run`", seconds, pace, verdict, watch)
 

@@ -9,7 +9,12 @@ from statistics import median
 from typing import Final
 
 WARM_UP_SECONDS: Final = 600.0
-"""What a process fills in its first minutes (caches, pools, arenas of malloc) is no leak."""
+"""At pace 1, what a process fills at first (caches, pools, arenas of malloc) and is no leak.
+
+It fills by what happens: where everybody waits three times as long, it takes three times as long.
+"""
+WARM_UP_SHARE: Final = 0.5
+"""Of a short run so much is warm-up at most, and what is left is shown."""
 JUDGED_SECONDS: Final = 1_800.0
 """Over less than this after the warm-up a slope an hour is mostly noise: it is shown, and not judged."""
 MEMORY_MB_AN_HOUR: Final = 1.0

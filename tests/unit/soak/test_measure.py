@@ -79,3 +79,12 @@ def test_a_process_that_ends_meanwhile_is_told(supervisor: subprocess.Popen[byte
     worker = next(pid for pid, name in watch.names.items() if name.endswith("worker 1"))
     subprocess.run(["kill", "-9", str(worker)], check=True)
     assert eventually(watch.ended, "its end") == [f"the admission server, worker 1 ({worker}) ended meanwhile"]
+
+
+@pytest.mark.parametrize(("pace", "minutes", "judged"), [(1, 60, 50), (3, 60, 30), (3, 54, 27), (1, 10, 5)], ids=str)
+def test_a_slower_pace_warms_up_for_longer_and_never_longer_than_half_of_the_run(
+    pace: float, minutes: int, judged: int
+) -> None:
+    watch = Watch([], pace=pace, names={1: "reconciler"})
+    watch.samples[1] = [Sample(at, 1, 1, 1) for at in range(0, minutes * 60 + 1, 60)]
+    assert watch.trends()[0].seconds == judged * 60
