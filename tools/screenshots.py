@@ -126,6 +126,8 @@ def main(target: Path) -> None:
         chromium = browser.launch(playwright)
         for name, (path, how) in PICTURES.items():
             context = chromium.new_context(http_credentials=browser.signed_in(TOKEN), reduced_motion="reduce", **how)
+            # Ages that move on while a slow machine loads a page are no news.
+            context.add_init_script("window.setInterval = () => 0;")
             page = context.new_page()
             page.goto(url + path)
             file = target / f"{name}.png"

@@ -19,7 +19,7 @@ from tests.support import browser, small_shop
 from tests.support.command import setscrew_on
 from tests.support.tools import tool
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 EVIL = "\"'><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 PAGES = ("/", "/sources", "/denials?allowed=all", "/grants", "/coverage", "/rules")
