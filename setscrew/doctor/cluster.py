@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from reconciler.limits import CLOCK_SKEW_SECONDS
-from setscrew.controlplane.pins import KUBERNETES_VERSION
 from setscrew.doctor.facts import Facts, Held
 from setscrew.doctor.finding import Finding, State, need
+from setscrew.installing.versions import OLDEST_KUBERNETES, TESTED_KUBERNETES, minor, tested
 
 _SKEW_SECONDS: Final = 60
-# matchConditions and ValidatingAdmissionPolicies are stable from here on.
-_OLDEST: Final = (1, 30)
-_TESTED: Final = tuple(int(part) for part in KUBERNETES_VERSION.split(".")[:2])
 
 
 def clock(facts: Facts) -> Iterator[Finding]:
@@ -69,18 +66,14 @@ def _loose(name: str, held: Held) -> str:
 def versions(facts: Facts) -> Iterator[Finding]:
     """The API server is one that Setscrew is tested with, or can work with."""
     version = need(facts.served).version
-    tested = f"tested is {_TESTED[0]}.{_TESTED[1]}"
-    try:
-        found = tuple(int(part.rstrip("+")) for part in version.removeprefix("v").split(".")[:2])
-    except ValueError:
-        found = ()
-    if len(found) != len(_OLDEST):
-        yield Finding("versions", "unknown", f"the API server's version cannot be read; {tested}")
-    elif found < _OLDEST:
-        what = f"the API server is {version}, without matchConditions or policies that Setscrew relies on; {tested}"
-        yield Finding("versions", "problem", what, f"{_OLDEST[0]}.{_OLDEST[1]} is the oldest that can work")
-    elif found != _TESTED:
-        fix = f"try it on a cluster that may fail: {_OLDEST[0]}.{_OLDEST[1]} and later should work"
-        yield Finding("versions", "warning", f"the API server is {version}; {tested}", fix)
+    found, oldest = minor(version), ".".join(map(str, OLDEST_KUBERNETES))
+    if found is None:
+        yield Finding("versions", "unknown", f"the API server's version cannot be read; {tested()}")
+    elif found < OLDEST_KUBERNETES:
+        what = f"the API server is {version}, without matchConditions or policies that Setscrew relies on; {tested()}"
+        yield Finding("versions", "problem", what, f"{oldest} is the oldest that can work")
+    elif found not in TESTED_KUBERNETES:
+        fix = f"try it on a cluster that may fail: {oldest} and later should work"
+        yield Finding("versions", "warning", f"the API server is {version}; {tested()}", fix)
     else:
         yield Finding("versions", "ok", f"the API server is {version}, a tested version")

@@ -13,7 +13,7 @@ from setscrew.doctor.finding import State
 from setscrew.doctor.rights import Right
 from setscrew.installing.objects import PART_OF, Document, by_helm, is_ours
 from setscrew.installing.trying import Tried
-from setscrew.installing.versions import OLDEST_KUBERNETES, definition_problems, minor
+from setscrew.installing.versions import OLDEST_KUBERNETES, TESTED_KUBERNETES, definition_problems, minor, tested
 
 _SKEW_SECONDS: Final = 60
 _NAMED: Final = 5
@@ -77,8 +77,13 @@ def _version(ground: Ground) -> Iterator[Preflight]:
     if found is None:
         yield Preflight(code, "server-version", "unknown", f"the API server says no version: {ground.version!r}")
     elif found < OLDEST_KUBERNETES:
-        why = "it has no stable ValidatingAdmissionPolicies and matchConditions, which hold our own identities"
+        why = "its client certificates have no id of the credential, by which nodes and controllers are known"
         yield Preflight(code, "server-version", "problem", f"the API server is {ground.version}", why, f"use {oldest}+")
+    elif found not in TESTED_KUBERNETES:
+        why = "it should work, and nobody has tried"
+        fix = "try it on a cluster that may fail first"
+        what = f"the API server is {ground.version}; {tested()}"
+        yield Preflight(code, "server-version", "warning", what, why, fix)
     else:
         yield Preflight(code, "server-version", "ok", f"the API server is {ground.version}")
 

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-# matchConditions and ValidatingAdmissionPolicies are stable from here on.
-OLDEST_KUBERNETES: Final = (1, 30)
+# From here on client certificates carry the id of a credential, by which nodes are told from whoever takes their names
+# on; before, the policy of our own objects would refuse nodes what they do.
+OLDEST_KUBERNETES: Final = (1, 32)
+# README's table says what was run with each (`make compat`).
+TESTED_KUBERNETES: Final = ((1, 36), (1, 35))
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -15,6 +18,11 @@ def minor(version: str) -> tuple[int, int] | None:
     """(1, 36) of `v1.36.3+k3s1`; None where it is no version."""
     found = _VERSION.match(version)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def tested() -> str:
+    """`tested are 1.36, 1.35`."""
+    return f"tested are {', '.join(f'{major}.{minor}' for major, minor in TESTED_KUBERNETES)}"
 
 
 def skew(installed: str, wanted: str) -> str:

@@ -65,7 +65,9 @@ STORED = {"spec": {"versions": []}, "status": {"storedVersions": ["v1alpha1"]}}
 @pytest.mark.parametrize(
     ("changes", "code", "state", "what"),
     [
-        ({"version": "v1.29.9"}, "SS4210", "problem", "the API server is v1.29.9"),
+        ({"version": "v1.31.9"}, "SS4210", "problem", "the API server is v1.31.9"),
+        ({"version": "v1.33.4"}, "SS4210", "warning", "the API server is v1.33.4; tested are 1.36, 1.35"),
+        ({"version": "v1.37.0-alpha.1"}, "SS4210", "warning", "the API server is v1.37.0-alpha.1; tested are"),
         ({"version": ""}, "SS4210", "unknown", "says no version"),
         ({"refused": (Right("create", "", "namespaces"),)}, "SS4211", "problem", "admin may not create namespaces"),
         ({"deployment": HELM}, "SS4212", "problem", "by Helm"),
@@ -113,7 +115,7 @@ def test_what_stands_against_it_is_told_with_its_code(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": "v1.30.0-eks"},
+        {"version": "v1.35.0-eks"},
         {"deployment": deployed(**OURS)},
         {"registration": entry("a.guard.setscrew.dev", service={"name": "setscrew-admission"})},
         {"registration": {"webhooks": []}},
