@@ -138,7 +138,7 @@ def test_who_only_takes_a_name_on_is_nobody(site: Site, case: Mapping[str, Any])
 def test_a_refusal_says_who_may_and_how_out(site: Site) -> None:
     said = site.words(site.people["dana"], CASES["writes"][0])
     assert "CREATE configmaps extra in setscrew-system by dana is refused" in said
-    assert "kubectl delete validatingadmissionpolicybinding setscrew-levers" in said
+    assert "kubectl patch validatingadmissionpolicybinding setscrew-levers" in said
 
 
 def test_the_canonicalizer_tries_what_would_become_of_ours_and_changes_nothing(site: Site) -> None:
