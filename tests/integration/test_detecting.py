@@ -11,20 +11,16 @@ from typing import Any
 
 import pytest
 
-from reconciler.store.findings import last_pass
 from setscrew.controlplane import ControlPlane, Tools
 from tests.support.detector import Detector
 from tests.support.waiting import eventually
-from tests.support.wiring import Wire, wired
+from tests.support.watched import MAPS, NAMESPACE, ROLES, Story, config
+from tests.support.wiring import wired
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-PATIENCE = 60
-MAPS = "/api/v1/namespaces/watched/configmaps"
 CLASSES = "/apis/resource.k8s.io/v1/deviceclasses"
 DIALS = "/apis/detecting.example.com/v1/dials"
-ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
-READABLE = ["namespaces", "deviceclasses", "dials", "customresourcedefinitions"]
 CRD = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -43,13 +39,7 @@ CRD = {
         ],
     },
 }
-NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "watched"}}
 DIAL = {"apiVersion": "detecting.example.com/v1", "kind": "Dial", "metadata": {"name": "dial"}, "spec": {"to": 1}}
-
-
-def config(name: str, value: str = "a") -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "watched"}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value}}
 
 
 def device_class(name: str) -> dict[str, Any]:
@@ -64,40 +54,6 @@ DECLARED: list[dict[str, Any]] = [
     config("two"),
     config("big", "x" * 900_000),
 ]
-
-
-class Story:
-    """The cluster, who watches it, and the wire between them."""
-
-    def __init__(self, plane: ControlPlane, detector: Detector, wire: Wire, user: str) -> None:
-        self.plane, self.detector, self.wire, self.user = plane, detector, wire, user
-
-    def made(self, path: str, body: dict[str, Any]) -> None:
-        answer = self.plane.request("POST", path, body)
-        assert answer.status == 201, answer.body
-
-    def written(self, path: str, body: dict[str, Any]) -> None:
-        answer = self.plane.request("PUT", f"{path}/{body['metadata']['name']}", body)
-        assert answer.status == 200, answer.body
-
-    def deleted(self, path: str, name: str) -> None:
-        assert self.plane.request("DELETE", f"{path}/{name}").status in (200, 202)
-
-    def found(self, **states: str) -> None:
-        """Wait for just these findings, by name."""
-        try:
-            eventually(lambda: self.detector.findings == states, f"{states}", PATIENCE, 0.02)
-        except AssertionError:
-            raise AssertionError(f"{self.detector.findings}, not {states}") from None
-
-    def may_read(self, *resources: str) -> dict[str, Any]:
-        rule = {"apiGroups": ["*"], "resources": [*READABLE, *resources], "verbs": ["get", "list", "watch"]}
-        others = {"nonResourceURLs": ["*"], "verbs": ["get"]}
-        return {"metadata": {"name": self.user}, "rules": [rule, others]}
-
-    @property
-    def passed_at(self) -> str:
-        return last_pass(self.detector.running.reconciler.state).observed_at
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +81,7 @@ def story(alone: None, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_at_first_all_is_compared_and_then_watched(story: Story) -> None:
-    eventually(lambda: story.detector.watch.current_at, "the watch to be current", PATIENCE)
+    eventually(lambda: story.detector.watch.current_at, "the watch to be current")
     story.found()
     assert story.detector.settled
     assert story.detector.watch.unwatched == {}
@@ -161,7 +117,7 @@ def test_a_push_is_compared_where_it_differs(story: Story) -> None:
     story.found(one="drifted", three="missing")
     story.detector.declare(DECLARED)
     story.found()
-    eventually(lambda: story.detector.settled, "the report is about the newest revision", PATIENCE)
+    eventually(lambda: story.detector.settled, "the report is about the newest revision")
     assert story.passed_at == before
 
 
@@ -181,23 +137,21 @@ def test_what_may_not_be_watched_is_unknown_and_named(story: Story) -> None:
     story.written(ROLES, story.may_read())
     story.wire.cut()
     story.found(one="unknown", two="drifted", big="unknown")
-    assert "forbidden" in eventually(
-        lambda: story.detector.watch.unwatched.get("ConfigMap", ""), "the reason", PATIENCE
-    )
+    assert "forbidden" in eventually(lambda: story.detector.watch.unwatched.get("ConfigMap", ""), "the reason")
     story.written(MAPS, config("two"))
     story.written(MAPS, config("one", "b"))
     story.written(ROLES, story.may_read("configmaps"))
     story.found(one="drifted")
     story.written(MAPS, config("one"))
     story.found()
-    eventually(lambda: not story.detector.watch.unwatched, "all is watched", PATIENCE)
+    eventually(lambda: not story.detector.watch.unwatched, "all is watched")
 
 
 def test_a_definition_takes_its_objects_along_and_brings_them_back(story: Story) -> None:
     story.plane.kubectl("delete", "crd", CRD["metadata"]["name"])  # type: ignore[index]
-    eventually(lambda: story.detector.findings.get("dial") == "missing", "the object is gone", PATIENCE)
+    eventually(lambda: story.detector.findings.get("dial") == "missing", "the object is gone")
     story.plane.kubectl("apply", "-f", "-", input=json.dumps(CRD))
-    eventually(lambda: story.plane.request("POST", DIALS, DIAL).status == 201, "the kind is served", PATIENCE)
+    eventually(lambda: story.plane.request("POST", DIALS, DIAL).status == 201, "the kind is served")
     story.found()
     story.written(DIALS, DIAL | {"spec": {"to": 2}, "metadata": current(story, DIALS, "dial")})
     story.found(dial="drifted")
@@ -209,7 +163,7 @@ def test_while_the_api_server_is_away_nothing_is_in_sync_and_then_all_is_known(s
     story.written(MAPS, config("one", "b"))
     story.found(one="drifted")
     story.plane.stop_component("kube-apiserver")
-    eventually(lambda: story.detector.findings.get("two") == "unknown", "nobody knows", PATIENCE)
+    eventually(lambda: story.detector.findings.get("two") == "unknown", "nobody knows")
     assert set(story.detector.findings.values()) == {"unknown", "drifted"}
     story.plane.start_component("kube-apiserver")
     story.deleted(MAPS, "two")
@@ -229,5 +183,5 @@ def test_a_reconciler_that_died_knows_afterwards_what_happened_meanwhile(story: 
     story.found(two="missing")
     story.made(MAPS, config("two"))
     story.found()
-    eventually(lambda: story.detector.watch.current_at > story.passed_at, "the watch goes on", PATIENCE)
+    eventually(lambda: story.detector.watch.current_at > story.passed_at, "the watch goes on")
     assert story.detector.watch.unwatched == {}

@@ -1,4 +1,4 @@
-"""Owns a wire to the API server that tests can cut, and the kubeconfig that goes through it."""
+"""Owns a wire to the API server that tests can cut and hold, and the kubeconfig that goes through it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Wire(socketserver.ThreadingTCPServer):
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
-        self.to, self.opened = port, set[socket.socket]()
+        self.to, self.opened, self.held = port, set[socket.socket](), False
         threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
 
     def cut(self) -> int:
@@ -33,6 +33,16 @@ class Wire(socketserver.ThreadingTCPServer):
                 one.shutdown(socket.SHUT_RDWR)
         return len(broken)
 
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Cut it, and let nobody through until the end."""
+        self.held = True
+        self.cut()
+        try:
+            yield
+        finally:
+            self.held = False
+
 
 class _Passing(socketserver.BaseRequestHandler):
     """Passes on what either side sends until one of them has ended."""
@@ -42,6 +52,8 @@ class _Passing(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         self.server.opened.add(self.request)
+        if self.server.held:
+            return
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.to)) as there:
             other = {self.request: there, there: self.request}
             while True:
