@@ -457,8 +457,6 @@ PUBLISHED_KEPT: Final = 3
 PUBLISHED_GRACE_SECONDS: Final = 60.0
 # How often it is tried where another replica publishes at the same time, or chunks go while they are read.
 PUBLISHED_TRIES: Final = 3
-PUBLISHED_RETRY_SECONDS: Final = 1.0
-PUBLISHED_RETRY_SECONDS_MOST: Final = 30.0
 # Mailboxes: how many are read, questions of one that are open at a time and how long one may be, looks at a time, and
 # how long a mailbox in which nothing moves is kept.
 MAILBOXES: Final = 64

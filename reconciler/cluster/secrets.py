@@ -1,11 +1,11 @@
-"""Owns reading Secrets and ConfigMaps of the cluster by name. Must not keep, log or quote what they hold."""
+"""Owns Secrets and ConfigMaps as keys: read by name, and as documents to be sent. Must not keep, log or quote any."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import get_live
@@ -32,6 +32,20 @@ def read_keys(client: ApiClient, kind: str, namespace: str, name: str) -> Mappin
         binary = {key: _decoded(value) for key, value in (tree.get("binaryData") or {}).items()}
         return binary | {key: str(value).encode() for key, value in data.items()}
     return decoded_data(tree)
+
+
+def document(
+    kind: Literal["Secret", "ConfigMap"], namespace: str, name: str, data: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """A Secret, or a ConfigMap of texts, to be created."""
+    texts = {key: one.decode() if kind == "ConfigMap" else encoded(one) for key, one in data.items()}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": texts}
+
+
+def encoded(data: bytes) -> str:
+    """As a Secret holds it."""
+    return base64.b64encode(data).decode("ascii")
 
 
 def decoded_data(secret: Tree) -> dict[str, bytes]:

@@ -22,11 +22,11 @@ def beats(
     say: Callable[[str], None],
     pause: Callable[[float], object] = time.sleep,
 ) -> Iterator[None]:
-    """Endless: a beat at first, at each change of what is watched, and after each gap in the watch. Never raises.
+    """A beat at first, at each change of what is watched, and after each gap in the watch. Never raises.
 
     `collection` is the path of a kind (cluster-wide, or in a namespace), `name` of one object there, "" for all.
-    `say` is told once why it cannot be
-    watched, until it can be again.
+    `say` is told once why it cannot be watched, until it can be again. It ends when `pause` returns True, as waiting
+    for an event does that is set; else never.
     """
     wait, told = WATCH_RETRY_SECONDS, ""
     while True:
@@ -44,7 +44,8 @@ def beats(
             if key != told:
                 say(f"cannot be watched, so it is looked at now and then: {why}")
                 told = key
-        pause(wait)
+        if pause(wait) is True:
+            return
         wait = min(2 * wait, WATCH_RETRY_SECONDS_MOST)
 
 

@@ -41,6 +41,8 @@ VALUES_FILE: Final = "secret-values.key"
 SIGNING: Final = "setscrew-signing"
 PRIVATE_FILE: Final = "private.pem"
 PUBLIC_FILE: Final = "public.pem"
+# Beside it: the number of the newest published manifest.
+NEWEST_MANIFEST: Final = "newest-manifest"
 TLS_SECRET: Final = "setscrew-tls"  # noqa: S105 - the name of one
 # Published snapshots and mailboxes ("look at Git now", of one replica) have a namespace of their own.
 SNAPSHOTS_NAMESPACE: Final = "setscrew-snapshots"

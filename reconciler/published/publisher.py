@@ -27,12 +27,16 @@ from reconciler.snapshot.rows import key_id
 
 @dataclass(slots=True)
 class Publisher:
-    """`say` takes one line for the log; `least` is a sequence number that was seen before, elsewhere than there."""
+    """`say` takes one line for the log; `least` is a sequence number that was seen before, elsewhere than there.
+
+    `noted` is given the number of each manifest once that is published; raises ClusterError.
+    """
 
     client: ApiClient
     key: Signs
     say: Callable[[str], None]
     least: int = 0
+    noted: Callable[[int], None] = lambda _: None
     now: Callable[[], float] = time.time  # noqa: TID251 - people read it, nothing is decided by it
     clock: Callable[[], float] = time.monotonic
     _secrets: Secrets = field(init=False)
@@ -66,6 +70,7 @@ class Publisher:
                     # Another replica was faster, or somebody deletes it: what stands now is looked at anew.
                     if error.status not in (404, 409) or not tries:
                         raise
+            self.noted(self.least)
             self._collect(frozenset(chunks), there)
 
     def _put_chunks(self, chunks: dict[str, bytes], there: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,13 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.cluster.api import ApiClient
-from reconciler.cluster.watch import beats
-from reconciler.errors import SetscrewError, StoreError, place
-from reconciler.limits import PUBLISHED_RETRY_SECONDS, PUBLISHED_RETRY_SECONDS_MOST, PUBLISHED_TRIES
-from reconciler.model.own import MANIFEST
+from reconciler.errors import StoreError
+from reconciler.limits import PUBLISHED_TRIES
 from reconciler.published.manifest import DAMAGED, Manifest, Part, chunk_name, loaded, whole
 from reconciler.published.parts import joined
-from reconciler.published.secrets import COLLECTION, Secrets, Signed
+from reconciler.published.secrets import Secrets, Signed
 from reconciler.published.signing import Verifies, verify
 from reconciler.snapshot.rows import key_id
 from reconciler.store.snapshot_file import POINTER, publish
@@ -34,13 +31,16 @@ RESTORED: Final = "restored.json"
 
 @dataclass(slots=True)
 class Restorer:
-    """`directory` is that of the snapshot files; `secret_key` the key of Secret values that this replica has."""
+    """`directory` is that of the snapshot files; `secret_key` the key of Secret values that this replica has.
+
+    `least` is the number of a manifest that was published, as it is known elsewhere than there; raises ClusterError.
+    """
 
     client: ApiClient
     public_key: Verifies
     directory: Path
     secret_key: bytes
-    say: Callable[[str], None]
+    least: Callable[[], int] = lambda: 0
     _secrets: Secrets = field(init=False)
     _parts: dict[str, bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -52,16 +52,18 @@ class Restorer:
         """Fetch what is published; False where nothing is, or where it is here already.
 
         Raises ClusterError, and StoreError for what must not replace the snapshot that is there: SS6101 forged, SS6102
-        older than what was restored, SS6103 a part is missing or damaged, SS6104 and SS6105 not for this version,
-        SS6106 of another key of Secret values.
+        older than what was published or restored before, SS6103 a part is missing or damaged, SS6104 and SS6105 not for
+        this version, SS6106 of another key of Secret values.
         """
         with self._lock:
+            # Asked for first: a manifest that is published meanwhile has a higher number.
+            least = self.least()
             signed = self._secrets.manifest()
             for left in reversed(range(PUBLISHED_TRIES)):
                 if signed is None:
                     return False
                 try:
-                    return self._restore(signed)
+                    return self._restore(signed, least)
                 except StoreError as error:
                     # A chunk may go while it is read, but then another manifest stands there.
                     again = self._secrets.manifest()
@@ -70,43 +72,16 @@ class Restorer:
                     signed = again
         return False
 
-    def run(self, stop: threading.Event) -> None:
-        """Restore at first, at each change, and again after a failure, until `stop`. Says what is wrong once."""
-        rung, told, wait, again = threading.Event(), "", PUBLISHED_RETRY_SECONDS, 0.0
-        threading.Thread(target=self._listen, args=(rung, stop), daemon=True).start()
-        while not stop.is_set():
-            if rung.wait(PUBLISHED_RETRY_SECONDS) or (told and time.monotonic() >= again):
-                rung.clear()
-                why = self._why()
-                if why and why != told:
-                    self.say(f"published snapshot: {why}")
-                told, wait = why, min(2 * wait, PUBLISHED_RETRY_SECONDS_MOST) if why else PUBLISHED_RETRY_SECONDS
-                again = time.monotonic() + wait
-
-    def _listen(self, rung: threading.Event, stop: threading.Event) -> None:
-        for _ in beats(self.client, COLLECTION, MANIFEST, lambda why: self.say(f"published snapshot: {why}")):
-            if stop.is_set():
-                return
-            rung.set()
-
-    def _why(self) -> str:
-        try:
-            self.restore()
-        except SetscrewError as error:
-            return str(error)
-        except Exception as error:  # noqa: BLE001 - one bad look must not end the following
-            return place(error)
-        return ""
-
-    def _restore(self, signed: Signed) -> bool:
+    def _restore(self, signed: Signed, least: int) -> bool:
         verify(self.public_key, signed.signature, signed.data)
         manifest, seen = loaded(signed.data), self._seen()
         digest = sha256(signed.data).hexdigest()
         if seen.get("manifest") == digest and self._is_current(str(seen.get("digest"))):
             return False
-        if manifest.sequence < int(seen.get("sequence") or 0):
+        known = max(least, int(seen.get("sequence") or 0))
+        if manifest.sequence < known:
             raise StoreError(
-                f"what is published is number {manifest.sequence}, and {seen['sequence']} was restored before",
+                f"what is published is number {manifest.sequence}, and number {known} was published before",
                 hint="the last good snapshot holds; the leader publishes a newer one",
                 code=OLDER,
             )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.cluster.api import ApiClient
-from reconciler.cluster.secrets import decoded_data
+from reconciler.cluster.secrets import decoded_data, document
 from reconciler.errors import ApiError
 from reconciler.limits import LIST_PAGE_OBJECTS
 from reconciler.model.own import MANIFEST, SNAPSHOT_TYPE, SNAPSHOTS_NAMESPACE
@@ -115,10 +114,4 @@ def _named(items: Iterable[Any]) -> dict[str, str]:
 
 
 def _secret(name: str, data: Mapping[str, bytes]) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": SNAPSHOT_TYPE,
-        "metadata": {"name": name, "namespace": SNAPSHOTS_NAMESPACE},
-        "data": {key: b64encode(value).decode() for key, value in data.items()},
-    }
+    return {**document("Secret", SNAPSHOTS_NAMESPACE, name, data), "type": SNAPSHOT_TYPE}

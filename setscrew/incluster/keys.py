@@ -6,15 +6,14 @@ directory. Must not log or quote one.
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from reconciler.cluster.api import ApiClient
-from reconciler.cluster.secrets import read_keys
+from reconciler.cluster.secrets import document, read_keys
 from reconciler.errors import ApiError, ClusterError, StoreError
 from reconciler.model.own import NAMESPACE, PRIVATE_FILE, PUBLIC_FILE, SIGNING, VALUES_FILE, VALUES_SECRET
 from setscrew.statedir import KEY_BYTES, KEY_FILE
@@ -42,7 +41,7 @@ class Keys:
         if private is None:
             raise _unusable("Secret", SIGNING)
         public = {PUBLIC_FILE: signing.public_pem(private)}
-        if _made(self.client, "ConfigMap", SIGNING, lambda: public) != public:
+        if _made(self.client, "ConfigMap", SIGNING, lambda: public).get(PUBLIC_FILE) != public[PUBLIC_FILE]:
             _replace(self.client, "ConfigMap", SIGNING, public)
         return private
 
@@ -72,14 +71,16 @@ class Keys:
             raise StoreError(f"the key of Secret values cannot be kept: {error.strerror}", where=str(path)) from None
 
 
-def _made(client: ApiClient, kind: str, name: str, make: Callable[[], Mapping[str, bytes]]) -> Mapping[str, bytes]:
+def _made(
+    client: ApiClient, kind: Literal["Secret", "ConfigMap"], name: str, make: Callable[[], Mapping[str, bytes]]
+) -> Mapping[str, bytes]:
     """What is there, or was made just now, by us or by who was faster."""
     found = read_keys(client, kind, NAMESPACE, name)
     if found is not None:
         return found
     made = make()
     try:
-        client.request("POST", f"{_CORE}/{_plural(kind)}", document(kind, name, made))
+        client.request("POST", f"{_CORE}/{_plural(kind)}", shared(kind, name, made))
     except ApiError as error:
         if error.status != 409:
             raise
@@ -87,21 +88,16 @@ def _made(client: ApiClient, kind: str, name: str, make: Callable[[], Mapping[st
     return made
 
 
-def _replace(client: ApiClient, kind: str, name: str, data: Mapping[str, bytes]) -> None:
-    body = {key: one for key, one in document(kind, name, data).items() if key in ("data", "binaryData")}
+def _replace(client: ApiClient, kind: Literal["Secret", "ConfigMap"], name: str, data: Mapping[str, bytes]) -> None:
+    body = {"data": shared(kind, name, data)["data"]}
     client.request("PATCH", f"{_CORE}/{_plural(kind)}/{name}", body, content_type="application/merge-patch+json")
 
 
-def document(kind: str, name: str, data: Mapping[str, bytes]) -> dict[str, Any]:
-    """A Secret, or a ConfigMap of texts, of our namespace."""
-    texts = {key: one.decode() if kind == "ConfigMap" else encoded(one) for key, one in data.items()}
-    metadata = {"name": name, "namespace": NAMESPACE, "labels": dict(_LABELS)}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": texts}
-
-
-def encoded(data: bytes) -> str:
-    """As a Secret holds it."""
-    return base64.b64encode(data).decode("ascii")
+def shared(kind: Literal["Secret", "ConfigMap"], name: str, data: Mapping[str, bytes]) -> dict[str, Any]:
+    """A Secret, or a ConfigMap of texts, that all replicas share."""
+    found = document(kind, NAMESPACE, name, data)
+    found["metadata"]["labels"] = dict(_LABELS)
+    return found
 
 
 def _plural(kind: str) -> str:

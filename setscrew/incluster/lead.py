@@ -22,6 +22,7 @@ from setscrew.incluster import service
 from setscrew.incluster.configured import Configured
 from setscrew.incluster.election import Election
 from setscrew.incluster.keys import Keys
+from setscrew.incluster.newest import Newest
 from setscrew.incluster.publishing import Publishing
 from setscrew.incluster.shared_tls import SharedTls
 from setscrew.options import Options
@@ -71,7 +72,8 @@ def _restore(client: ApiClient, private: PrivateKey, options: Options, say: Say)
     """What was published last is in force until Git could be read: this replica may have none, or an older one."""
     values = secret_key(options.state_dir)
     try:
-        Restorer(client, private.public_key(), options.state_dir / SNAPSHOTS, values, say).restore()
+        newest = Newest(client).number
+        Restorer(client, private.public_key(), options.state_dir / SNAPSHOTS, values, newest).restore()
     except UnreachableError:
         raise
     except SetscrewError as error:
@@ -80,7 +82,8 @@ def _restore(client: ApiClient, private: PrivateKey, options: Options, say: Say)
 
 def _publish(clockwork: Clockwork, client: ApiClient, private: PrivateKey, say: Say) -> None:
     """Have the other replicas hear of each snapshot, and ask for a look at Git."""
-    publishing = Publishing(Publisher(client, private, say), say)
+    newest = Newest(client)
+    publishing = Publishing(Publisher(client, private, say, newest.number(), newest.note), say)
     told = clockwork.reconciler.published
 
     def published(snapshot: MemorySnapshot) -> None:

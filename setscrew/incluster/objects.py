@@ -6,9 +6,9 @@ it said before, as far as that is known, and stops no other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from reconciler.errors import UsageError
 from reconciler.model.own import NAMESPACE, SIGNING, TLS_SECRET, VALUES_SECRET
@@ -33,6 +33,11 @@ INVALID: Final = "Invalid"
 DEFINED_TWICE: Final = "DefinedTwice"
 _OURS: Final = frozenset({VALUES_SECRET, SIGNING, TLS_SECRET})
 _HELD: Final = "what it said before holds"
+_TAKEN: Final = {
+    POLICY: "a policy named {} is shipped, or stands in the mounted configuration",
+    SOURCE: "a source named {} stands in the mounted configuration",
+}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,9 @@ def combined(
     said that cannot be used now.
     """
     faults: dict[Key, Fault] = {}
-    policies = _policies(given.rules.policies, objects, faults, _known_policies(before, last))
-    sources = _sources(given.sources, objects, faults, _known_sources(before, last))
+    known = _known_policies(before, last)
+    policies = _used(POLICY, objects, faults, known, given.rules.policies, _policy_of)
+    sources = _used(SOURCE, objects, faults, _known_sources(before, last), given.sources, source_of)
     named = (*given.rules.policies, *policies.values())
     rules = replace(given.rules, policies=tuple(sorted(named, key=lambda one: -one.priority)))
     lost = {name: fault for (kind, name), fault in faults.items() if kind == SOURCE and name not in sources}
@@ -81,17 +87,23 @@ def combined(
     )
 
 
-def _policies(
-    given: Sequence[Policy], objects: Objects, faults: dict[Key, Fault], known: Mapping[str, Policy]
-) -> dict[str, Policy]:
-    found, taken = dict[str, Policy](), {one.name for one in given}
-    for key, tree in _of_kind(objects, POLICY):
+def _used(
+    kind: str,
+    objects: Objects,
+    faults: dict[Key, Fault],
+    known: Mapping[str, T],
+    given: Iterable[Policy | GitSource],
+    parse: Callable[[Tree], T],
+) -> dict[str, T]:
+    """What the objects of a kind say, by name; `known` is what they said before, `given` has names of its own."""
+    found, taken = dict[str, T](), {one.name for one in given}
+    for key, tree in _of_kind(objects, kind):
         name = key[1]
         if name in taken:
-            faults[key] = _twice(f"a policy named {name} is shipped, or stands in the mounted configuration")
+            faults[key] = _twice(_TAKEN[kind].format(name))
             continue
         try:
-            (found[name],) = parse_rules([("the object", tree)]).policies
+            found[name] = parse(tree)
         except UsageError as error:
             faults[key] = _invalid(error, held=name in known)
             if name in known:
@@ -99,21 +111,8 @@ def _policies(
     return found
 
 
-def _sources(
-    given: Sequence[GitSource], objects: Objects, faults: dict[Key, Fault], known: Mapping[str, GitSource]
-) -> dict[str, GitSource]:
-    found, taken = dict[str, GitSource](), {one.name for one in given}
-    for key, tree in _of_kind(objects, SOURCE):
-        name = key[1]
-        if name in taken:
-            faults[key] = _twice(f"a source named {name} stands in the mounted configuration")
-            continue
-        try:
-            found[name] = source_of(tree)
-        except UsageError as error:
-            faults[key] = _invalid(error, held=name in known)
-            if name in known:
-                found[name] = known[name]
+def _policy_of(tree: Tree) -> Policy:
+    (found,) = parse_rules([("the object", tree)]).policies
     return found
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.cluster.api import ApiClient
-from reconciler.cluster.secrets import read_keys
+from reconciler.cluster.secrets import encoded, read_keys
 from reconciler.errors import ApiError, StoreError
 from reconciler.model.own import NAMESPACE, TLS_SECRET
-from setscrew.incluster.keys import document, encoded
+from setscrew.incluster.keys import shared
 from webhook.tls import disk
 from webhook.tls.disk import PUBLIC, SECRET, Content
 from webhook.tls.files import BUNDLE, NAMES
@@ -56,7 +56,7 @@ class SharedTls:
         except ApiError as error:
             if error.status != 404:
                 raise
-            body = document("Secret", TLS_SECRET, {name: one for name, one in held.items() if one})
+            body = shared("Secret", TLS_SECRET, {name: one for name, one in held.items() if one})
             self.client.request("POST", COLLECTION, body)
         self._shared = stamp
 

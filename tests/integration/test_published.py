@@ -25,6 +25,7 @@ from reconciler.published.secrets import COLLECTION
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.store.snapshot_file import POINTER, write
 from setscrew.controlplane import ControlPlane
+from setscrew.incluster.steps import Steps
 from tests.support.decisions import KEY, SOURCE, snapshot
 from tests.support.waiting import eventually
 
@@ -66,7 +67,7 @@ class Replica:
     restorer: Restorer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.restorer = Restorer(self.client, SIGNING.public_key(), self.directory, KEY, self.said.append)
+        self.restorer = Restorer(self.client, SIGNING.public_key(), self.directory, KEY)
 
     @property
     def current(self) -> str:
@@ -77,14 +78,13 @@ class Replica:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        stop = threading.Event()
-        thread = threading.Thread(target=self.restorer.run, args=(stop,))
-        thread.start()
+        steps = Steps(self.client, self.said.append)
+        arguments = COLLECTION, MANIFEST, "snapshot", self.restorer.restore
+        threading.Thread(target=steps.watch, args=arguments, daemon=True).start()
         try:
             yield
         finally:
-            stop.set()
-            thread.join()
+            steps.quiet()
 
 
 def publisher(client: ApiClient) -> Publisher:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -78,3 +79,10 @@ def test_a_change_that_is_seen_makes_it_prompt_again() -> None:
     client = Client(broken, broken, broken, [MODIFIED])
     client.hear(6)
     assert client.waits[2] > client.waits[3] == WATCH_RETRY_SECONDS
+
+
+def test_it_ends_where_its_pause_is_ended() -> None:
+    client: Any = Client([UnreachableError("away")])
+    ended = threading.Event()
+    ended.set()
+    assert len(list(beats(client, "/things", "one", client.said.append, ended.wait))) == 1

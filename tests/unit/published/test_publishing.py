@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from reconciler.errors import StoreError
+from reconciler.errors import ApiError, StoreError
 from reconciler.limits import PUBLISHED_GRACE_SECONDS, PUBLISHED_KEPT
 from reconciler.model.own import MANIFEST
 from reconciler.published.manifest import dumped, loaded
@@ -22,6 +22,7 @@ from reconciler.published.signing import sign
 from reconciler.snapshot.model import Entry, MemorySnapshot
 from reconciler.store.snapshot_file import POINTER, write
 from tests.support.decisions import KEY, SOURCE, earlier, snapshot
+from tests.support.fake_api import refused
 from tests.support.published import FakeNamespace
 
 SIGNING = Ed25519PrivateKey.generate()
@@ -35,10 +36,17 @@ class Site:
     there: FakeNamespace = field(default_factory=FakeNamespace)
     said: list[str] = field(default_factory=list)
     tick: float = 0.0
+    noted: int = 0
+    unheard: list[ApiError] = field(default_factory=list)
     publisher: Publisher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.publisher = Publisher(self.there.api, SIGNING, self.said.append, clock=lambda: self.tick)
+        self.publisher = Publisher(self.there.api, SIGNING, self.said.append, noted=self.note, clock=lambda: self.tick)
+
+    def note(self, number: int) -> None:
+        if self.unheard:
+            raise self.unheard.pop()
+        self.noted = number
 
     def publish(self, one: MemorySnapshot) -> list[str]:
         """The names of what was written for it."""
@@ -47,7 +55,7 @@ class Site:
         return list(self.there.written)
 
     def restore(self, secret_key: bytes = KEY) -> bool:
-        return Restorer(self.there.api, SIGNING.public_key(), self.directory, secret_key, self.said.append).restore()
+        return Restorer(self.there.api, SIGNING.public_key(), self.directory, secret_key, lambda: self.noted).restore()
 
     @property
     def current(self) -> str:
@@ -156,6 +164,31 @@ def test_an_older_manifest_is_not_followed_and_the_leader_goes_beyond_it(site: S
     site.publish(snapshot(["web"]))
     assert loaded(site.there.content(MANIFEST)).sequence == 3
     assert site.restore()
+
+
+def test_a_replica_that_has_restored_nothing_is_given_no_older_manifest(site: Site, tmp_path: Path) -> None:
+    site.publish(snapshot(["web"]))
+    old = site.there.secrets[MANIFEST]
+    site.publish(pushed(snapshot(["web"])))
+    new = site.there.secrets[MANIFEST]
+    fresh = Site(tmp_path / "fresh", site.there, noted=site.noted)
+    site.there.secrets[MANIFEST] = old
+    with pytest.raises(StoreError) as caught:
+        fresh.restore()
+    assert caught.value.code == "SS6102"
+    assert not fresh.directory.exists()
+    site.there.secrets[MANIFEST] = new
+    assert fresh.restore()
+
+
+def test_a_number_that_could_not_be_noted_is_noted_with_the_next_try(site: Site) -> None:
+    site.unheard.append(refused(500))
+    with pytest.raises(ApiError):
+        site.publish(snapshot(["web"]))
+    assert site.noted == 0
+    assert site.restore()
+    assert site.publish(snapshot(["web"])) == []
+    assert site.noted == 1
 
 
 @pytest.mark.parametrize("place", ["first", "last"])
