@@ -42,7 +42,7 @@ TESTS: Final[Mapping[str, tuple[str, ...]]] = {
     "discovery": ("test_discovery.py",),
     "definitions": ("test_own_definitions.py",),
     "registration and match conditions": ("test_registration.py", "test_registration_reach.py"),
-    "forms from dry-runs, and the policy that holds them": ("test_server_engine.py", "test_canonicalizer_policy.py"),
+    "forms from dry-runs and the policy that holds them": ("test_server_engine.py", "test_canonicalizer_policy.py"),
     "answers to real reviews": ("test_review_parity.py",),
     "levers": ("test_levers.py",),
     "controllers at work under guard": ("test_machinery.py",),
@@ -79,14 +79,19 @@ def read(report: Path) -> tuple[int, int, int]:
 def table(runs: Iterable[Run]) -> str:
     """The block between the marks: a line for each minor, newest first, and what was run."""
     latest = {(run.minor, run.chosen): run for run in runs if run.chosen in CHOSEN}
-    lines = [_row([one for one in latest.values() if one.minor == minor]) for minor in TOOLS_BY_MINOR]
-    told = f"What is run (`tools/compat.py` names the files): {', '.join(TESTS)}."
-    return "\n".join([*HEAD, *filter(None, lines), "", told, ""])
+    by_minor = {minor: [one for one in latest.values() if one.minor == minor] for minor in TOOLS_BY_MINOR}
+    told = [f"What is run, file by file in `tools/compat.py`: {', '.join(TESTS)}."]
+    told += [line for minor, found in by_minor.items() if found and (line := _missing(minor, found))]
+    return "\n".join([*HEAD, *(_row(found) for found in by_minor.values() if found), "", *told, ""])
+
+
+def _missing(minor: str, runs: Iterable[Run]) -> str:
+    there = {run.chosen for run in runs}
+    areas = [area for area, some in TESTS.items() if not there.issuperset(some)]
+    return f"No result yet on {minor}: {', '.join(areas)}." if areas else ""
 
 
 def _row(runs: Sequence[Run]) -> str:
-    if not runs:
-        return ""
     tests, failed, skipped = (sum(getattr(one, name) for one in runs) for name in ("tests", "failed", "skipped"))
     exact = ", ".join(dict.fromkeys(one.version for one in runs))
     files = f"{len(runs)} of {len(CHOSEN)}"
