@@ -72,7 +72,7 @@ class ServiceProxy:
         """
         self.only = only
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(180)
 
     async def _cut(self) -> None:
         while others := [one for one in self._open if self.only not in (None, one.host)]:
@@ -141,7 +141,7 @@ def proxying(proxy: ServiceProxy, address: str, port: int) -> Iterator[ServicePr
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
-    assert started.wait(10), f"nothing can listen at {address}:{port}"
+    assert started.wait(180), f"nothing can listen at {address}:{port}"
     try:
         yield proxy
     finally:
