@@ -77,7 +77,7 @@ def program(name: str, text: str) -> Program:
     lines = [line.strip().split("\t") for line in text.splitlines()[1:]]
     modules: dict[str, tuple[str, str]] = {}
     for kind, *fields in lines:
-        if kind == "dep":
+        if kind in ("mod", "dep") and fields[1] != "(devel)":
             last = fields[0]
             modules[last] = (fields[1], fields[2] if len(fields) > 2 else "")
         elif kind == "=>":  # what was really built in its place

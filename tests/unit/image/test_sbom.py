@@ -40,8 +40,7 @@ Version: 5.36.0-7
 HELM = """\
 /usr/local/bin/helm: go1.26.8
 \tpath\thelm.sh/helm/v4/cmd/helm
-\tmod\tsetscrew.dev/tools/helm\t(devel)\t
-\tdep\thelm.sh/helm/v4\tv4.3.1\th1:aaa=
+\tmod\thelm.sh/helm/v4\tv4.3.1\th1:aaa=
 \tdep\tsigs.k8s.io/yaml\tv1.6.0\th1:bbb=
 \tdep\tgithub.com/old/name\tv1.0.0
 \t=>\tgithub.com/new/name\tv1.0.1\th1:ccc=
