@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from tests.soak.trend import WARM_UP_SECONDS, WARM_UP_SHARE, Sample, Trend, table
+from tests.soak.trend import JUDGED_SECONDS, WARM_UP_SECONDS, WARM_UP_SHARE, Sample, Trend, table
 
 _PROC: Final = Path("/proc")
 # Words of a command line that make a process one of Setscrew's lasting ones, and what it is called. Renderers, git and
@@ -82,6 +82,7 @@ class Watch:
             f"load of the machine, all that ran beside it too: {median(self.loads):.1f} on {os.cpu_count()} processors",
             f"resident memory and open files of each process, the last {span:.0f} s:",
             *table(trends),
+            *([] if span >= JUDGED_SECONDS else [f"too short to judge growth: that takes {JUDGED_SECONDS:.0f} s"]),
         ]
 
 
