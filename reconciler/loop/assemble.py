@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ from reconciler.loop.generated import with_first, without_generated
 from reconciler.loop.owners import Owners
 from reconciler.model.objects import RenderedObject
 from reconciler.model.ref import KindInfo, ObjectRef
-from reconciler.model.tree import child
+from reconciler.model.tree import Tree, child
 from reconciler.policy.model import Policy, Rules, ScalerRule
 from reconciler.policy.occasion import settled
 from reconciler.policy.select import any_kind, policies_for
@@ -65,6 +66,16 @@ class Assembly:
     scalers: tuple[ScalerRule, ...] = ()
     rules: Rules = field(default_factory=partial(Rules, ()))
 
+    @property
+    def declared(self) -> tuple[Declared, ...]:
+        """All of them."""
+        return tuple(self.objects.values())
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """In which API versions they are declared."""
+        return frozenset(one.kind.api_version for one in self.objects.values())
+
     def entries(
         self, forms: Mapping[str, CanonicalObject], reasons: Mapping[str, str], before: Iterable[Entry] = ()
     ) -> tuple[Entry, ...]:
@@ -97,13 +108,15 @@ def assemble(
     rules: Rules,
     before: Assembly | None = None,
     owners: Owners = _NOBODY,
+    others: Iterable[Tree] = (),
 ) -> Assembly:
     """Canonicalize the objects of each source in turn. Of two that declare one object, `owners` say who keeps it.
 
-    `before` was made with the same catalog and secret key: what is written as it was keeps its form.
+    `before` was made with the same catalog and secret key: what is written as it was keeps its form. `others` are
+    declared as well, by sources that are not among these.
     """
     sources = [(context, tuple(rendered)) for context, rendered in sources]
-    rules = settled(rules, (one.tree for _, rendered in sources for one in rendered))
+    rules = settled(rules, chain((one.tree for _, rendered in sources for one in rendered), others))
     known = before.objects if before is not None else {}
     objects: dict[ObjectRef, Declared] = {}
     problems = list[str]()
@@ -128,11 +141,11 @@ def assemble(
     return Assembly(objects, tuple(problems), rules.scalers, rules)
 
 
-def carried(
-    entries: Iterable[Entry], sources: Collection[str], declared: Mapping[ObjectRef, Declared]
-) -> tuple[Entry, ...]:
-    """Entries of `sources`, less those that another source has come to declare."""
-    return tuple(entry for entry in entries if entry.source in sources and entry.object.ref not in declared)
+def carried(entries: Iterable[Entry], sources: Collection[str], assembly: Assembly) -> tuple[Entry, ...]:
+    """Entries of `sources` by the policies of today, less those that another source has come to declare."""
+    kept = (one for one in entries if one.source in sources and one.object.ref not in assembly.objects)
+    guarded = ((one, policy_of(one.object, assembly.rules)) for one in kept)
+    return tuple(replace(one, policy=policy) for one, policy in guarded if policy is not None)
 
 
 def _declare(

@@ -72,7 +72,6 @@ class Reconciler:
     enforce: bool = False
     ledger: Ledger = field(init=False)
     _assembly: Assembly = field(default_factory=Assembly)
-    _declared: tuple[Declared, ...] = ()
     _contexts: Mapping[str, Context] = field(default_factory=dict)
     _active: Rules = field(init=False)
     _ruled: Rules = field(init=False)
@@ -88,7 +87,7 @@ class Reconciler:
     _confirming: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._ruled = self._active = self.rules
+        self._ruled = self._active = self.current.rules if self.current is not None else self.rules
         self._server, self._catalogs = Server(self.client, self.discovery), Catalogs(self.builtin)
         self._talk, self.ledger = Talk(self.say), Ledger(self.state, self.say, self.sources)
         self.sources.succeeded |= read_successes(self.state, self.sources.named())
@@ -150,8 +149,8 @@ class Reconciler:
 
     @property
     def _is_dirty(self) -> bool:
-        # While nothing is read other rules wait: some policies hold only by what sources declare.
-        waits, goods = not self._goods and (not self.current or bool(self.current.entries)), self.sources.goods()
+        # While nothing is known of any source there is nothing that rules could be for.
+        waits, goods = not self._goods and self.current is None, self.sources.goods()
         same = goods.keys() == self._goods.keys() and all(self._goods[name] is goods[name] for name in goods)
         return self._dirty or not same or not (waits or self._ruled is self.rules)
 
@@ -183,7 +182,7 @@ class Reconciler:
     @property
     def unasked(self) -> set[str]:
         """Sources with forms that the server was not asked about yet."""
-        return {one.form.provenance.source for one in self.forms.unasked(self._declared)}
+        return {one.form.provenance.source for one in self.forms.unasked(self._assembly.declared)}
 
     @property
     def undecided(self) -> bool:
@@ -238,19 +237,20 @@ class Reconciler:
         self._contexts = contexts_of(catalog, self._active, self.secret_key, self._goods)
         pairs = ((self._contexts[name], good.objects) for name, good in self._goods.items())
         known = owners(self._last, {name: good.state for name, good in self._goods.items()})
-        self._assembly = assemble(pairs, self._active, before, known)
-        self._declared = tuple(self._assembly.objects.values())
+        unread = set(self.sources.named()) - self._goods.keys()
+        others = [one.object.want for one in self._last.entries if one.source in unread]
+        self._assembly = assemble(pairs, self._active, before, known, others)
         self._talk.problems((*self._expired, *self.about(self._last).problems))
         same = [name for name, good in self._goods.items() if good.state.same_as(self._last.sources.get(name))]
         self.forms.inherit(self._last.entries, same, self._assembly.objects)
         self.forms.forget(one.key for one in self._assembly.objects.values())
-        self._typed = self._types()
+        self._typed = self._server.types(self._assembly.versions)
         self.forms.view = View.of(self._server.state, self._assembly.objects, self.secret_key)
 
     def _publish(self, passed: Iterable[Earlier] = ()) -> None:
         # What nobody could read yet stays as the process before this one has read it.
         states = remembered(self._goods, {name: self._last.sources.get(name) for name in self.sources.named()})
-        kept = carried(self._last.entries, states.keys() - self._goods.keys(), self._assembly.objects)
+        kept = carried(self._last.entries, states.keys() - self._goods.keys(), self._assembly)
         entries = (*self._assembly.entries(self.forms.confirmed, self.forms.reasons, self._last.entries), *kept)
         states = aged(states, self.sources.stale(datetime.now(UTC)))
         unnamed = self._standing.applied(MemorySnapshot(entries, self._assembly.rules, states, self.secret_key))
@@ -279,14 +279,14 @@ class Reconciler:
 
     def _pending(self, now: datetime) -> tuple[list[Declared], Mapping[str, Context]]:
         with self._lock:
-            return self.forms.pending(self._declared, now.timestamp()), self._contexts
+            return self.forms.pending(self._assembly.declared, now.timestamp()), self._contexts
 
     def _look(self, now: datetime) -> bool:
         """Look at what decides forms at the server; False while a change there may not be in force everywhere yet."""
         first = self._server.state == ServerState()
         pods = {ref.namespace for ref in self._assembly.objects if (ref.group, ref.kind) == ("", "Pod")}
         if self._server.look(now.timestamp(), pods):
-            self._typed = self._types() if first else self._typed
+            self._typed = self._server.types(self._assembly.versions) if first else self._typed
             self._retype()
             with self._lock:
                 self.forms.view = View.of(self._server.state, self._assembly.objects, self.secret_key)
@@ -295,9 +295,6 @@ class Reconciler:
     def _retype(self) -> None:
         """Assemble anew where the server's kinds, or the types of declared ones, are others than when it was done."""
         with self._lock:
-            if self.current is not None and self._types() != self._typed:
+            if self.current is not None and self._server.types(self._assembly.versions) != self._typed:
                 self._assemble()
                 self._publish()
-
-    def _types(self) -> tuple[object, ...]:
-        return self._server.types(one.kind.api_version for one in self._assembly.objects.values())

@@ -97,14 +97,32 @@ def test_without_any_source_other_rules_count_at_once(site: Site) -> None:
     assert found.current.rules.policies[-1].name == "who-may-change-levers"
 
 
-def test_other_rules_wait_while_nothing_could_be_read_since_a_restart(site: Site) -> None:
+def test_other_rules_hold_also_where_nothing_could_be_read_since_a_restart(site: Site) -> None:
     site.push("shop", config("one"))
     before = site.reconciler()
     digest = before.sync()
     site.hide("shop")
     after = site.reconciler(last=before.current)
-    after.rules = replace(after.rules, policies=(*after.rules.policies, Policy("other")))
     assert after.sync() == digest
+    (old,) = (one.policy for one in after.current.entries) if after.current else ()
+    after.rules = replace(after.rules, policies=(Policy("other", priority=old.priority + 1), *after.rules.policies))
+    assert after.sync() != digest
+    assert names(after) == ["one"]
+    assert after.current is not None
+    assert [one.policy.name for one in after.current.entries] == ["other"]
+
+
+def test_other_rules_hold_also_for_the_one_source_that_could_not_be_read(site: Site) -> None:
+    site.push("shop", config("one"))
+    site.push("gpu", config("two"))
+    before = site.reconciler()
+    before.sync()
+    site.hide("gpu")
+    after = site.reconciler(last=before.current)
+    after.rules = replace(after.rules, policies=(Policy("other", priority=10**6), *after.rules.policies))
+    after.sync()
+    assert after.current is not None
+    assert {(one.source, one.policy.name) for one in after.current.entries} == {("shop", "other"), ("gpu", "other")}
 
 
 def test_while_no_source_could_be_read_there_is_no_snapshot(site: Site) -> None:
