@@ -14,7 +14,7 @@ from reconciler.limits import SIGHTS_QUICKLY
 from reconciler.loop import passes
 from reconciler.loop.passes import full_pass
 from reconciler.loop.reconciler import Reconciler
-from reconciler.loop.scan import Scan
+from reconciler.loop.scan import Scan, Scope
 from reconciler.policy.model import Adopt
 from reconciler.report.drift import DriftItem, DriftState
 from reconciler.report.item import drift_item
@@ -35,9 +35,10 @@ class Cluster:
         self.down = False
         self.asked: list[str] = []
 
-    def look(self, _client: object, snapshot: MemorySnapshot, now: datetime, *_: object) -> list[DriftItem]:
+    def look(self, _client: object, scope: Scope, now: datetime, *_: object) -> list[DriftItem]:
         if self.down:
             raise UnreachableError("nobody answers")
+        snapshot = scope.snapshot
         self.asked += [entry.object.ref.name for entry in snapshot.entries]
         return [self._item(entry, snapshot, now) for entry in snapshot.entries]
 
