@@ -26,22 +26,13 @@ from reconciler.errors import ClusterError
 from reconciler.model.own import ADMISSION_SERVICE, ADMISSION_SERVICE_PORT, NAMESPACE
 from setscrew.controlplane import ControlPlane, Tools
 from setscrew.demo import repository
+from tests.support import pods, service_proxy
 from tests.support.git_http import GitHttp
 from tests.support.waiting import eventually
 
-# What stands for nodes comes with the installation of two replicas.
-pods = pytest.importorskip("tests.support.pods")
-service_proxy = pytest.importorskip("tests.support.service_proxy")
+README = Path(__file__).parents[2] / "README.md"
 
-TOP = Path(__file__).parents[2]
-README = TOP / "README.md"
-DEPLOYMENT = TOP / "manifests" / "base" / "deployment.yaml"
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif("--in-cluster" not in DEPLOYMENT.read_text(), reason="the base does not run in a cluster yet"),
-]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SERVICES = "--service-cluster-ip-range=127.64.0.0/16"
 HOST = "https://git.example.com/"
@@ -164,7 +155,7 @@ def test_the_readme_word_by_word(site: Site) -> None:
         assert read(site, f"/api/v1/namespaces/{NAMESPACE}") == {}
         stands_in = stand_in_for_nodes_and_the_internet(site, stack)
         assert "is installed (overlay prevent)" in site.play(install)
-        stands_in.join(60)
+        stands_in.join()
         eventually(lambda: "Enforced" in site.play(get), "the source to be enforced")
         well(site, doctor)
         assert "0 objects changed" in site.play(install)

@@ -1,4 +1,4 @@
-"""Owns an installation of two replicas on a real control plane, as manifests/base has it. Must not judge.
+"""Owns an installation of two replicas on a real control plane, as manifests/overlays/prevent has it. Must not judge.
 
 What stands for nodes is `tests.support.pods` and `tests.support.service_proxy`; the Deployment's controllers, RBAC,
 tokens, admission and the Service that the API server calls are real.
@@ -18,7 +18,15 @@ import yaml
 
 from reconciler.cluster.api import ApiClient
 from reconciler.errors import ApiError, ClusterError
-from reconciler.model.own import ADMISSION_SERVICE, ADMISSION_SERVICE_PORT, INSTALLERS, LEASE, NAMESPACE, ROLE_LABEL
+from reconciler.model.own import (
+    ADMISSION_SERVICE,
+    ADMISSION_SERVICE_PORT,
+    INSTALLERS,
+    LEASE,
+    NAMESPACE,
+    OWN_GUARD,
+    ROLE_LABEL,
+)
 from setscrew.controlplane import ControlPlane, Tools
 from setscrew.demo import repository
 from setscrew.demo.repository import Repository
@@ -32,10 +40,19 @@ from tests.support.waiting import eventually
 # All of 127/8 is loopback, and an API server calls a Service by its address.
 _RANGE: Final = "127.64.0.0/16"
 _ADDRESS: Final = "127.64.0.10"
-_BASE: Final = Path(__file__).resolve().parents[2] / "manifests" / "base"
+_OVERLAY: Final = Path(__file__).resolve().parents[2] / "manifests" / "overlays" / "prevent"
 _LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 _INSTALLER: Final = "ivy"
 _GIT_SECRET: Final = "git-host"
+# Naming nobody: members of the group of installers always count.
+_LOCK: Final = (
+    {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": OWN_GUARD, "namespace": NAMESPACE},
+        "data": {"users": "", "groups": ""},
+    },
+)
 _APPLY: Final = ("--server-side", "--force-conflicts", "--validate=false")
 
 
@@ -173,8 +190,13 @@ def installed(
     sources: Mapping[str, Mapping[str, Any]],
     policies: Mapping[str, Mapping[str, Any]],
     more: Sequence[Mapping[str, Any]] = (),
+    *,
+    locked: bool = False,
 ) -> Iterator[Installation]:
-    """Everything installed and started, nothing waited for. `fill` are files of Git, `more` objects of the cluster."""
+    """Everything installed and started, nothing waited for. `fill` are files of Git, `more` objects of the cluster.
+
+    `locked`: only the installer may change what Setscrew consists of, before its Pods begin.
+    """
     with ExitStack() as stack:
         args = (f"--service-cluster-ip-range={_RANGE}",)
         plane = stack.enter_context(ControlPlane.start(tools, api_server_args=args, audit_policy=_audit_policy(stack)))
@@ -193,7 +215,7 @@ def installed(
         bound = {"installer": f"--user={_INSTALLER}", "gitops": f"--serviceaccount={':'.join(GITOPS)}"}
         for name, subject in (bound | {"person": f"--user={PERSON}"}).items():
             plane.kubectl("create", "clusterrolebinding", f"test-{name}", "--clusterrole=cluster-admin", subject)
-        _install(site, sources, policies, more)
+        _install(site, sources, policies, [*more, *(_LOCK if locked else ())])
         yield site
 
 
@@ -230,8 +252,8 @@ def commit(git: Repository, files: Mapping[str, str], subject: str) -> str:
 
 
 def _rendered(plane: ControlPlane) -> list[dict[str, Any]]:
-    """What the base installs, Namespaces first, with the address at which the Service is stood in for."""
-    found = [one for one in yaml.safe_load_all(plane.kubectl("kustomize", _BASE).stdout) if one]
+    """What is installed, Namespaces first, with the address at which the Service is stood in for."""
+    found = [one for one in yaml.safe_load_all(plane.kubectl("kustomize", _OVERLAY).stdout) if one]
     for one in found:
         if (one["kind"], one["metadata"]["name"]) == ("Service", ADMISSION_SERVICE):
             one["spec"]["clusterIP"] = _ADDRESS
