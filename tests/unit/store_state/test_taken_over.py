@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, inspect, update
+from sqlalchemy import insert, inspect, select, update
 
 from reconciler.errors import StoreError
 from reconciler.report.drift import DriftChange, DriftItem
@@ -110,4 +110,6 @@ def test_a_store_that_was_taken_over_is_opened_by_several_at_once(six: State) ->
     with found[0].write() as connection:
         connection.execute(insert(HEALING).values(cluster="default", id="x", body="{}"))
     for one in found:
+        with one.read() as connection:
+            assert connection.execute(select(HEALING.c.id)).scalars().all() == ["x"]
         one.close()
