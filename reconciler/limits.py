@@ -185,8 +185,9 @@ OWNER_LABELS: Final = 64
 OWNER_CHARS: Final = 256
 # Records of decisions about one object that are held against what differs on it.
 ATTRIBUTED_RECORDS: Final = 50
-# The state store.
+# The state store. What each connection keeps of the file: by default it grows with the file up to 2 MiB, for each thread.
 STATE_BUSY_SECONDS: Final = 10
+STATE_CACHE_KIB: Final = 256
 DELIVERIES_KEPT: Final = 10_000
 DELIVERY_HOURS: Final = 24
 DECISION_LINE_BYTES: Final = 64 * KIB

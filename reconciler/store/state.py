@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reconciler.errors import StoreError
-from reconciler.limits import STATE_BUSY_SECONDS
+from reconciler.limits import STATE_BUSY_SECONDS, STATE_CACHE_KIB
 from reconciler.store.schema import ADDED_TO, APPEND_ONLY, META, METADATA, SCHEMA_VERSION
 
 _ANY_CLUSTER = ""
@@ -134,7 +134,7 @@ def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own BEGIN comes too late and is deferred: two writers would then fail instead of waiting.
     connection.isolation_level = None
     _write_ahead(connection)
-    for pragma in ("synchronous=NORMAL", "trusted_schema=OFF"):
+    for pragma in ("synchronous=NORMAL", "trusted_schema=OFF", f"cache_size=-{STATE_CACHE_KIB}"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StoreError
+from reconciler.limits import STATE_CACHE_KIB
 from reconciler.store.meta import get_meta, put_meta
 from reconciler.store.state import State, open_state, sqlite_url
 
@@ -30,6 +31,12 @@ def test_a_store_is_opened_again_with_what_it_held(state: State, path: Path) -> 
     with again.read() as connection:
         assert get_meta(connection, "default", "a") == "b"
     again.close()
+
+
+def test_no_connection_keeps_more_of_a_growing_file_than_the_limit(state: State) -> None:
+    for transaction in (state.write, state.read):
+        with transaction() as connection:
+            assert connection.exec_driver_sql("PRAGMA cache_size").scalar() == -STATE_CACHE_KIB
 
 
 def test_a_store_of_another_version_is_refused(state: State, path: Path) -> None:
