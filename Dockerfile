@@ -58,7 +58,7 @@ FROM ${BASE}
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates git gpg openssh-client python3 tini \
  && dpkg --purge --force-depends liberror-perl libperl5.36 perl perl-modules-5.36 \
- && rm -rf /var/lib/apt/lists/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
  && echo 'setscrew:x:65532:65532:Setscrew:/tmp:/usr/sbin/nologin' >> /etc/passwd \
  && echo 'setscrew:x:65532:' >> /etc/group \
  && install -d -m 0755 /etc/setscrew \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -70,3 +71,18 @@ def test_a_file_with_two_names_counts_once_and_a_link_not_at_all(tmp_path: Path)
     (tmp_path / "etc/passwd").write_bytes(b"p" * 2)
     (tmp_path / "etc/link").symlink_to("passwd")
     assert list(measure_image.unpacked(tmp_path).values()) == [5, 7, 3, 2]
+
+
+def frame(text: str) -> list[str]:
+    """The lines of the page that are not figures, up to the first one in them."""
+    begin = ("#", "Written", "| size", "| start", "From", "The [")
+    lines = [line for line in text.splitlines() if line.startswith(begin)]
+    return [re.split(r"median of|names", line)[0] for line in lines]
+
+
+def test_the_page_of_figures_was_written_by_the_script() -> None:
+    figures = measure_image.Figures(1, {"helm": 1}, [1.0], [1.0], 1.0, {"git": "git version 2"})
+    labels = {f"org.opencontainers.image.{name}": "x" for name in ("revision", "version", "base.name")}
+    made = measure_image.page(figures, {"Labels": labels, "User": "65532:65532"}, {"components": []})
+    assert len(frame(made)) > 5
+    assert frame(measure_image.PAGE.read_text()) == frame(made)
