@@ -26,7 +26,7 @@ from setscrew.installing.server import Server
 from tests.support.kubelet import kubelet
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 IMAGE = "registry.example.com/setscrew:0.1.0"
 INSTALL = ("install", "--image", IMAGE, "--timeout", "90")

@@ -21,7 +21,7 @@ from setscrew.installing.kustomize import rendered
 from tests.support.kubelet import Kubelet, kubelet
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "levers-policy.yaml").read_text())
 MERGE = "application/merge-patch+json"

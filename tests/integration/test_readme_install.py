@@ -32,7 +32,7 @@ from tests.support.waiting import eventually
 
 README = Path(__file__).parents[2] / "README.md"
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 SERVICES = "--service-cluster-ip-range=127.64.0.0/16"
 HOST = "https://git.example.com/"

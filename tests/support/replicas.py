@@ -44,6 +44,7 @@ _OVERLAY: Final = Path(__file__).resolve().parents[2] / "manifests" / "overlays"
 _LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 _INSTALLER: Final = "ivy"
 _GIT_SECRET: Final = "git-host"
+_ENOUGH: Final = 50
 # Naming nobody: members of the group of installers always count.
 _LOCK: Final = (
     {
@@ -150,6 +151,10 @@ class Traffic:
         self._stop.set()
         for thread in self._threads:
             thread.join(30)
+
+    def flows(self) -> bool:
+        """Whether enough writes of either sort were answered to tell anything."""
+        return min(self.passed, self.refused) > _ENOUGH
 
     def _conform(self) -> None:
         client, number = ApiClient.load(str(self.site.person)), 0
