@@ -65,11 +65,11 @@ class Assembly:
     problems: tuple[str, ...] = ()
     scalers: tuple[ScalerRule, ...] = ()
     rules: Rules = field(default_factory=partial(Rules, ()))
+    declared: tuple[Declared, ...] = field(init=False)
 
-    @property
-    def declared(self) -> tuple[Declared, ...]:
-        """All of them."""
-        return tuple(self.objects.values())
+    def __post_init__(self) -> None:
+        # One collection for all who ask: at rest nobody looks through it again.
+        object.__setattr__(self, "declared", tuple(self.objects.values()))
 
     @property
     def versions(self) -> frozenset[str]:

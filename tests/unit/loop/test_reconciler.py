@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from reconciler.policy.model import Policy
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.source.spec import GitSource
 from tests.unit.loop.conftest import BROKEN, CONFIG, Site, names
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def config(name: str, value: str = "x") -> str:
@@ -211,6 +214,20 @@ def test_server_forms_of_another_commit_are_not_kept(site: Site) -> None:
     after.sync()
     assert after.current is not None
     assert [entry.object.confidence for entry in after.current.entries] == ["offline"]
+
+
+def test_at_rest_no_object_is_looked_through_for_forms_that_are_due(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.push("shop", config("one"))
+    found = site.reconciler()
+    found.sync()
+    found.forms.client = object()  # type: ignore[assignment]  # nobody asks it: what waits is not due
+    found.forms.hold(found.forms.pending(found._assembly.declared, NOW.timestamp()), "no answer", NOW.timestamp())
+    looked = list[object]()
+    monkeypatch.setattr(type(found.forms), "_is_due", lambda _, one, *__: looked.append(one))
+    assert [found.confirm(NOW) for _ in range(3)] == [0, 0, 0]
+    assert len(looked) == 1
 
 
 def test_a_revision_survives_a_disk_that_was_full_for_a_moment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
