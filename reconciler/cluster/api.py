@@ -217,7 +217,8 @@ def _unreachable(server: str, error: Exception) -> UnreachableError:
         why = "TLS failed: " + str(error).partition("] ")[2].partition(" (_ssl")[0]
     else:
         cause = error.__cause__ or error.__context__ or error
-        why = str(getattr(cause, "strerror", None) or type(cause).__name__)
+        broke = "the connection broke" if isinstance(error, urllib3.exceptions.ProtocolError) else ""
+        why = str(getattr(cause, "strerror", None) or broke or type(cause).__name__)
     return UnreachableError(
         f"the API server cannot be reached: {why}", where=server, hint="check the address and that the cluster runs"
     )

@@ -96,6 +96,8 @@ class Election:
     def resign(self) -> None:
         """Lead no more, and let another lead at once, unless a write is under way that nobody knows the end of."""
         with self._idle:
+            if self._resigned:
+                return
             self._resigned = True
             idle = self._idle.wait_for(lambda: not self._under_way, RESIGN_SECONDS)
         self._ended.set()

@@ -167,6 +167,14 @@ def test_a_server_that_is_not_there_is_one_line_without_secrets(tmp_path: Path) 
     )
 
 
+@pytest.mark.parametrize("more", [{"Content-Length": "100"}, {"Transfer-Encoding": "chunked"}])
+def test_an_answer_that_breaks_off_is_a_connection_that_broke(serve: Serve, more: dict[str, str]) -> None:
+    client = serve((200, {"Connection": "close", **more}, b"not a chunk"))
+    with pytest.raises(UnreachableError, match="cannot be reached: the connection broke") as caught:
+        list(client.lines("/x"))
+    assert "Error" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     "content", ["token: &x [", "", "[]", "clusters: 5", "a: !!python/object:x {token: secretword}"]
 )

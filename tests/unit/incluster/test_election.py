@@ -179,6 +179,17 @@ def test_resigning_lets_another_lead_at_once_and_writes_of_the_leader_are_refuse
     assert two.turn()
 
 
+def test_the_lease_is_given_back_once_however_often_it_is_asked_for() -> None:
+    lease = FakeLease()
+    one, two = Replica(lease, "one"), Replica(lease, "two")
+    assert one.turn()
+    one.election.resign()
+    assert two.turn()
+    one.election.resign()
+    assert one.said == ["the lease is given back: another replica may lead"]
+    assert lease.holder == "two"
+
+
 def test_a_lease_is_not_given_back_while_a_write_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESIGN_SECONDS", 0.05)
     lease = FakeLease()
