@@ -185,7 +185,7 @@ OWNER_LABELS: Final = 64
 OWNER_CHARS: Final = 256
 # Records of decisions about one object that are held against what differs on it.
 ATTRIBUTED_RECORDS: Final = 50
-# The state store. What each connection keeps of the file: by default it grows with the file up to 2 MiB, for each thread.
+# The state store. What each connection keeps of the file: by default it grows with the file up to 2 MiB.
 STATE_BUSY_SECONDS: Final = 10
 STATE_CACHE_KIB: Final = 256
 DELIVERIES_KEPT: Final = 10_000
@@ -207,8 +207,8 @@ METRICS_CONNECTIONS: Final = 16
 METRICS_SILENT_SECONDS: Final = 5
 METRICS_HEAD_BYTES: Final = 8 * KIB
 REVIEW_THREADS: Final = 2
-# How long a thread may keep the interpreter from others: one with a big review from the loop with the small ones, a full
-# pass from what is found as it happens, which would wait so long again and again at each request.
+# How long a thread may keep the interpreter from others: one with a big review from the loop with the small ones, a
+# full pass from what is found as it happens, which would wait so long again and again at each request.
 THREAD_SWITCH_SECONDS: Final = 0.0005
 # Threads of the fall-back worker: a writer that waits for Git holds one.
 ADMISSION_THREADS: Final = 64

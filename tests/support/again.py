@@ -1,6 +1,6 @@
 """Owns which files of failed tests are tried once more, alone: `python -m tests.support.again` after a run of all.
 
-Tests of real parts share two cores with others; one that the machine has stalled passes alone, and is named as unstable.
+Tests of real parts share two cores with others; one that the machine has stalled passes alone, and is named unstable.
 What fails without a cluster, or in many files, or after a run that was broken off, is not tried again: it is broken.
 """
 
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
+
+import click
 
 _ROOT: Final = Path(__file__).parents[2]
 _CACHE: Final = _ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
@@ -39,11 +41,11 @@ def main() -> None:
     names = sorted(failed) if isinstance(failed, dict) else []
     files = files_to_try(status if isinstance(status, int) else None, names)
     if not files:
-        print("again: nothing is tried once more (see tests/support/again.py)")
+        click.echo("again: nothing is tried once more (see tests/support/again.py)")
         sys.exit(1)
     done = subprocess.run([sys.executable, "-m", "pytest", *files], cwd=_ROOT, check=False)
     if done.returncode == 0:
-        print(f"again: UNSTABLE, failed beside others and passed alone: {', '.join(names)}")
+        click.echo(f"again: UNSTABLE, failed beside others and passed alone: {', '.join(names)}")
     sys.exit(bool(done.returncode))
 
 
