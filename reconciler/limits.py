@@ -346,6 +346,18 @@ GRANT_ANSWER_SECONDS: Final = 5.0
 API_THREADS: Final = 16
 # How far the API server steps back behind the admission server where both want the CPU: strangers can keep it busy.
 API_NICENESS: Final = 5
+# Who reads by the word of the cluster: for how long that holds, how long an answer may take, for how long nobody is
+# known by a token; of how many tokens it is remembered, how long
+# one may be, how many are asked about (a second, and at once), and in how many namespaces.
+CALLER_SECONDS: Final = 60.0
+CALLER_ANSWER_SECONDS: Final = 5.0
+CALLER_UNKNOWN_SECONDS: Final = 10.0
+CALLERS_KEPT: Final = 1_000
+CALLER_TOKEN_BYTES: Final = 16 * KIB
+CALLERS_PER_SECOND: Final = 5.0
+CALLERS_AT_ONCE: Final = 20
+CALLER_NAMESPACES: Final = 1_000
+CALLER_THREADS: Final = 8
 API_SILENT_SECONDS: Final = 5
 API_KEEPALIVE_SECONDS: Final = 5
 API_DRAIN_SECONDS: Final = 5

@@ -34,7 +34,8 @@ _DRAIN_SECONDS: Final = 1.0
 class Listen:
     """Where the listeners answer, and how the admission server works. `metrics` None: there are none.
 
-    `api_token`: a file whose token counts in place of the state directory's, as long as it is there.
+    `api_token`: a file whose token counts in place of the state directory's, as long as it is there. `account`: where
+    the token of a pod's service account is mounted, by which the cluster is asked who else may read.
     """
 
     admission: tuple[str, int] = ("127.0.0.1", 8443)
@@ -44,6 +45,7 @@ class Listen:
     clients: Clients = field(default_factory=Clients)
     metric_namespaces: bool = True
     api_token: Path | None = None
+    account: Path | None = None
 
 
 def run(options: Options, listen: Listen) -> int:

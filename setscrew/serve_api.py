@@ -9,6 +9,7 @@ import functools
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ import click
 from flask import Flask
 
 from reconciler.errors import SetscrewError
-from reconciler.limits import API_NICENESS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
+from reconciler.limits import API_NICENESS, CALLER_ANSWER_SECONDS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
 from reconciler.model.sockets import RECONCILER_SOCKET
 from reconciler.policy.grant import Grant
 from reconciler.report.days import Day
@@ -52,6 +53,7 @@ from setscrew.git_hosts import load_git_hosts
 from setscrew.readers import load_readers, reader_tokens
 from setscrew.receivers import ReceiverFiles, load_receivers
 from setscrew.store import open_store
+from webhook.api.access import Callers
 from webhook.api.app import create_api_app
 from webhook.api.configuration import ReceiverSpec
 from webhook.api.listener import bind, serve, url_of
@@ -168,16 +170,22 @@ def make_app(
     cluster: str = "default",
     *,
     readers: tuple[ReaderSpec, ...] = (),
+    account: Path | None = None,
     git_hosts: Mapping[str, GitHost] = NO_HOSTS,
     metric_namespaces: bool = True,
 ) -> Flask:
-    """The app over a state directory; opens the store, so call it after a fork. Raises StoreError or UsageError."""
+    """The app over a state directory; opens the store, so call it after a fork.
+
+    `account`: where the token of a pod's service account is mounted, by which the cluster is asked who may read. Raises
+    StoreError, UsageError, ClusterError.
+    """
     # A push is answered within a second, whoever is writing; reading waits for nobody.
     state = hurried(open_store(state_dir, cluster), PUSH_STORE_SECONDS)
     tokens = reader_tokens(readers)
     settings = ApiSettings(
         token=token,
         readers=lambda: tokens,
+        callers=_callers(account, state) if account is not None else None,
         version=metadata.version("setscrew"),
         now=lambda: datetime.now(UTC),
         receivers=ReceiverFiles(specs),
@@ -189,6 +197,15 @@ def make_app(
     return create_api_app(StoredState(state), settings, functools.partial(poke, state_dir / RECONCILER_SOCKET))
 
 
+def _callers(account: Path, state: State) -> Callers:
+    # Only in a cluster: on one machine this process needs no client of the API server.
+    from reconciler.cluster.pod import PodIdentity
+    from setscrew.incluster.callers import Callers as Asking
+
+    client = PodIdentity.mounted(os.environ, account).client(seconds=CALLER_ANSWER_SECONDS)
+    return Asking(client, lambda: namespaces.read_namespaces(state).keys(), time.monotonic).may
+
+
 def run(
     state_dir: Path,
     host: str,
@@ -197,6 +214,7 @@ def run(
     log_level: str = "info",
     *,
     metric_namespaces: bool = True,
+    account: Path | None = None,
 ) -> None:
     """Serve until a signal ends it; raises SystemExit then, SetscrewError at once for what cannot work."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -209,7 +227,8 @@ def run(
     write_address(state_dir, url_of(listener))
     os.nice(API_NICENESS)
     make = functools.partial(make_app, state_dir, token, receivers, readers=readers, git_hosts=git_hosts)
-    serve(listener, functools.partial(make, metric_namespaces=metric_namespaces), log_level=log_level)
+    made = functools.partial(make, metric_namespaces=metric_namespaces, account=account)
+    serve(listener, made, log_level=log_level)
 
 
 @click.command()
@@ -223,12 +242,24 @@ def run(
 )
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @click.option("--metric-namespaces/--no-metric-namespaces", default=True, help="Metrics of findings name namespaces.")
+@click.option(
+    "--service-account",
+    "account",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the token of a pod is mounted: who else may read is asked of the API server.",
+)
 def main(
-    state_dir: Path, host: str, port: int, receivers: Path | None, log_level: str, metric_namespaces: bool
+    state_dir: Path,
+    host: str,
+    port: int,
+    receivers: Path | None,
+    log_level: str,
+    metric_namespaces: bool,
+    account: Path | None,
 ) -> None:
     """Serve the drift report and the receivers of one state directory."""
     try:
-        run(state_dir, host, port, receivers, log_level, metric_namespaces=metric_namespaces)
+        run(state_dir, host, port, receivers, log_level, metric_namespaces=metric_namespaces, account=account)
     except SetscrewError as error:
         click.echo(f"setscrew: {error}", err=True)
         sys.exit(error.exit_status)

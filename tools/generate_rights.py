@@ -19,11 +19,14 @@ PAGE: Final = TOP / "docs" / "reference" / "rights.md"
 FILES: Final = (
     "base/rbac.yaml",
     "base/rbac-replicas.yaml",
+    "base/rbac-callers.yaml",
     "events/rbac.yaml",
     "components/gpu/rbac.yaml",
     "components/healing/rbac.yaml",
 )
 _AGGREGATED: Final = "setscrew.dev/aggregate-to-"
+# The API server's own roles, for people.
+_GATHERED: Final = "rbac.authorization.k8s.io/aggregate-to-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,18 @@ FEATURES: Final = (
         },
     ),
     Feature(
+        "Readers of the report",
+        "In every installation in a cluster. Who has a token of the cluster reads the report of the namespaces where RBAC lets "
+        "him `get` `driftreports` of `setscrew.dev`, a resource of that name alone; `update` has a source looked at.",
+        {
+            "setscrew-callers": (
+                "have the API server say whose a token is",
+                "have it say what that one may",
+            ),
+            "driftreports-viewer": ("read the findings of what one may view; the API server itself gathers it into `view`",),
+        },
+    ),
+    Feature(
         "Healing",
         "`setscrew-healer` has no right until somebody gives it one: by the component `healing`, or "
         "[by hand](../how-to/heal.md). These are real writes.",
@@ -198,7 +213,8 @@ def _bound(role: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> t
     ]
     names = {role["metadata"]["name"], *gathering}
     bindings = [tree for tree in documents if "roleRef" in tree and tree["roleRef"]["name"] in names]
-    return tuple(sorted({subject["name"] for tree in bindings for subject in tree["subjects"]}))
+    everybody = [key.removeprefix(_GATHERED) for key in labels if key.startswith(_GATHERED)]
+    return tuple(sorted({*everybody, *(subject["name"] for tree in bindings for subject in tree["subjects"])}))
 
 
 def _read(name: str) -> list[dict[str, Any]]:

@@ -27,6 +27,15 @@ _OF_ONE_MACHINE: Final = (
 )
 
 
+service_account = click.option(
+    "--service-account",
+    type=PATH,
+    default=_MOUNTED,
+    show_default=True,
+    help="In a pod: where the token of its service account is mounted.",
+)
+
+
 def in_pod(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--in-cluster`, `--pod-name`, `--service-account` as the argument `pod`, None on one machine.
 
@@ -45,13 +54,7 @@ def in_pod(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--in-cluster", is_flag=True, help="This is a container of a pod, one of several replicas."),
         click.option("--pod-name", default="", envvar="POD_NAME", help="The name of the pod; default: its host name."),
-        click.option(
-            "--service-account",
-            type=PATH,
-            default=_MOUNTED,
-            show_default=True,
-            help="Where the token of the pod's service account is mounted.",
-        ),
+        service_account,
     )
     for option in reversed(options):
         called = option(called)

@@ -18,7 +18,7 @@ from setscrew import statedir
 from setscrew.certificates import Clients, served
 from setscrew.cli.certificates import client_certificates, given_certificate
 from setscrew.cli.common import EXISTING, PATH, finish, tools
-from setscrew.cli.in_pod import in_pod
+from setscrew.cli.in_pod import in_pod, service_account
 from setscrew.options import Options, Pod
 from webhook.settings import WORKERS, AdmissionSettings
 
@@ -232,6 +232,7 @@ def _made(found: RenderTools, webhook_url: str, common: dict[str, Any], *, in_cl
 @click.option("--config", "config_dir", type=EXISTING, help="In a pod: directory of Receiver and Reader documents.")
 @click.option("--listen-api", default="127.0.0.1:8080", show_default=True, help="In a pod: drift report and receivers.")
 @click.option("--api-token-file", type=PATH, help="In a pod: the token of the report, if this file is there.")
+@service_account
 @_METRIC_NAMESPACES
 def serve(
     state_dir: Path,
@@ -245,6 +246,7 @@ def serve(
     config_dir: Path | None,
     listen_api: str,
     api_token_file: Path | None,
+    service_account: Path,
     metric_namespaces: bool,
 ) -> None:
     """The admission server alone, over the snapshots of a state directory. `setscrew run` starts it.
@@ -259,7 +261,9 @@ def serve(
         from setscrew.incluster.serving import serve_pod
         from setscrew.run import Listen
 
-        places = Listen(place, _address(listen_api), metrics, worker, clients, metric_namespaces, api_token_file)
+        account = service_account if service_account.is_dir() else None
+        how = (metrics, worker, clients, metric_namespaces, api_token_file, account)
+        places = Listen(place, _address(listen_api), *how)
         finish(serve_pod(state_dir, config_dir, places, tls_certificate, tls_key))
     if not state_dir.is_dir():
         raise UsageError("no such directory", where=str(state_dir), hint="give the one of `setscrew reconcile`")

@@ -1,7 +1,7 @@
 """Owns `setscrew serve --in-cluster`: the admission server and the API server of one pod, over its state directory.
 
 Keys, certificates and snapshots come from the container beside it, or not yet: until then the servers live, and are not
-ready. Must not ask the cluster.
+ready. The cluster is asked by the API server alone, and only who may read.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def _children(
     api += ["--host", listen.api[0], "--port", str(listen.api[1]), "--log-level", "warning"]
     api += ["--receivers", str(config_dir)] if config_dir else []
     api += [] if listen.metric_namespaces else ["--no-metric-namespaces"]
+    api += ["--service-account", str(listen.account)] if listen.account is not None else []
     admission = partial(answers, *listen.admission, tls=True)
     return (
         Child("admission server", [*python, "webhook.server"], settings.environment(), admission),

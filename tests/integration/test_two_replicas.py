@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 import yaml
@@ -112,6 +114,37 @@ def test_a_writers_write_right_after_a_push_passes_through_a_follower(site: Inst
         assert "two" in refused.message
     finally:
         site.proxy.choose(None)
+
+
+def test_who_may_view_a_namespace_reads_its_part_of_the_report(site: Installation) -> None:
+    """By the cluster's own word: nobody has given Setscrew a token, or a list of readers."""
+    tokens = {name: account_token(site, name) for name in ("nobody", "team", "auditor")}
+    site.plane.kubectl(
+        "create", "rolebinding", "team", "-n", "shop", "--clusterrole=view", "--serviceaccount=shop:team"
+    )
+    site.plane.kubectl("create", "clusterrolebinding", "auditor", "--clusterrole=view", "--serviceaccount=shop:auditor")
+
+    def answered(token: str, path: str) -> int:
+        request = Request(f"http://{site.leader.address}:8080{path}", headers={"Authorization": f"Bearer {token}"})
+        try:
+            with urlopen(request, timeout=60) as answer:  # noqa: S310 - a constant of this test
+                return int(answer.status)
+        except HTTPError as error:
+            return error.code
+
+    drift, sources = "/api/v1/drift", "/api/v1/sources"
+    # A controller gathers the right into `view`, and what was answered holds for a minute.
+    eventually(lambda: answered(tokens["auditor"], sources) == 200, "who may view all reads all")
+    eventually(lambda: answered(tokens["team"], drift) == 200, "who may view a namespace reads of it")
+    assert answered(tokens["team"], sources) == 403
+    assert [answered(tokens["nobody"], path) for path in (drift, sources)] == [403, 403]
+    assert [answered(token, drift) for token in ("", "nobody's", tokens["team"] + "x")] == [401, 401, 401]
+
+
+def account_token(site: Installation, name: str) -> str:
+    """A new service account of the shop, and what it shows for itself."""
+    site.plane.kubectl("create", "serviceaccount", name, "-n", "shop")
+    return site.plane.kubectl("create", "token", name, "-n", "shop").stdout.strip()
 
 
 def test_drift_is_put_back_once_by_the_leader_alone(site: Installation) -> None:

@@ -255,7 +255,7 @@ class PodRunner(Kubelet):
         account = next((path for place, path in mounts.items() if place.endswith("serviceaccount")), None)
         args = [here(str(one)) for one in spec.get("args") or ()]
         args += self.extra.get(args[0], ())
-        args += ["--service-account", str(account)] if account and args[0] == "reconcile" else []
+        args += ["--service-account", str(account)] if account else []
         environment = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"} | own
         command = [sys.executable, "-m", "setscrew", *args]
         return Container(spec, command, environment, self.directory / f"{pod.name}-{spec['name']}.log", sidecar)

@@ -19,6 +19,9 @@ Scope = frozenset[str] | None
 Readers = Callable[[], Mapping[bytes, frozenset[str]]]
 """The namespaces that each further token is for. Never raises."""
 
+Callers = Callable[[bytes, str], Scope]
+"""What the cluster lets the holder of a token do (`get`, `update`) with the report. Raises Problem for nothing."""
+
 # Style and script of the pages say nothing of anything.
 _OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "hooks.push", "page.static"})
 # What asks `scope()` and keeps to it.
@@ -39,13 +42,16 @@ _HEADERS = {
 }
 
 
-def register(app: Flask, token: bytes, readers: Readers) -> None:
-    """Ask for a token on every request, also on unknown paths, except health and receivers."""
+def register(app: Flask, token: bytes, readers: Readers, callers: Callers | None = None) -> None:
+    """Ask for a token on every request, also on unknown paths, except health and receivers.
+
+    `callers` are asked of tokens that nobody here knows; None: there are no others.
+    """
 
     def check() -> None:
         if request.endpoint in _OPEN_ENDPOINTS or _hooks():
             return
-        g.scope = _scope(_given(), token, readers())
+        g.scope = _scope(_given(), token, readers(), callers)
         if g.scope is not None and request.endpoint not in _SCOPED_ENDPOINTS:
             raise Problem(403, "this token is for some namespaces only, and this is about the whole cluster")
 
@@ -59,15 +65,22 @@ def scope() -> Scope:
     return found
 
 
-def _scope(given: bytes, token: bytes, readers: Mapping[bytes, frozenset[str]]) -> Scope:
-    """Each token is compared, whichever is right: how long it takes says nothing. Raises Problem 401."""
+def unknown_token() -> Problem:
+    """What whoever has no token, or a wrong one, is answered."""
+    return Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": _challenge()})
+
+
+def _scope(given: bytes, token: bytes, readers: Mapping[bytes, frozenset[str]], callers: Callers | None) -> Scope:
+    """Each token is compared, whichever is right: how long it takes says nothing. Raises Problem 401, 403, 429, 503."""
     holds = bool(token) and hmac.compare_digest(given, token)
     found = [namespaces for one, namespaces in readers.items() if hmac.compare_digest(given, one)]
     if holds:
         return None
-    if not found:
-        raise Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": _challenge()})
-    return found[0]
+    if found:
+        return found[0]
+    if callers is None or not given:
+        raise unknown_token()
+    return callers(given, "get" if request.method in ("GET", "HEAD", "OPTIONS") else "update")
 
 
 def _hooks() -> bool:

@@ -20,7 +20,7 @@ def create_api_app(state: ApiState, settings: ApiSettings, refresh: Refresh) -> 
     app.config["MAX_FORM_MEMORY_SIZE"] = 0
     registry, deliveries = make_registry(state, settings)
     problems.register(app)
-    access.register(app, settings.token, settings.readers)
+    access.register(app, settings.token, settings.readers, settings.callers)
     app.register_blueprint(_health(state))
     app.register_blueprint(_metrics(registry))
     app.register_blueprint(drift.blueprint(state, settings))

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -26,6 +25,7 @@ from reconciler.limits import (
     PUSH_RATE_PER_SECOND,
     PUSH_READ_SECONDS,
 )
+from webhook.api.bucket import Bucket
 from webhook.api.configuration import Receiver, Secret
 from webhook.api.ports import ApiSettings, ApiState, Refresh
 from webhook.api.problems import LOG, Problem
@@ -38,31 +38,10 @@ _CHUNK = 64 * 1024
 _UNPROVEN = "no such receiver, or the signature is missing or wrong"
 
 
-@dataclass(slots=True)
-class Bucket:
-    """A token bucket: `take` answers how many seconds to wait, 0 for none."""
-
-    clock: Callable[[], float] = time.monotonic
-    level: float = PUSH_BURST
-    filled: float = field(default=0.0)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self) -> float:
-        """Take one, or say when there will be one."""
-        with self.lock:
-            now = self.clock()
-            self.level = min(PUSH_BURST, self.level + (now - self.filled) * PUSH_RATE_PER_SECOND)
-            self.filled = now
-            if self.level < 1:
-                return (1 - self.level) / PUSH_RATE_PER_SECOND
-            self.level -= 1
-            return 0.0
-
-
 def blueprint(state: ApiState, settings: ApiSettings, refresh: Refresh, deliveries: Counter) -> Blueprint:
     """`/hooks/v1`."""
     routes = Blueprint("hooks", __name__, url_prefix="/hooks/v1")
-    buckets = {name: Bucket() for name in settings.receivers()}
+    buckets = {name: Bucket(PUSH_BURST, PUSH_RATE_PER_SECOND) for name in settings.receivers()}
     nobody = _nobody(settings.receivers())
 
     @routes.post("/<name>")

@@ -14,7 +14,7 @@ from reconciler.report.links import NO_HOSTS, GitHost
 from reconciler.report.query import Matching, Query
 from reconciler.report.totals import Counted, Totals
 from reconciler.report.unmanaged import Unmanaged
-from webhook.api.access import Readers
+from webhook.api.access import Callers, Readers
 from webhook.api.configuration import Receivers
 
 Refresh = Callable[[str], None]
@@ -70,7 +70,8 @@ class ApiSettings:
     """What the API server can be told. `now` reads the time; `token` guards everything but hooks and health.
 
     `receivers` may give other secrets from one call to the next, never other names. `metric_namespaces`: metrics of
-    findings name namespaces. `readers`: further tokens, each for some namespaces. `git_hosts`: hosts of Git, by name,
+    findings name namespaces. `readers`: further tokens, each for some namespaces. `callers`: who else may read, by
+    the cluster's word. `git_hosts`: hosts of Git, by name,
     to whose pages is linked beside those that are known.
     """
 
@@ -78,6 +79,7 @@ class ApiSettings:
     now: Callable[[], datetime]
     receivers: Receivers = dict
     readers: Readers = dict
+    callers: Callers | None = None
     cluster: str = "default"
     push_body_bytes: int = PUSH_BODY_BYTES
     metric_namespaces: bool = True

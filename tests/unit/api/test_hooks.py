@@ -24,8 +24,8 @@ from setscrew.delivering import delivery
 from setscrew.serve_api import StoredState, make_app
 from tests.unit.api.conftest import NOW, PUSH, SECRET, Asked
 from webhook.api.app import create_api_app
+from webhook.api.bucket import Bucket
 from webhook.api.configuration import Receiver, Secret, parse_receivers
-from webhook.api.hooks import Bucket
 from webhook.api.ports import ApiSettings
 from webhook.api.providers import PROVIDERS
 
@@ -342,7 +342,7 @@ def test_proven_pushes_beyond_the_rate_are_429_and_unproven_ones_cost_nothing(fi
 
 def test_a_bucket_fills_again_with_time() -> None:
     now = 100.0
-    bucket = Bucket(clock=lambda: now)
+    bucket = Bucket(50, 10, clock=lambda: now)
     assert [bucket.take() for _ in range(50)] == [0.0] * 50
     assert bucket.take() == pytest.approx(0.1)
     now += 0.11
