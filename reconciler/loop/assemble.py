@@ -142,10 +142,17 @@ def assemble(
 
 
 def carried(entries: Iterable[Entry], sources: Collection[str], assembly: Assembly) -> tuple[Entry, ...]:
-    """Entries of `sources` by the policies of today, less those that another source has come to declare."""
+    """Entries of `sources` by the policies of today, less those that another source has come to declare.
+
+    On whose word a form was taken stays as it was: until it is asked for anew, it may hold what nobody trusts any more.
+    """
     kept = (one for one in entries if one.source in sources and one.object.ref not in assembly.objects)
     guarded = ((one, policy_of(one.object, assembly.rules)) for one in kept)
-    return tuple(replace(one, policy=policy) for one, policy in guarded if policy is not None)
+    return tuple(
+        replace(one, policy=replace(policy, trusted_mutators=one.policy.trusted_mutators))
+        for one, policy in guarded
+        if policy is not None
+    )
 
 
 def _declare(

@@ -115,6 +115,19 @@ def test_other_rules_hold_also_where_nothing_could_be_read_since_a_restart(site:
     assert [one.policy.name for one in after.current.entries] == ["other"]
 
 
+def test_other_rules_do_not_say_on_whose_word_a_form_was_taken(site: Site) -> None:
+    site.push("shop", config("one"))
+    before = site.reconciler()
+    before.rules = replace(before.rules, policies=(Policy("old", priority=10**6, trusted_mutators=("sidecar",)),))
+    before.sync()
+    site.hide("shop")
+    after = site.reconciler(last=before.current)
+    after.rules = replace(before.rules, policies=(Policy("new", priority=10**6),))
+    after.sync()
+    assert after.current is not None
+    assert [(one.policy.name, one.policy.trusted_mutators) for one in after.current.entries] == [("new", ("sidecar",))]
+
+
 def test_other_rules_hold_also_for_the_one_source_that_could_not_be_read(site: Site) -> None:
     site.push("shop", config("one"))
     site.push("gpu", config("two"))
