@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -272,8 +272,14 @@ def seen_by_other_programs() -> str:
 
 @pytest.mark.parametrize("keys", [{"username": b"dana", "password": b"hidden-5d1e"}, {"bearerToken": b"hidden-5d1e"}])
 def test_no_program_can_see_a_secret_while_git_waits(
-    site: GitSite, https: GitHttp, work: Work, keys: dict[str, bytes]
+    site: GitSite,
+    https: GitHttp,
+    work: Work,
+    keys: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     work.push("1")
     https.users, https.tokens = {"dana": "hidden-5d1e"}, ("hidden-5d1e",)
     found = site.follow(source(https.url(), secretRef=site.secret("git", {"ca.crt": https.ca, **keys}), timeout=20))
@@ -282,6 +288,7 @@ def test_no_program_can_see_a_secret_while_git_waits(
     look.start()
     shown = eventually(lambda: text if "git-remote-https" in (text := seen_by_other_programs()) else None, "git waits")
     assert "hidden-5d1e" not in shown
+    assert leftovers() != []
     https.hang.clear()
     look.join(60)
     assert status(found).state == "Ready"
@@ -289,8 +296,8 @@ def test_no_program_can_see_a_secret_while_git_waits(
 
 
 def leftovers() -> list[Path]:
-    """Files of credentials that nobody has removed, of this process's calls."""
-    return list(Path(os.environ.get("TMPDIR", "/tmp")).glob("setscrew-access-*/*"))
+    """Files of credentials that nobody has removed."""
+    return list(Path(tempfile.gettempdir()).glob("setscrew-access-*/*"))
 
 
 def test_our_own_environment_is_not_git_s(shop: Reconciler, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
