@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import and_, select
 
 from reconciler.model.ref import ObjectRef
 from reconciler.report.field_selector import selected
 from reconciler.report.in_sync import in_sync_item
 from reconciler.report.query import IN_SYNC, Matching, Query
 from reconciler.report.selector import selects
+from reconciler.store.query import chosen
 from reconciler.store.schema import ADOPTIONS, DRIFT
 from reconciler.store.state import State
 
@@ -29,7 +30,6 @@ _COLUMNS: Final = {
     "name": ADOPTIONS.c.name,
     "source": ADOPTIONS.c.source,
 }
-_SEARCHED: Final = (ADOPTIONS.c.kind, ADOPTIONS.c.namespace, ADOPTIONS.c.name, ADOPTIONS.c.source)
 
 
 def read_in_sync(state: State, query: Query, labels: Mapping[str, Mapping[str, str]]) -> Matching:
@@ -56,22 +56,9 @@ def _chosen(state: State, query: Query) -> Any:
     return (
         select(*named, ADOPTIONS.c.source, ADOPTIONS.c.adopted)
         .select_from(ADOPTIONS.outerjoin(DRIFT, found))
-        .where(_where(state, query), DRIFT.c.id.is_(None))
+        .where(*chosen(_COLUMNS, query, state.cluster), DRIFT.c.id.is_(None))
         .order_by(ADOPTIONS.c.kind, ADOPTIONS.c.api_group, ADOPTIONS.c.namespace, ADOPTIONS.c.name)
     )
-
-
-def _where(state: State, query: Query) -> ColumnElement[bool]:
-    terms = [ADOPTIONS.c.cluster == state.cluster]
-    for name, value in query.equal.items():
-        if name in _COLUMNS:
-            column = _COLUMNS[name]
-            terms.append(func.lower(column) == value.lower() if name == "kind" else column == value)
-    if query.search:
-        terms.append(or_(*(column.icontains(query.search, autoescape=True) for column in _SEARCHED)))
-    if query.scope is not None:
-        terms.append(ADOPTIONS.c.namespace.in_(sorted(query.scope)))
-    return and_(*terms)
 
 
 def _item(state: State, row: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _COLUMNS: Final = {
     "firstSeen": DRIFT.c.first_seen,
     "lastSeen": DRIFT.c.last_seen,
 }
-_SEARCHED: Final = (DRIFT.c.kind, DRIFT.c.namespace, DRIFT.c.name, DRIFT.c.source)
+_SEARCHED: Final = ("kind", "namespace", "name", "source")
 _WORST: Final[dict[str, int]] = {name: place for place, name in enumerate(SEVERITIES)}
 
 
@@ -51,9 +51,9 @@ _decode: Final = msgspec.json.Decoder(_Body).decode
 def read_matching(state: State, query: Query, labels: Mapping[str, Mapping[str, str]] | None = None) -> Matching:
     """All findings that the query chooses, in its order. `labels` are those of namespaces, by name."""
     name = query.sort.removeprefix("-")
-    chosen = (_COLUMNS.get(name, DRIFT.c.first_seen), DRIFT.c.first_seen, DRIFT.c.id, DRIFT.c.state, DRIFT.c.namespace)
+    by = (_COLUMNS.get(name, DRIFT.c.first_seen), DRIFT.c.first_seen, DRIFT.c.id, DRIFT.c.state, DRIFT.c.namespace)
     # Sorted here, and by first_seen and id where that is equal: the database would carry each body along.
-    columns = [column.label(f"c{place}") for place, column in enumerate((*chosen, DRIFT.c.body))]
+    columns = [column.label(f"c{place}") for place, column in enumerate((*by, DRIFT.c.body))]
     with state.read() as connection:
         rows: Sequence[Any] = connection.execute(select(*columns).where(_where(state, query))).all()
     if query.labels:
@@ -78,20 +78,26 @@ def count_denials(state: State, since: str, scope: frozenset[str] | None = None)
         return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
 
 
-def _where(state: State, query: Query) -> ColumnElement[bool]:
-    terms = [DRIFT.c.cluster == state.cluster]
+def chosen(columns: Mapping[str, ColumnElement[Any]], query: Query, cluster: str) -> list[ColumnElement[bool]]:
+    """What of the query a table with these columns (by names of parameters) can choose by itself."""
+    terms = [columns["cluster"] == cluster]
     for name, value in query.equal.items():
-        if name in _COLUMNS:
-            column = _COLUMNS[name]
+        if name in columns:
+            column = columns[name]
             terms.append(func.lower(column) == value.lower() if name == "kind" else column == value)
     if query.search:
-        terms.append(or_(*(column.icontains(query.search, autoescape=True) for column in _SEARCHED)))
+        terms.append(or_(*(columns[name].icontains(query.search, autoescape=True) for name in _SEARCHED)))
+    if query.scope is not None:
+        terms.append(columns["namespace"].in_(sorted(query.scope)))
+    return terms
+
+
+def _where(state: State, query: Query) -> ColumnElement[bool]:
+    terms = chosen(_COLUMNS, query, state.cluster)
     if query.since:
         terms.append(DRIFT.c.first_seen >= query.since)
     if query.until:
         terms.append(DRIFT.c.first_seen <= query.until)
-    if query.scope is not None:
-        terms.append(DRIFT.c.namespace.in_(sorted(query.scope)))
     return and_(*terms)
 
 
