@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 CONFIGURATION = ("validatingwebhookconfiguration", "setscrew")
 CORE = "core-v1.guard.setscrew.dev"
-PATIENCE = 180
 MERGE = "application/merge-patch+json"
 
 
@@ -57,7 +56,7 @@ def sees(stage: Stage) -> None:
         entries = watches(stage).get("canary", {}).get("entries", {}).values()
         return canary_is(stage, "sees") and {one["state"] for one in entries} == {"sees"}
 
-    stage.wait("a canary that sees", proved, PATIENCE)
+    stage.wait("a canary that sees", proved)
 
 
 def edit(stage: Stage, value: str, *options: str) -> Any:
@@ -145,17 +144,17 @@ def test_line_43_every_write_that_slipped_through_is_known_afterwards(stage: Sta
         assert edit(stage, "debug").returncode == 0
         assert edit(stage, "trace", "--dry-run=server").returncode == 0
         assert edit(stage, "trace").returncode == 0
-        stage.wait("the canary finds the guard blind", lambda: spans(stage, "canary"), PATIENCE)
+        stage.wait("the canary finds the guard blind", lambda: spans(stage, "canary"))
         assert not spans(stage, "canary")[0]["until"]
         assert metric(stage, 'setscrew_blind{cause="canary",cluster="default"}') == "1.0"
         assert "BLIND: entry " in stage.log
     sees(stage)
-    stage.wait("the canary's span ends", lambda: all(one["until"] for one in spans(stage, "canary")), PATIENCE)
+    stage.wait("the canary's span ends", lambda: all(one["until"] for one in spans(stage, "canary")))
     slipped = ask(stage, "/api/v1/blind")["slipped"]
     assert [(one["user"], one["verb"], one["name"], one["entry"], one["status"]) for one in slipped] == [
         ("dana", "patch", "settings", CORE, 200)
     ] * 2
-    stage.wait("the span of failed calls ends", lambda: spans(stage, "fail-open")[0]["until"], PATIENCE)
+    stage.wait("the span of failed calls ends", lambda: spans(stage, "fail-open")[0]["until"])
     (span,) = spans(stage, "fail-open")
     assert (span["writes"], span["entries"]) == (2, [CORE])
     assert span["since"][:19] == slipped[1]["time"][:19]  # to the second
@@ -179,9 +178,9 @@ def test_line_43_without_an_audit_log_they_are_counted(stage: Stage) -> None:
     with hanging(stage):
         for value in ("one", "two", "three"):
             assert edit(stage, value).returncode == 0
-        stage.wait("a span of failed calls", lambda: len(spans(stage, "fail-open")) > known, PATIENCE)
+        stage.wait("a span of failed calls", lambda: len(spans(stage, "fail-open")) > known)
     sees(stage)
-    stage.wait("the span ends", lambda: all(one["until"] for one in spans(stage, "fail-open")), PATIENCE)
+    stage.wait("the span ends", lambda: all(one["until"] for one in spans(stage, "fail-open")))
     found = spans(stage, "fail-open")[: len(spans(stage, "fail-open")) - known]
     assert sum(one["writes"] for one in found) == 3
     assert {name for one in found for name in one["entries"]} == {CORE}
@@ -197,7 +196,7 @@ def test_line_42_a_condition_that_lets_nothing_through_is_found_in_one_round(sta
     never = {"name": "never", "expression": "false"}
     entries = [{**one, "matchConditions": [*one.get("matchConditions", ()), never]} for one in live["webhooks"]]
     put(stage, entries)
-    stage.wait("a blind canary", lambda: canary_is(stage, "blind"), PATIENCE)
+    stage.wait("a blind canary", lambda: canary_is(stage, "blind"))
     assert len(spans(stage, "canary")) == known + 1
     assert (spans(stage, "canary")[0]["until"], spans(stage, "canary")[0]["writes"]) == ("", None)
     assert metric(stage, 'setscrew_canary_state{cluster="default",state="blind"}') == "1.0"
@@ -208,7 +207,7 @@ def test_line_42_a_condition_that_lets_nothing_through_is_found_in_one_round(sta
 
 def test_while_the_guard_is_switched_off_nothing_is_proved(stage: Stage) -> None:
     stage.plane.kubectl("annotate", *CONFIGURATION, "setscrew.dev/off=2030-01-02T12:00:00Z dana")
-    stage.wait("the canary rests", lambda: canary_is(stage, "off"), PATIENCE)
+    stage.wait("the canary rests", lambda: canary_is(stage, "off"))
     assert "dana" in watches(stage)["canary"]["detail"]
     stage.plane.kubectl("annotate", *CONFIGURATION, "setscrew.dev/off-")
     sees(stage)

@@ -26,7 +26,6 @@ from tests.support.command import setscrew_on
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
-PATIENCE = 180
 WARNING = re.compile(r"Warning: Setscrew: away from Git under grant (\S+) until (\S+); what stays is drift")
 SETTINGS = ("--user", PERSON, "--ref", "ConfigMap shop/settings")
 REST = ("--reason", "the shop is on fire", "--approver", "lena")
@@ -40,7 +39,7 @@ def synced(stage: Stage) -> Iterator[Stage]:
         for one in read_grants(store):
             revoke(store, stage.state_dir, one.id, time.time(), by="the test", reason="")
     small_shop.sync(stage)
-    eventually(lambda: refused(stage), "no grant holds", PATIENCE)
+    eventually(lambda: refused(stage), "no grant holds")
     small_shop.sync(stage)
 
 
@@ -87,7 +86,7 @@ def warned(done: Any) -> tuple[str, str]:
 
 def admitted(stage: Stage) -> Any:
     """The write of a person, as soon as it passes."""
-    return eventually(lambda: found if wrote(found := set_mode(stage)) else None, "the grant holds", PATIENCE)
+    return eventually(lambda: found if wrote(found := set_mode(stage)) else None, "the grant holds")
 
 
 def refused(stage: Stage) -> bool:
@@ -114,7 +113,7 @@ def test_the_command_of_a_denial_permits_just_what_was_refused(synced: Stage) ->
         done = synced.plane.kubectl(*image, "web=evil:1", kubeconfig=synced.person, check=False)
         return done if wrote(done) else None
 
-    done = eventually(write, "the grant holds", PATIENCE)
+    done = eventually(write, "the grant holds")
     assert warned(done) == (identity, grants(synced)[0]["spec"]["notAfter"])
     env = [{"name": "web", "env": [{"name": "MODE", "value": "test"}]}]
     both = {"spec": {"template": {"spec": {"containers": env}}}}
@@ -134,9 +133,7 @@ def test_the_command_of_a_denial_permits_just_what_was_refused(synced: Stage) ->
 def test_what_is_left_is_drift_with_the_id_of_the_grant(synced: Stage) -> None:
     identity = created(synced, *SETTINGS, "--path", "/data/mode", "--for", "1h")
     admitted(synced)
-    item = eventually(
-        lambda: found if (found := finding(synced, "settings")) and found["grant"] else None, "drift", PATIENCE
-    )
+    item = eventually(lambda: found if (found := finding(synced, "settings")) and found["grant"] else None, "drift")
     assert (item["state"], item["grant"]) == ("drifted", identity)
     assert identity in setscrew_on(synced, "drift", "--name", "settings").stdout
 
@@ -148,10 +145,8 @@ def test_a_grant_for_a_whole_object_lets_it_be_deleted(synced: Stage) -> None:
         done = synced.plane.kubectl("delete", "configmap/settings", "-n", "shop", kubeconfig=synced.person, check=False)
         return done if wrote(done) else None
 
-    assert warned(eventually(delete, "the grant holds", PATIENCE))[0] == identity
-    item = eventually(
-        lambda: found if (found := finding(synced, "settings")) and found["grant"] else None, "drift", PATIENCE
-    )
+    assert warned(eventually(delete, "the grant holds"))[0] == identity
+    item = eventually(lambda: found if (found := finding(synced, "settings")) and found["grant"] else None, "drift")
     assert (item["state"], item["grant"]) == ("missing", identity)
 
 
@@ -159,17 +154,17 @@ def test_of_two_grants_the_strictest_decides_and_the_first_to_end_is_named(synce
     created(synced, *SETTINGS, "--for", "2h")
     admitted(synced)
     narrow = created(synced, *SETTINGS, "--path", "/data/mode", "--for", "1h")
-    eventually(lambda: not wrote(add_key(synced)), "both grants hold", PATIENCE)
+    eventually(lambda: not wrote(add_key(synced)), "both grants hold")
     assert warned(set_mode(synced))[0] == narrow
     setscrew_on(synced, "grant", "revoke", narrow)
-    eventually(lambda: wrote(add_key(synced)), "one grant holds", PATIENCE)
+    eventually(lambda: wrote(add_key(synced)), "one grant holds")
 
 
 def test_a_revoked_grant_permits_nothing_any_more(synced: Stage) -> None:
     identity = created(synced, *SETTINGS, "--for", "1h")
     admitted(synced)
     assert setscrew_on(synced, "grant", "revoke", identity, "--reason", "all is well").returncode == 0
-    eventually(lambda: refused(synced), "the grant is gone", PATIENCE)
+    eventually(lambda: refused(synced), "the grant is gone")
     again = setscrew_on(synced, "grant", "create", *SETTINGS, "--for", "1h", "--reason", "x", "--approver", PERSON)
     assert (again.returncode, "is a subject of the grant" in again.stderr) == (2, True)
     assert refused(synced)
@@ -181,7 +176,7 @@ def test_a_grant_ends_without_anybodys_doing(synced: Stage) -> None:
     with existing_store(synced.state_dir) as store:
         create(store, synced.state_dir, [("test", document)], GrantRules(), time.time(), "the test")
     assert warned(admitted(synced))[0] == "short"
-    eventually(lambda: refused(synced), "the grant has ended", PATIENCE)
+    eventually(lambda: refused(synced), "the grant has ended")
 
 
 def test_a_grant_for_what_nobody_declares_says_so(synced: Stage) -> None:

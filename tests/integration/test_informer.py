@@ -40,7 +40,6 @@ spec:
     storage: true
     schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 """
-PATIENCE = 180
 
 
 def names(informer: Informer[str], kind: tuple[str, str], within: str = "") -> set[str]:
@@ -78,10 +77,10 @@ def test_after_a_cut_wire_it_goes_on_where_it_was(control_plane: ControlPlane, n
         for round_ in range(3):
             control_plane.request("POST", path, {"metadata": {"name": f"m{round_}"}})
             wanted = {f"m{one}" for one in range(round_ + 1)}
-            eventually(lambda wanted=wanted: wanted <= names(informer, MAPS, namespace), "the map", PATIENCE)  # type: ignore[misc]
+            eventually(lambda wanted=wanted: wanted <= names(informer, MAPS, namespace), "the map")  # type: ignore[misc]
             assert wire.cut()
         control_plane.request("DELETE", f"{path}/m0")
-        eventually(lambda: "m0" not in names(informer, MAPS, namespace), "the deletion", PATIENCE)
+        eventually(lambda: "m0" not in names(informer, MAPS, namespace), "the deletion")
 
 
 def test_a_definition_may_come_and_go_and_come_back(control_plane: ControlPlane) -> None:
@@ -94,15 +93,15 @@ def test_a_definition_may_come_and_go_and_come_back(control_plane: ControlPlane)
         return names(informer, DIALS) == wanted and informer.seen().whole
 
     with following(client, MAPS, DIALS) as (informer, look):
-        eventually(lambda: seen(set(), look, informer), "all is known without the kind", PATIENCE)
+        eventually(lambda: seen(set(), look, informer), "all is known without the kind")
         try:
             for _ in range(2):
                 control_plane.kubectl("apply", "-f", "-", input=CRD)
                 made = lambda: control_plane.request("POST", dials, dial).status == 201  # noqa: E731
-                eventually(made, "the kind is served", PATIENCE)
-                eventually(lambda: seen({"one"}, look, informer), "the object of the new kind", PATIENCE)
+                eventually(made, "the kind is served")
+                eventually(lambda: seen({"one"}, look, informer), "the object of the new kind")
                 control_plane.kubectl("delete", "-f", "-", input=CRD)
-                eventually(lambda: seen(set(), look, informer), "the kind is gone with its object", PATIENCE)
+                eventually(lambda: seen(set(), look, informer), "the kind is gone with its object")
         finally:
             control_plane.kubectl("delete", "--ignore-not-found", "-f", "-", input=CRD)
 
@@ -123,12 +122,12 @@ def test_a_kind_that_rbac_forbids_is_named_until_it_may_be_read(control_plane: C
     informer = Informer(client_of(control_plane.kubeconfig(user)), discovery, lambda kind, _: kind.kind)
     try:
         informer.follow([("", "Namespace"), MAPS])
-        eventually(lambda: "ConfigMap" in informer.seen().unread, "the refusal", PATIENCE)
-        eventually(lambda: namespace in names(informer, ("", "Namespace")), "what may be read", PATIENCE)
+        eventually(lambda: "ConfigMap" in informer.seen().unread, "the refusal")
+        eventually(lambda: namespace in names(informer, ("", "Namespace")), "what may be read")
         assert ("forbidden" in informer.seen().unread["ConfigMap"], informer.seen().whole) == (True, False)
         rule["resources"].append("configmaps")
         assert control_plane.request("PUT", f"{roles}/{user}", role).status == 200
-        eventually(lambda: informer.seen().whole, "the right is there", PATIENCE)
+        eventually(lambda: informer.seen().whole, "the right is there")
     finally:
         informer.follow(())
         for path in (roles, f"{roles.removesuffix('s')}bindings"):
@@ -143,7 +142,7 @@ def test_two_thousand_pods_are_kept_in_little_memory(control_plane: ControlPlane
         return control_plane.request("POST", path, _pod(number)).status
 
     with ThreadPoolExecutor(8) as pool:
-        eventually(lambda: make(0) == 201, "Pods may be made", PATIENCE)
+        eventually(lambda: make(0) == 201, "Pods may be made")
         assert set(pool.map(make, range(1, 2000))) == {201}
     client = client_of(control_plane.admin_kubeconfig)
     informer: Informer[Tree] = Informer(
@@ -152,7 +151,7 @@ def test_two_thousand_pods_are_kept_in_little_memory(control_plane: ControlPlane
     tracemalloc.start()
     try:
         informer.follow([("", "Pod")])
-        eventually(lambda: informer.seen().whole, "all Pods are listed", PATIENCE)
+        eventually(lambda: informer.seen().whole, "all Pods are listed")
         kept = tracemalloc.get_traced_memory()[0]
         assert len(informer.seen().objects[("", "Pod")]) >= 2000
     finally:
@@ -175,12 +174,12 @@ def _pod(number: int) -> dict[str, Any]:
 def test_after_a_restart_of_the_api_server_all_is_known_again(control_plane: ControlPlane, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     with following(client_of(control_plane.admin_kubeconfig), MAPS) as (informer, _):
-        eventually(lambda: informer.seen().whole, "all is listed", PATIENCE)
+        eventually(lambda: informer.seen().whole, "all is listed")
         control_plane.stop_component("kube-apiserver")
         control_plane.start_component("kube-apiserver")
         assert control_plane.request("POST", path, {"metadata": {"name": "later"}}).status == 201
-        eventually(lambda: "later" in names(informer, MAPS, namespace), "what came after the restart", PATIENCE)
-        eventually(lambda: informer.seen().whole, "nothing is left unread", PATIENCE)
+        eventually(lambda: "later" in names(informer, MAPS, namespace), "what came after the restart")
+        eventually(lambda: informer.seen().whole, "nothing is left unread")
     _check_that_a_version_from_before_leads_to_a_list(control_plane, namespace)
 
 

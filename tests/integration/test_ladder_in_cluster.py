@@ -54,7 +54,6 @@ PUBLISHED: Final = f"/api/v1/namespaces/{SNAPSHOTS_NAMESPACE}"
 BINDING: Final = f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/{OWN_GUARD}"
 MERGE: Final = "application/merge-patch+json"
 # A replica begins, takes keys, certificate and snapshot, and leads: on a machine that is busy, in its own time.
-PATIENCE: Final = 180.0
 SETTINGS: Final = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -83,8 +82,8 @@ def site(alone: None, tools: Tools) -> Iterator[Installation]:
         stack.enter_context(proxying(proxy, found["spec"]["clusterIP"], ADMISSION_SERVICE_PORT))
         one = Installation(plane, git, server, runner, proxy, plane.admin_kubeconfig, person, person, admin)
         configure(one)
-        one.wait_ready(seconds=PATIENCE)
-        eventually(lambda: guarded(one), "the guard", PATIENCE)
+        one.wait_ready()
+        eventually(lambda: guarded(one), "the guard")
         yield one
 
 
@@ -124,11 +123,11 @@ def guarded(site: Installation) -> bool:
 
 def well(site: Installation) -> None:
     """Two replicas are ready, and each refuses drift."""
-    site.wait_ready(seconds=PATIENCE)
+    site.wait_ready()
     try:
         for pod in site.pods:
             site.proxy.choose(pod.address)
-            eventually(lambda: guarded(site), f"{pod.name} guards", PATIENCE)
+            eventually(lambda: guarded(site), f"{pod.name} guards")
     finally:
         site.proxy.choose(None)
 
@@ -166,7 +165,7 @@ def test_it_tells_who_leads_and_whether_all_is_well(site: Installation) -> None:
 def test_a_policy_that_refuses_too_much_is_softened_at_once(site: Installation) -> None:
     (soften,) = PAGE.commands("A policy refuses too much")
     play(site, soften, POLICY="strict")
-    eventually(lambda: drifts(site)[0] == 200, "drift to pass", PATIENCE)
+    eventually(lambda: drifts(site)[0] == 200, "drift to pass")
     play(site, soften.replace("Audit", "Deny"), POLICY="strict")
     well(site)
 
@@ -176,13 +175,13 @@ def test_line_10_a_lost_node_takes_the_leader_along_and_its_pod_is_replaced(site
     for container in lost.containers:
         container.held = True
         container.kill()
-    eventually(lambda: site.holder == other.name, "another leads", PATIENCE)
-    eventually(lambda: guarded(site), "the other answers", PATIENCE)
+    eventually(lambda: site.holder == other.name, "another leads")
+    eventually(lambda: guarded(site), "the other answers")
     replace, status = PAGE.commands("A node is lost")
     play(site, replace, POD=lost.name)
     lost.ending.set()  # nobody waits for what has run there
     play(site, status)
-    eventually(lambda: lost not in site.pods, "it is gone", PATIENCE)
+    eventually(lambda: lost not in site.pods, "it is gone")
     well(site)
 
 
@@ -195,10 +194,10 @@ def test_with_git_away_restarted_replicas_enforce_what_was_published_and_a_grant
     try:
         play(site, f"kubectl delete pod -n {NAMESPACE} -l app.kubernetes.io/name=setscrew")
         well(site)
-        eventually(lambda: "FetchFailed" in play(site, listed), "the source says so", PATIENCE)
-        eventually(lambda: one_snapshot(play(site, snapshots)), "both show one snapshot", PATIENCE)
+        eventually(lambda: "FetchFailed" in play(site, listed), "the source says so")
+        eventually(lambda: one_snapshot(play(site, snapshots)), "both show one snapshot")
         play(site, grant)
-        eventually(lambda: drifts(site, dry_run=False)[0] == 200, "the change passes", PATIENCE)
+        eventually(lambda: drifts(site, dry_run=False)[0] == 200, "the change passes")
         play(site, "kubectl delete driftgrant --all")
         site.plane.kubectl("apply", "-f", "-", input=dump([SETTINGS]))
     finally:
@@ -257,7 +256,7 @@ def expired(site: Installation) -> None:
 
 def test_a_certificate_that_has_ended_is_made_anew_by_new_pods(site: Installation) -> None:
     expired(site)
-    eventually(lambda: "failed calling webhook" in drifts(site)[1], "calls to fail", PATIENCE)
+    eventually(lambda: "failed calling webhook" in drifts(site)[1], "calls to fail")
     commands = PAGE.commands("The certificate has ended")
     assert "notAfter=" in play(site, commands[0])
     first = served_until(site)
@@ -283,7 +282,7 @@ def lock_out(site: Installation) -> None:
     """Whoever wrote the policy of levers has named nobody who exists."""
     writers = '{"spec":{"writers":[{"subjects":[{"user":"nobody-at-all"}],"verify":"None"}]}}'
     play(site, f"kubectl patch driftpolicy {OWN_GUARD} --type=merge -p '{writers}'")
-    eventually(lambda: "denied the request" in steers(site), "the administrator to be locked out", PATIENCE)
+    eventually(lambda: "denied the request" in steers(site), "the administrator to be locked out")
 
 
 def test_a_locked_out_administrator_gets_back_by_a_group_or_by_the_off_switch(site: Installation) -> None:
@@ -291,13 +290,13 @@ def test_a_locked_out_administrator_gets_back_by_a_group_or_by_the_off_switch(si
     by_group, off, mend, on = PAGE.commands("Locked out of its own objects")[:4]
     lock_out(site)
     play(site, by_group)
-    eventually(lambda: steers(site) == "", "the administrator is let in", PATIENCE)
+    eventually(lambda: steers(site) == "", "the administrator is let in")
     lock_out(site)
     play(site, off)
-    eventually(lambda: drifts(site)[0] == 200, "nobody is asked", PATIENCE)
+    eventually(lambda: drifts(site)[0] == 200, "nobody is asked")
     play(site, mend, on)
-    eventually(lambda: guarded(site), "the guard again", PATIENCE)
-    eventually(lambda: steers(site) == "", "the administrator is let in", PATIENCE)
+    eventually(lambda: guarded(site), "the guard again")
+    eventually(lambda: steers(site) == "", "the administrator is let in")
 
 
 def test_who_is_no_installer_of_setscrews_own_objects_any_more_lifts_their_policy_and_puts_it_back(
@@ -306,14 +305,14 @@ def test_who_is_no_installer_of_setscrews_own_objects_any_more_lifts_their_polic
     lift, mend, back = PAGE.commands("Locked out of its own objects")[4:]
     assert rebuilds(site) == ""
     play(site, mend, INSTALLER="nobody-at-all")
-    eventually(lambda: "ValidatingAdmissionPolicy 'setscrew-levers'" in rebuilds(site), "to be locked out", PATIENCE)
+    eventually(lambda: "ValidatingAdmissionPolicy 'setscrew-levers'" in rebuilds(site), "to be locked out")
     play(site, lift)
-    eventually(lambda: not desk(site).typed(mend).returncode, "nobody is asked any more", PATIENCE)
+    eventually(lambda: not desk(site).typed(mend).returncode, "nobody is asked any more")
     play(site, back)
     assert site.admin.request("GET", BINDING)
     assert rebuilds(site) == ""
     stranger = f"--as={PERSON}"
-    eventually(lambda: "setscrew-levers" in rebuilds(site, stranger), "others to be refused", PATIENCE)
+    eventually(lambda: "setscrew-levers" in rebuilds(site, stranger), "others to be refused")
     well(site)
 
 
@@ -322,10 +321,10 @@ def test_a_namespace_that_does_not_end_is_let_go_and_all_is_published_anew(site:
     site.admin.request("POST", f"{PUBLISHED}/configmaps", held)
     play(site, f"kubectl delete namespace {SNAPSHOTS_NAMESPACE} --wait=false")
     look, *rest = PAGE.commands("A namespace is deleted, and does not end")
-    eventually(lambda: "example.com/held" in play(site, look), "what holds it", PATIENCE)
+    eventually(lambda: "example.com/held" in play(site, look), "what holds it")
     assert guarded(site)
     play(site, *rest, KIND="configmap", NAME="held")
-    eventually(lambda: content(site, f"{PUBLISHED}/secrets/{MANIFEST}"), "a manifest", PATIENCE)
+    eventually(lambda: content(site, f"{PUBLISHED}/secrets/{MANIFEST}"), "a manifest")
     well(site)
 
 
@@ -334,10 +333,10 @@ def test_with_no_replica_left_writes_pass_once_the_registration_is_deleted_and_t
 ) -> None:
     delete, look, scale, status = PAGE.commands("No replica answers")
     play(site, f"kubectl scale deployment setscrew -n {NAMESPACE} --replicas=0")
-    eventually(lambda: not site.pods, "all replicas are gone", PATIENCE)
-    eventually(lambda: "failed calling webhook" in drifts(site)[1], "writes to fail", PATIENCE)
+    eventually(lambda: not site.pods, "all replicas are gone")
+    eventually(lambda: "failed calling webhook" in drifts(site)[1], "writes to fail")
     play(site, delete)
-    eventually(lambda: drifts(site)[0] == 200, "writes to pass", PATIENCE)
+    eventually(lambda: drifts(site)[0] == 200, "writes to pass")
     assert "deployment.apps/setscrew" in play(site, look)
     play(site, scale, status)
     well(site)

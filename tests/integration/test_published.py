@@ -27,11 +27,10 @@ from reconciler.store.snapshot_file import POINTER, write
 from setscrew.controlplane import ControlPlane
 from setscrew.incluster.steps import Steps
 from tests.support.decisions import KEY, SOURCE, snapshot
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 SIGNING = Ed25519PrivateKey.generate()
-PATIENCE = 180
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +39,7 @@ def namespace_gone(control_plane: ControlPlane) -> Iterator[None]:
     yield
     path = f"/api/v1/namespaces/{SNAPSHOTS_NAMESPACE}"
     control_plane.request("DELETE", path)
-    eventually(lambda: control_plane.request("GET", path).status == 404, "the namespace is gone", PATIENCE)
+    eventually(lambda: control_plane.request("GET", path).status == 404, "the namespace is gone")
 
 
 @pytest.fixture
@@ -190,12 +189,12 @@ def test_a_restart_of_the_api_server_hides_no_snapshot(
     leading, replica = publisher(client), Replica(client, tmp_path / "one")
     leading.publish(held())
     with replica.running():
-        eventually(lambda: replica.current == file_of(held(), tmp_path / "a"), "the first", PATIENCE)
+        eventually(lambda: replica.current == file_of(held(), tmp_path / "a"), "the first")
         control_plane.stop_component("kube-apiserver")
         control_plane.start_component("kube-apiserver")
         leading.publish(held("cd" * 20))
         wanted = file_of(held("cd" * 20), tmp_path / "b")
-        eventually(lambda: replica.current == wanted, "what came after the restart", PATIENCE)
+        eventually(lambda: replica.current == wanted, "what came after the restart")
 
 
 @contextmanager
@@ -209,7 +208,7 @@ def answering(client: ApiClient, refresh: Callable[[Collection[str]], Iterator[d
         stop.set()
         ask_nothing = {"metadata": {"name": "bell"}}
         client.request("POST", mailbox.COLLECTION, ask_nothing)
-        thread.join(PATIENCE)
+        thread.join(PATIENCE_SECONDS)
 
 
 def test_a_look_at_git_travels_to_the_leader_and_back(client: ApiClient) -> None:
@@ -219,20 +218,22 @@ def test_a_look_at_git_travels_to_the_leader_and_back(client: ApiClient) -> None
     def refresh(names: Collection[str]) -> Iterator[dict[str, Any]]:
         asked.append(tuple(names))
         yield {"ahead": list(names), "failed": {}}
-        assert read.wait(PATIENCE)
+        assert read.wait(PATIENCE_SECONDS)
         yield {"ahead": [], "failed": {"other": "no such branch"}, "digest": "d" * 64}
 
     with answering(client, refresh):
-        answers = ask(client, "one", "shop", PATIENCE)
+        answers = ask(client, "one", "shop", PATIENCE_SECONDS)
         assert next(answers) == {"ahead": ["shop"], "failed": {}}
         read.set()
         assert next(answers)["digest"] == "d" * 64
         assert list(answers) == []
-        several = [threading.Thread(target=lambda one=one: list(ask(client, one, "", PATIENCE))) for one in "abca"]
+        several = [
+            threading.Thread(target=lambda one=one: list(ask(client, one, "", PATIENCE_SECONDS))) for one in "abca"
+        ]
         for thread in several:
             thread.start()
         for thread in several:
-            thread.join(PATIENCE)
+            thread.join(PATIENCE_SECONDS)
     assert asked == [("shop",), (), (), (), ()]
     assert client.request("GET", f"{mailbox.COLLECTION}/refresh-one").get("data", {}) == {}
 
@@ -254,12 +255,12 @@ def test_what_is_no_question_hinders_none_and_dead_mailboxes_go(client: ApiClien
 
     with answering(client, refresh) as leading:
         leading.clock = lambda: tick[0]
-        assert [one["digest"] for one in ask(client, "one", "", PATIENCE)] == ["d"]
+        assert [one["digest"] for one in ask(client, "one", "", PATIENCE_SECONDS)] == ["d"]
         tick[0] = 1e6
-        assert [one["digest"] for one in ask(client, "one", "", PATIENCE)] == ["d"]
+        assert [one["digest"] for one in ask(client, "one", "", PATIENCE_SECONDS)] == ["d"]
 
         def left() -> set[str]:
             return {one["metadata"]["name"] for one in client.request("GET", mailbox.COLLECTION)["items"]}
 
-        eventually(lambda: "refresh-dead" not in left(), "the mailbox of the dead replica goes", PATIENCE)
+        eventually(lambda: "refresh-dead" not in left(), "the mailbox of the dead replica goes")
         assert "stranger" in left()

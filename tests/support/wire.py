@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from reconciler.limits import ADMISSION_KEEPALIVE_SECONDS
 from tests.support import stub_admission as stub
+from tests.support.waiting import PATIENCE_SECONDS
 from webhook.decision.look import CURRENT, Look
 from webhook.server.app import AdmissionApp
 from webhook.server.judge import Judge
 from webhook.server.protocol import AdmissionProtocol
 
-_PATIENCE_SECONDS = 180
 JSON = (b"content-type", b"application/json")
 
 
@@ -106,7 +106,7 @@ class Wire(asyncio.Transport):
 
 async def until(holds: Callable[[], bool]) -> None:
     """Let the loop turn until `holds`."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.001)
 
