@@ -230,5 +230,13 @@ def test_the_layers_of_the_architecture_are_the_contracts() -> None:
     assert [sorted(re.findall(r"[a-z]+", row)) for row in rows] == expected
 
 
+def test_each_decision_has_a_number_of_its_own_and_a_line_in_the_list() -> None:
+    pages = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    heads = {page.name: page.read_text().splitlines()[0].removeprefix("# ").split(": ", 1) for page in pages}
+    assert [int(name[:4]) for name in heads] == list(range(1, len(pages) + 1))
+    listed = re.findall(r"^\| \[(\d{4})\]\(([^)]+)\) \| (.+?) \|", read("decisions/README.md"), re.MULTILINE)
+    assert listed == [(number, name, title) for name, (number, title) in heads.items()]
+
+
 def test_no_page_names_a_path_of_one_machine() -> None:
     assert [str(page) for page in PAGES if re.search(r"/(work|root)/|setscrew-demo-\w{6,}", page.read_text())] == []
