@@ -12,6 +12,8 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
 def tool(name: str) -> ModuleType:
     """The script `tools/<name>.py`; its dataclasses look themselves up in sys.modules."""
+    if str(TOOLS) not in sys.path:  # as it is when the script is run
+        sys.path.append(str(TOOLS))
     spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
