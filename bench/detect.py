@@ -10,7 +10,6 @@ process. Asserts that each write is found, never a figure. Linux.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import sqlite3
@@ -19,24 +18,20 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import click
-from support.machine import cpu_seconds, family
+from support.bulk import MAPS, WRITERS, create, declare, drift, drifted, name, reconciler_of
+from support.machine import cpu_seconds, resident_mib
 from support.page import PAGE, placed
 from support.wanted import Row, wanted
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import list_live
 from reconciler.limits import PASS_SECONDS
-from reconciler.model.ref import KindInfo
-from setscrew.demo.stage import Stage, dump
-from setscrew.statedir import RUN_FILE
+from setscrew.demo.stage import Stage
 
 _MARKS = ("<!-- detect: begin (written by `bench/detect.py --record`, do not edit) -->", "<!-- detect: end -->")
-_MAPS = KindInfo("", "v1", "ConfigMap", "configmaps", namespaced=True)
-_NAMESPACES, _WRITERS, _REST_SECONDS, _GLANCE_SECONDS = 20, 8, 30.0, 0.005
+_REST_SECONDS, _GLANCE_SECONDS = 30.0, 0.005
 _PATIENCE_SECONDS = 1800.0
 
 
@@ -67,7 +62,9 @@ class Seen:
 def main(*, objects: int, rate: float, seconds: float, every: float, record: bool) -> None:
     """Print the table."""
     sources = {"bulk": {"path": "bulk", "render": {"kind": "YAML"}}}
-    with Stage(sources, lambda work: _declare(work, objects), scan_seconds=PASS_SECONDS, canary_seconds=3600) as stage:
+    with Stage(
+        sources, lambda work: declare(work / "bulk", range(objects)), scan_seconds=PASS_SECONDS, canary_seconds=3600
+    ) as stage:
         rows = _measured(stage, objects, rate, seconds, every)
     text = wanted(rows)
     print(text, end="")
@@ -76,11 +73,11 @@ def main(*, objects: int, rate: float, seconds: float, every: float, record: boo
 
 
 def _measured(stage: Stage, objects: int, rate: float, seconds: float, every: float) -> list[Row]:
-    client = ApiClient.load(str(stage.plane.admin_kubeconfig), connections=_WRITERS)
-    _fill(client, objects)
+    client = ApiClient.load(str(stage.plane.admin_kubeconfig), connections=WRITERS)
+    create(client, objects)
     stage.start_setscrew(register=False)
     stage.wait("server forms of all, each in sync", lambda: _is_quiet(stage, objects), _PATIENCE_SECONDS)
-    pid = _reconciler(stage)
+    pid = reconciler_of(stage)
     before = cpu_seconds([pid])
     time.sleep(_REST_SECONDS)
     rest = (cpu_seconds([pid]) - before) / _REST_SECONDS
@@ -98,14 +95,13 @@ def _measured(stage: Stage, objects: int, rate: float, seconds: float, every: fl
     for one in observers:
         one.join()
     scale, minutes = f"{objects:,} objects, {rate:g} changes/s", seconds / 60
-    memory = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024  # type: ignore[index]
     return [
         Row(f"write to finding, {scale}, median", 1000 * statistics.median(ours.times), "ms", 200),
         Row("the same, 99th percentile", 1000 * _percentile(ours.times, 0.99), "ms", 1000),
         Row("the same, slowest", 1000 * ours.times[-1], "ms"),
         Row("CPU of the reconciler at rest, of one core", 100 * rest, "%", 5),
         Row("the same while objects change", 100 * busy, "%"),
-        Row("memory of the reconciler (RSS)", memory, "MiB", 250),
+        Row("memory of the reconciler (RSS)", resident_mib(pid)[0], "MiB", 250),
         Row("requests of the reconciler for these objects, a minute", asked / minutes, "requests"),
         Row(f"a poller every {every:g} s: write to its look, median", statistics.median(theirs.times or [0]), "s"),
         Row("the same, slowest", max(theirs.times, default=0), "s"),
@@ -113,12 +109,6 @@ def _measured(stage: Stage, objects: int, rate: float, seconds: float, every: fl
         Row("requests of it, a minute", poller.requests / minutes, "requests"),
         Row("objects that it was sent, a minute", poller.objects / minutes, "objects"),
     ]
-
-
-def _reconciler(stage: Stage) -> int:
-    """Its process, among those of the run."""
-    run = int(json.loads((stage.state_dir / RUN_FILE).read_text())["pid"])
-    return next(pid for pid in family(run) if b"\0reconcile\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def _observe(stage: Stage, seen: Seen, stop: threading.Event) -> None:
@@ -142,8 +132,8 @@ class _Poller:
     def run(self) -> None:
         """Until it is stopped."""
         while True:
-            live = list_live(self.client, [_MAPS]).objects
-            self.seen.take({ref.name for ref, tree in live.items() if (tree.get("data") or {}).get("key") == "drift"})
+            live = list_live(self.client, [MAPS]).objects
+            self.seen.take({ref.name for ref, tree in live.items() if drifted(tree)})
             self.requests += 1 + len(live) // 500
             self.objects += len(live)
             if self.stop.wait(self.every):
@@ -156,26 +146,14 @@ def _change(client: ApiClient, seen: list[Seen], objects: int, rate: float, seco
 
     def write(number: int) -> None:
         for one in seen:
-            one.written[_name(number)] = time.monotonic()
-        _send(client, "PATCH", f"{_path(number)}/{_name(number)}", {"data": {"key": "drift"}})
+            one.written[name(number)] = time.monotonic()
+        drift(client, number)
 
     began = time.monotonic()
-    with ThreadPoolExecutor(_WRITERS) as pool:
+    with ThreadPoolExecutor(WRITERS) as pool:
         for turn, number in enumerate(order):
             time.sleep(max(0.0, began + turn / rate - time.monotonic()))
             pool.submit(write, number)
-
-
-def _fill(client: ApiClient, objects: int) -> None:
-    for number in range(_NAMESPACES):
-        _send(client, "POST", "/api/v1/namespaces", {"metadata": {"name": f"bulk-{number}"}})
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        list(pool.map(lambda number: _send(client, "POST", _path(number), _config(number)), range(objects)))
-
-
-def _send(client: ApiClient, method: str, path: str, body: dict[str, Any]) -> None:
-    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-    client.send(method, path, body, content_type=kind)
 
 
 def _requests(client: ApiClient) -> int:
@@ -191,27 +169,6 @@ def _is_quiet(stage: Stage, objects: int) -> bool:
     summary, metadata = found.get("summary", {}), found.get("metadata", {})
     known = summary.get("managed") == objects and not summary["total"] and bool(metadata["currentAt"])
     return known and not stage.unconfirmed()  # asking for forms takes more of both cores than all that is measured
-
-
-def _declare(work: Path, objects: int) -> None:
-    (work / "bulk").mkdir()
-    for start in range(0, objects, 500):
-        trees = [_config(number) for number in range(start, min(objects, start + 500))]
-        (work / "bulk" / f"{start:06}.yaml").write_text(dump(trees))
-
-
-def _config(number: int) -> dict[str, Any]:
-    data = {"key": "git"} | {f"setting-{index}": f"https://backend-{index}.example.com" for index in range(10)}
-    metadata = {"name": _name(number), "namespace": f"bulk-{number % _NAMESPACES}"}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-
-
-def _name(number: int) -> str:
-    return f"map-{number:06}"
-
-
-def _path(number: int) -> str:
-    return f"/api/v1/namespaces/bulk-{number % _NAMESPACES}/configmaps"
 
 
 def _percentile(values: list[float], share: float) -> float:

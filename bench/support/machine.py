@@ -40,6 +40,12 @@ def pss_mib(pids: Iterable[int]) -> float:
     return sum(_field(PROC / str(pid) / "smaps_rollup", "Pss:") for pid in pids) / 1024
 
 
+def resident_mib(pid: int) -> tuple[float, float]:
+    """Resident memory of a process: now, and the most that it ever had."""
+    status = PROC / str(pid) / "status"
+    return _field(status, "VmRSS:") / 1024, _field(status, "VmHWM:") / 1024
+
+
 def _field(path: Path, name: str) -> int:
     return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(name))
 
