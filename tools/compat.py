@@ -1,8 +1,8 @@
 """Owns `make compat`: chosen integration tests against the API server and controllers of each pinned minor.
 
-Each file of tests is a run of its own, whose outcome is kept in out/compat.jsonl; `--record` writes README's table from
-what is kept, so a file can be run again alone. What was never run is not in the table. Must not choose minors
-(setscrew/controlplane/pins.py does) nor excuse a failure.
+The outcome of each file of tests is kept in out/compat.jsonl; `--record` writes README's table from what is kept, so a
+file can be run again alone. Files that share a control plane are one run, each of the others is one of its own. What
+was never run is not in the table. Must not choose minors (setscrew/controlplane/pins.py does) nor excuse a failure.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from bench.support.page import placed  # noqa: E402
 from setscrew.controlplane import ensure  # noqa: E402
 from setscrew.controlplane.binaries import version  # noqa: E402
 from setscrew.controlplane.pins import MINOR_VARIABLE, TOOLS_BY_MINOR  # noqa: E402
+from tests.support.order import ORDER, OTHERS, ranks  # noqa: E402
 
 README: Final = ROOT / "README.md"
 MARKS: Final = ("<!-- compat: begin (written by `make compat RECORD=1`, do not edit) -->", "<!-- compat: end -->")
@@ -35,6 +36,7 @@ HEAD: Final = (
     "| --- | --- | --- | --- | --- | --- |",
 )
 _SERVER: Final = "kube-apiserver"
+_PASSED, _SKIPPED, _FAILED = range(3)
 
 # What could differ between two minors, in words for README, and the tests that would see it.
 TESTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -66,14 +68,37 @@ class Run:
     skipped: int
 
 
-def read(report: Path) -> tuple[int, int, int]:
-    """Tests, failed and skipped ones, as pytest wrote them down."""
-    suites = list(ET.parse(report).iter("testsuite"))  # noqa: S314 - written by our own pytest
+def read(report: Path) -> dict[str, tuple[int, int, int]]:
+    """Tests, failed and skipped ones of each file, as pytest wrote them down."""
+    worst: dict[tuple[str, str], int] = {}
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written by our own pytest
+        # A test that fails and cannot be cleared up after stands there twice.
+        one = f"{case.get('classname', '').rpartition('.')[2]}.py", case.get("name", "")
+        worst[one] = max(_outcome(case), worst.get(one, _PASSED))
+    found: dict[str, list[int]] = {}
+    for (file, _), outcome in worst.items():
+        found.setdefault(file, []).append(outcome)
+    return {file: (len(all_), all_.count(_FAILED), all_.count(_SKIPPED)) for file, all_ in found.items()}
 
-    def total(name: str) -> int:
-        return sum(int(one.get(name, 0)) for one in suites)
 
-    return total("tests"), total("failures") + total("errors"), total("skipped")
+def _outcome(case: ET.Element) -> int:
+    if case.find("failure") is not None or case.find("error") is not None:
+        return _FAILED
+    return _SKIPPED if case.find("skipped") is not None else _PASSED
+
+
+def file_of(chosen: str) -> str:
+    """The file of a chosen test, or of all of its tests."""
+    return chosen.partition("::")[0]
+
+
+def batches(chosen: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """What is one run: all that shares a control plane first, then each of the others."""
+    places = ranks(ORDER.read_text())
+    shared = tuple(one for one in chosen if places.get(f"tests/integration/{file_of(one)}", 0) > places[OTHERS])
+    if shared:
+        yield shared
+    yield from ((one,) for one in chosen if one not in shared)
 
 
 def table(runs: Iterable[Run]) -> str:
@@ -98,26 +123,22 @@ def _row(runs: Sequence[Run]) -> str:
     return f"| {runs[0].minor} | {exact} | {files} | {tests - failed - skipped} | {failed} | {skipped} |"
 
 
-def play(minor: str, chosen: str, options: Sequence[str]) -> Run:
-    """Run one file against one minor, building it first where it is not there yet."""
+def play(minor: str, chosen: Sequence[str], options: Sequence[str]) -> list[Run]:
+    """Run what is chosen against one minor, building it first where it is not there yet."""
     environ = {**os.environ, MINOR_VARIABLE: minor}
     program = ensure([_SERVER, "kube-controller-manager"], environ=environ).path(_SERVER)
     exact = version(TOOLS_BY_MINOR[minor][_SERVER], program) or ""
     with tempfile.TemporaryDirectory(prefix="setscrew-compat-") as directory:
         report = Path(directory) / "report.xml"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            f"--junitxml={report}",
-            *options,
-            f"tests/integration/{chosen}",
-        ]
+        files = [f"tests/integration/{one}" for one in chosen]
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *options, *files]
         done = subprocess.run(command, cwd=ROOT, env=environ, check=False)
-        if done.returncode not in (0, 1) or not report.exists():
-            raise click.ClickException(f"{chosen} did not run to its end on {minor} (status {done.returncode})")
-        return Run(minor, exact, chosen, *read(report))
+        found = read(report) if done.returncode in (0, 1) and report.exists() else {}
+    missing = [one for one in chosen if file_of(one) not in found]
+    if missing:
+        said = f"{', '.join(missing)} did not run to the end on {minor} (status {done.returncode})"
+        raise click.ClickException(said)
+    return [Run(minor, exact, one, *found[file_of(one)]) for one in chosen]
 
 
 def kept(results: Path) -> list[Run]:
@@ -136,16 +157,21 @@ def main(
     minors: tuple[str, ...], only: tuple[str, ...], results: Path, again: bool, record: bool, options: tuple[str, ...]
 ) -> None:
     """Run what depends on the API server against each minor; OPTIONS go to pytest."""
-    good = set() if again else {(one.minor, one.chosen) for one in kept(results) if not one.failed}
+    latest = {} if again else {(one.minor, one.chosen): one for one in kept(results)}
+    good = {what for what, run in latest.items() if not run.failed}
     results.parent.mkdir(parents=True, exist_ok=True)
     failed = 0
-    for minor, chosen in ((minor, one) for minor in minors or TOOLS_BY_MINOR for one in only or CHOSEN):
-        if (minor, chosen) in good:
-            continue
-        run = play(minor, chosen, options)
-        failed += run.failed
-        with results.open("a") as file:
-            file.write(json.dumps(asdict(run)) + "\n")
+    for minor in minors or TOOLS_BY_MINOR:
+        for batch in batches([one for one in only or CHOSEN if (minor, one) not in good]):
+            try:
+                runs = play(minor, batch, options)
+            except click.ClickException as error:
+                error.show()
+                failed += 1
+                continue
+            failed += sum(run.failed for run in runs)
+            with results.open("a") as file:
+                file.writelines(json.dumps(asdict(run)) + "\n" for run in runs)
     block = table(kept(results))
     click.echo(block)
     if record:

@@ -58,10 +58,26 @@ def test_of_several_runs_of_a_file_the_last_one_counts(compat: ModuleType) -> No
     ]
 
 
-def test_what_pytest_wrote_down_is_counted(compat: ModuleType, tmp_path: Path) -> None:
+def test_what_pytest_wrote_down_is_counted_file_by_file(compat: ModuleType, tmp_path: Path) -> None:
+    cases = [
+        ("test_a", "one[x]", ""),
+        ("test_a", "two", "<failure/>"),
+        ("test_a", "two", "<error/>"),
+        ("test_a", "three", "<skipped/>"),
+        ("test_b", "two", "<error/>"),
+        ("test_b", "three", ""),
+    ]
+    said = [f'<testcase classname="tests.integration.{at}" name="{name}">{how}</testcase>' for at, name, how in cases]
     report = tmp_path / "report.xml"
-    report.write_text('<testsuites><testsuite tests="9" failures="1" errors="2" skipped="3"/></testsuites>')
-    assert compat.read(report) == (9, 3, 3)
+    report.write_text(f"<testsuites><testsuite>{''.join(said)}</testsuite></testsuites>")
+    assert compat.read(report) == {"test_a.py": (3, 1, 1), "test_b.py": (2, 1, 0)}
+
+
+def test_only_files_that_share_a_control_plane_are_run_together(compat: ModuleType) -> None:
+    alone, shared, too = "test_install.py", "test_discovery.py", "test_control_plane.py::test_gpu_classes_are_served"
+    assert list(compat.batches([alone, shared, too])) == [(shared, too), (alone,)]
+    assert list(compat.batches([alone])) == [(alone,)]
+    assert sorted(one for batch in compat.batches(compat.CHOSEN) for one in batch) == sorted(compat.CHOSEN)
 
 
 def test_every_test_that_is_chosen_is_there(compat: ModuleType) -> None:
