@@ -49,7 +49,11 @@ _FILES: Final = {
     "PodDisruptionBudget": "availability",
     "ResourceQuota": "availability",
 }
-BY_HAND: Final = {("Deployment", "setscrew"): "deployment", ("ConfigMap", "setscrew-levers"): "levers"}
+BY_HAND: Final = {
+    ("Deployment", "setscrew"): "deployment",
+    ("ConfigMap", "setscrew-levers"): "levers",
+    ("Pod", "setscrew-switch-off"): "switch-off",
+}
 _HEAD: Final = "# Written by tools/generate_chart.py from manifests/; do not edit.\n"
 
 

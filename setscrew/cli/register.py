@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
 from reconciler.cluster.api import ApiClient
+from reconciler.errors import ClusterError
 from reconciler.model.instant import stamp
-from reconciler.model.own import CANONICALIZER
+from reconciler.model.own import CANONICALIZER, NAMESPACE
 from setscrew.certificates import Certificates
 from setscrew.cli.certificates import given_certificate
 from setscrew.cli.common import PATH, context_option, current_snapshot, note, print_yaml
 from setscrew.statedir import RUN_FILE
-from webhook.registration.apply import current, switch_off, switched_off, whoami
+from webhook.registration.apply import current, switch_off, switch_on, switched_off, whoami
 from webhook.registration.apply import register as write
 from webhook.registration.client import UrlClient
 from webhook.registration.configuration import build
 from webhook.registration.places import Guarded
 from webhook.tls.given import GivenFiles
+
+_DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/setscrew"
 
 
 @click.command()
@@ -50,11 +54,15 @@ def register(
 
     \b
     setscrew register --remove                     stop guarding, now (findings are still reported)
-    setscrew register --state ./state              guard again
+    setscrew register --state ./state              guard again, on one machine
+    setscrew register                              guard again, in a cluster: the pod that leads writes the registration
     setscrew register --state ./state --dry-run    see what would be registered
     """
     if remove:
         _switch_off(ApiClient.load(kubeconfig, kube_context))
+        return
+    if state_dir is None and not dry_run and (cluster := _kept_by_pods(kubeconfig, kube_context)):
+        _switch_on(cluster)
         return
     snapshot = current_snapshot(state_dir)
     assert state_dir is not None  # noqa: S101 - there is a snapshot in it
@@ -92,3 +100,23 @@ def _switch_off(api: ApiClient) -> None:
         "unchanged": "nothing was refused before either",
     }
     note([f"{told[outcome]}: {since}"])
+
+
+def _kept_by_pods(kubeconfig: str, kube_context: str) -> ApiClient | None:
+    """The cluster in which pods keep the registration; None where none do, or none can be asked."""
+    try:
+        api = ApiClient.load(kubeconfig, kube_context)
+        api.request("GET", _DEPLOYMENT)
+    except ClusterError:
+        return None
+    return api
+
+
+def _switch_on(api: ApiClient) -> None:
+    off = switch_on(api)
+    if not off:
+        note(["it is not switched off; the pod that leads keeps the registration"])
+        return
+    note(
+        [f"it had been switched off at {off}", "switched on: the pod that leads writes the registration within seconds"]
+    )

@@ -16,7 +16,7 @@ from webhook.registration.apply import switched_off
 from webhook.registration.ownership import is_ours
 from webhook.tls.lifetime import Validity, left
 
-_ON: Final = "`setscrew register` in the leader's pod switches it on: docs/operations/emergency.md"
+_ON: Final = "`setscrew register` switches it on: docs/operations/emergency.md"
 _LOGS: Final = f"kubectl logs -n {NAMESPACE} deploy/setscrew --all-containers says why"
 _SHOWN: Final = 5
 _BLIND: Final = "a firewall between control plane and nodes, or a NetworkPolicy? port 8443 of the pods must be reached"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,8 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from reconciler.model.own import ENTRY_SUFFIX
 from setscrew.controlplane import ControlPlane, Tools
+from setscrew.controlplane.kubeconfig import with_token
 from setscrew.installing.settings import Settings, customized
+from tests.support.kubelet import NODE, Kubelet, working
 from tests.support.tools import tool
 from tests.support.waiting import eventually
 
@@ -38,7 +43,7 @@ def kustomized(tools: Tools, overlay: str) -> list[Document]:
 
 
 def ran(*command: str | Path) -> CompletedProcess[str]:
-    return subprocess.run([str(one) for one in command], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([str(one) for one in command], capture_output=True, text=True, check=False, timeout=600)
 
 
 def helm(tools: Tools, values: Mapping[str, Any], *args: str) -> CompletedProcess[str]:
@@ -47,7 +52,7 @@ def helm(tools: Tools, values: Mapping[str, Any], *args: str) -> CompletedProces
 
 
 def templated(tools: Tools, values: Mapping[str, Any], *args: str) -> list[Document]:
-    done = helm(tools, values, *args)
+    done = helm(tools, values, "--no-hooks", *args)
     assert done.returncode == 0, done.stderr
     return [tree for tree in yaml.safe_load_all(done.stdout) if tree]
 
@@ -177,6 +182,106 @@ def test_helm_finds_nothing_wrong_with_the_chart(tools: Tools) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+class OneNode(Kubelet):
+    """Runs the Pod by which the guard is switched off, as its spec says and with its token; a fake as Kubelet is."""
+
+    def __init__(self, plane: ControlPlane, directory: Path) -> None:
+        super().__init__(plane)
+        self.plane, self.directory, self.said = plane, directory, ""
+
+    def _tend(self, pod: dict[str, Any]) -> None:
+        begun = pod["status"].get("podIP") or pod["metadata"].get("deletionTimestamp")
+        if pod["metadata"]["name"] == "setscrew-switch-off" and not begun:
+            self.said = self._ran(pod)
+        super()._tend(pod)
+
+    def _ran(self, pod: dict[str, Any]) -> str:
+        bound = {"kind": "Pod", "apiVersion": "v1", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+        account = f"/api/v1/namespaces/setscrew-system/serviceaccounts/{pod['spec']['serviceAccountName']}"
+        wanted = {"spec": {"expirationSeconds": 3600, "boundObjectRef": bound}}
+        token = self._node.request("POST", f"{account}/token", wanted)["status"]["token"]
+        kubeconfig = self.directory / "kubeconfig"
+        kubeconfig.write_bytes(with_token(self.plane.server, self.plane.ca_file.read_bytes(), "pod", token))
+        (container,) = pod["spec"]["containers"]
+        command = [sys.executable, "-m", "setscrew", *container["args"]]
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        if done.returncode:
+            self.faults.append(done.stderr)
+        return done.stderr
+
+
+def left_by_helm(control_plane: ControlPlane) -> list[str]:
+    kinds = "clusterroles,clusterrolebindings,validatingadmissionpolicies,namespaces"
+    ours = ("-l", "app.kubernetes.io/part-of=setscrew")
+    return control_plane.kubectl("get", kinds, "-o", "name", *ours).stdout.split()
+
+
+REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+# As the pods make it, of servers that are gone: as long as it stands no policy of ours can be removed.
+CALLED_AND_GONE: Document = {
+    "metadata": {"name": "setscrew"},
+    "webhooks": [
+        {
+            "name": f"setscrew-v1alpha1{ENTRY_SUFFIX}",
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "NoneOnDryRun",
+            "failurePolicy": "Fail",
+            "clientConfig": {"url": "https://127.0.0.1:1/validate"},
+            "rules": [
+                {
+                    "apiGroups": ["setscrew.dev"],
+                    "apiVersions": ["*"],
+                    "operations": ["*"],
+                    "resources": ["driftpolicies"],
+                }
+            ],
+        }
+    ],
+}
+
+
+def test_it_is_removed_while_nobody_answers_for_the_guard_is_switched_off_before(
+    control_plane: ControlPlane, tools: Tools, tmp_path: Path
+) -> None:
+    """By an installer, under the policy of our own objects."""
+    where = ("--kubeconfig", str(control_plane.admin_kubeconfig), "--namespace", "default")
+    named = '--set-json=installers.groups=["system:masters"]'
+    assert ran(tools.helm, "install", "setscrew", MADE.CHART, named, *where).returncode == 0
+    node = OneNode(control_plane, tmp_path)
+    try:
+        assert control_plane.request("POST", REGISTRATIONS, CALLED_AND_GONE).status == 201
+        with working(node):
+            gone = ran(tools.helm, "uninstall", "setscrew", *where)
+            assert gone.returncode == 0, (gone.stderr, node.faults)
+            path = "/api/v1/namespaces/setscrew-system"
+            eventually(lambda: control_plane.request("GET", path).status == 404, "the namespace is gone")
+        assert "nothing is refused any more" in node.said
+        assert left_by_helm(control_plane) == []
+        live = control_plane.request("GET", f"{REGISTRATIONS}/setscrew").body
+        assert live.get("webhooks", []) == []
+        again = ran(tools.helm, "install", "setscrew", MADE.CHART, *where)
+        assert "The guard was switched off at 20" in again.stdout
+    finally:
+        control_plane.request("DELETE", f"{REGISTRATIONS}/setscrew")
+        ran(tools.helm, "uninstall", "--no-hooks", "setscrew", *where)
+        control_plane.request("DELETE", f"/api/v1/nodes/{NODE}")
+        path = "/api/v1/namespaces/setscrew-system"
+        eventually(lambda: control_plane.request("GET", path).status == 404, "the namespace is gone")
+        control_plane.kubectl("delete", "-k", MADE.MANIFESTS / "crds")
+
+
+def test_with_report_only_or_where_it_is_not_wanted_nothing_runs_before_it_is_removed(tools: Tools) -> None:
+    def before(values: Mapping[str, Any]) -> list[str]:
+        done = helm(tools, values)
+        assert done.returncode == 0, done.stderr
+        trees = [tree for tree in yaml.safe_load_all(done.stdout) if tree]
+        return [tree["kind"] for tree in trees if "helm.sh/hook" in (tree["metadata"].get("annotations") or {})]
+
+    assert "Pod" in before({})
+    assert before({"reportOnly": True}) == before({"uninstall": {"switchOff": False}}) == []
+
+
 def test_it_is_installed_upgraded_and_removed_on_a_real_api_server(control_plane: ControlPlane, tools: Tools) -> None:
     """Nothing waits for Pods: no node runs them. Definitions stay, as Helm leaves what stands in crds/."""
     where = ("--kubeconfig", str(control_plane.admin_kubeconfig), "--namespace", "default")
@@ -192,17 +297,9 @@ def test_it_is_installed_upgraded_and_removed_on_a_real_api_server(control_plane
         assert "No installer is named" not in again.stdout
         control_plane.kubectl("get", "clusterrole/setscrew-events", "driftpolicy/setscrew-levers")
     finally:
-        gone = ran(tools.helm, "uninstall", "setscrew", *where)
+        gone = ran(tools.helm, "uninstall", "--no-hooks", "setscrew", *where)
         path = "/api/v1/namespaces/setscrew-system"
         eventually(lambda: control_plane.request("GET", path).status == 404, "the namespace is gone")
         control_plane.kubectl("delete", "-k", MADE.MANIFESTS / "crds")
     assert gone.returncode == 0, gone.stderr
-    left = control_plane.kubectl(
-        "get",
-        "clusterroles,validatingadmissionpolicies,namespaces",
-        "-o",
-        "name",
-        "-l",
-        "app.kubernetes.io/part-of=setscrew",
-    )
-    assert left.stdout == ""
+    assert left_by_helm(control_plane) == []

@@ -73,10 +73,11 @@ class FakeApi:
         version = body["metadata"].pop("resourceVersion")
         if self.live is None or version != self.live["metadata"]["resourceVersion"]:
             raise ApiError("conflict", status=409)
-        annotations = {**self.live["metadata"].get("annotations", {}), **body["metadata"].get("annotations", {})}
+        merged = {**self.live["metadata"].get("annotations", {}), **body["metadata"].get("annotations", {})}
+        annotations = {key: one for key, one in merged.items() if one is not None}
 
         def change(live: dict[str, Any]) -> None:
-            if OFF in body["metadata"].get("annotations", {}):
+            if body["metadata"].get("annotations", {}).get(OFF):
                 live["metadata"]["managedFields"] = [*live["metadata"]["managedFields"], NOTE]
             live["metadata"].update(body.pop("metadata"), annotations=annotations)
             live.update(body)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from urllib3.exceptions import HTTPError
 
@@ -69,10 +69,19 @@ class Kubelet:
                 self.faults.append(f"{act.__name__} {_path(pod)}: {error}")
 
 
+K = TypeVar("K", bound=Kubelet)
+
+
 @contextmanager
 def kubelet(plane: ControlPlane) -> Iterator[Kubelet]:
     """One that works until the block ends."""
-    one = Kubelet(plane)
+    with working(Kubelet(plane)) as one:
+        yield one
+
+
+@contextmanager
+def working(one: K) -> Iterator[K]:
+    """This one works until the block ends."""
     with ThreadPoolExecutor() as pool:
         following = [
             pool.submit(one.follow, one._scheduler, "", one._bind),

@@ -100,6 +100,27 @@ def switch_off(api: Api, when: str, who: str) -> Outcome:
     raise _contested()
 
 
+def switch_on(api: Api) -> str:
+    """Take the note of the off-switch away: whoever keeps the registration writes it anew. Raises ClusterError.
+
+    Since when and by whom it was off; "" where it was not.
+    """
+    for _ in range(_ATTEMPTS):
+        live = current(api)
+        if live is None or not (off := switched_off(live)):
+            return ""
+        metadata = {"annotations": {OFF: None}, "resourceVersion": live["metadata"]["resourceVersion"]}
+        try:
+            patch = {"metadata": metadata}
+            api.request("PATCH", f"{PATH}/{REGISTRATION}", patch, {"fieldManager": MANAGER}, content_type=_MERGE)
+        except ApiError as error:
+            if error.status not in {404, 409}:
+                raise
+        else:
+            return off
+    raise _contested()
+
+
 def switched_off(live: Document | None) -> str:
     """When it was switched off and by whom, as the object itself says; "" where it is not."""
     annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}

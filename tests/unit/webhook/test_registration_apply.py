@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import ApiError, ClusterError
 from reconciler.model.own import ENTRY_SUFFIX, OFF
 from tests.support.fake_registration import FakeApi, wanted
-from webhook.registration.apply import current, register, switch_off, switched_off, whoami
+from webhook.registration.apply import current, register, switch_off, switch_on, switched_off, whoami
 
 WANTED = wanted("a")
 APPLY, MERGE = "PATCH apply-patch+yaml", "PATCH merge-patch+json"
@@ -134,3 +134,29 @@ def test_who_somebody_is_the_api_server_says_or_nobody() -> None:
     assert whoami(api) == "dana"
     api.fails = ApiError("an old API server", status=404)
     assert whoami(api) == "unknown"
+
+
+def test_who_keeps_it_is_told_by_the_note_alone_that_it_is_switched_on() -> None:
+    api = registered()
+    switch_off(api, "2026-11-22T12:00:00Z", "dana")
+    api.edit(lambda live: live["metadata"]["annotations"].update(note="y"))
+    api.before = [touch]
+    assert switch_on(api) == "2026-11-22T12:00:00Z dana"
+    assert api.live is not None
+    assert api.live["metadata"]["annotations"] == {"note": "y"}
+    assert names(api) == []
+    assert register(api, WANTED) == "changed"
+
+
+def test_what_is_not_switched_off_is_not_touched_by_switching_on() -> None:
+    api = registered()
+    assert (switch_on(api), switch_on(FakeApi())) == ("", "")
+    assert api.calls == ["GET"]
+
+
+def test_switching_on_gives_up_where_others_keep_changing_it() -> None:
+    api = registered()
+    switch_off(api, "2026-11-22T12:00:00Z", "dana")
+    api.before = [touch] * 50
+    with pytest.raises(ClusterError, match="keeps being changed"):
+        switch_on(api)
