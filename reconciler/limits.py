@@ -344,6 +344,13 @@ GRANTS_FILE_BYTES: Final = 16 * MIB
 GRANT_ANSWER_SECONDS: Final = 5.0
 # The API listener. A client that is silent this long in the middle of a request is let go.
 API_THREADS: Final = 16
+# Streams of events hold a thread each: how many at once, for how long one lasts, how often it looks, and after which
+# silence it gives a sign of life. For how long a client may take nothing of what it is sent.
+API_STREAMS: Final = 4
+API_STREAM_SECONDS: Final = 600.0
+API_STREAM_LOOK_SECONDS: Final = 1.0
+API_STREAM_BEAT_SECONDS: Final = 15.0
+API_STALLED_SECONDS: Final = 30
 # How far the API server steps back behind the admission server where both want the CPU: strangers can keep it busy.
 API_NICENESS: Final = 5
 # Who reads by the word of the cluster: for how long that holds, how long an answer may take, for how long nobody is

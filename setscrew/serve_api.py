@@ -22,11 +22,14 @@ from flask import Flask
 
 from reconciler.errors import SetscrewError
 from reconciler.limits import API_NICENESS, CALLER_ANSWER_SECONDS, PUSH_BODY_BYTES, PUSH_STORE_SECONDS
+from reconciler.model.ref import ObjectRef
 from reconciler.model.sockets import RECONCILER_SOCKET
 from reconciler.policy.grant import Grant
 from reconciler.report.days import Day
 from reconciler.report.links import NO_HOSTS, GitHost
+from reconciler.report.moment import Moments
 from reconciler.report.query import Matching, Query
+from reconciler.report.resource import Wanted
 from reconciler.report.unmanaged import Unmanaged
 from reconciler.store import (
     blind,
@@ -38,17 +41,20 @@ from reconciler.store import (
     guarded,
     history,
     in_sync,
+    moments,
     namespaces,
     over,
     sources,
     totals,
     unmanaged,
+    version,
 )
 from reconciler.store import query as queries
 from reconciler.store.blind import REGISTERED
 from reconciler.store.state import State, hurried
 from reconciler.store.watched import read_watch
 from setscrew.api_files import ensure_token, write_address
+from setscrew.declared import NOTHING_PUBLISHED, Declared
 from setscrew.git_hosts import load_git_hosts
 from setscrew.readers import load_readers, reader_tokens
 from setscrew.receivers import ReceiverFiles, load_receivers
@@ -64,9 +70,10 @@ from webhook.api.readers import ReaderSpec
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """The state store as `webhook.api.ports.ApiState` asks for it."""
+    """The state store as `webhook.api.ports.ApiState` asks for it, and beside it what Git declares, where that is."""
 
     state: State
+    declared: Declared | None = None
 
     def findings(self, filters: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], int, dict[str, int]]:
         """See ApiState."""
@@ -146,6 +153,22 @@ class StoredState:
         """See ApiState."""
         return unmanaged.read_unmanaged(self.state)
 
+    def wanted(self, ref: ObjectRef) -> Wanted:
+        """See ApiState."""
+        return self.declared.find(ref) if self.declared is not None else NOTHING_PUBLISHED
+
+    def kubernetes(self) -> str:
+        """See ApiState."""
+        return version.read_version(self.state)
+
+    def epoch(self) -> str:
+        """See ApiState."""
+        return moments.read_epoch(self.state)
+
+    def moments(self, after: int, limit: int) -> Moments:
+        """See ApiState."""
+        return moments.read_moments(self.state, after, limit)
+
     def grants(self) -> list[Grant]:
         """See ApiState."""
         return grants.read_grants(self.state)
@@ -194,7 +217,9 @@ def make_app(
         metric_namespaces=metric_namespaces,
         git_hosts=git_hosts,
     )
-    return create_api_app(StoredState(state), settings, functools.partial(poke, state_dir / RECONCILER_SOCKET))
+    return create_api_app(
+        StoredState(state, Declared.of(state_dir)), settings, functools.partial(poke, state_dir / RECONCILER_SOCKET)
+    )
 
 
 def _callers(account: Path, state: State) -> Callers:

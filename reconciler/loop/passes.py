@@ -17,6 +17,7 @@ from reconciler.loop.scan import Scope, scan
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import finding_id
 from reconciler.store.findings import Unseen
+from reconciler.store.version import save_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,10 @@ def full_pass(found: Reconciler, now: datetime, census: Census | None = None) ->
 
 
 def note(found: Reconciler) -> None:
-    """Store what is to be said of the desired state now, where the report is about the current snapshot."""
+    """Store what is to be said of the server, and of the desired state, where the report is about the current one."""
     snapshot = found.current
+    if found.discovery is not None and found.discovery.version:
+        save_version(found.state, found.discovery.version)
     if snapshot is not None and found.ledger.digest == snapshot.digest:
         found.ledger.note(snapshot, found.about(snapshot))
 

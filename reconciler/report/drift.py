@@ -207,7 +207,7 @@ class DriftItem:
             "severity": self.severity,
             "severityReason": self.severity_reason,
             "owner": self.owner.as_json(),
-            "source": _fields(self.source),
+            "source": source_json(self.source),
             "changes": [change.as_json() for change in self.changes],
             "grant": self.grant,
             "attribution": self.attribution.as_json(),
@@ -239,5 +239,6 @@ def sha256(value: Tree) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _fields(record: DriftSource) -> dict[str, Any]:
+def source_json(record: DriftSource) -> dict[str, Any]:
+    """Where Git declares it, as the report prints it."""
     return {name: getattr(record, name) for name in record.__slots__}

@@ -186,15 +186,16 @@ def _change(ref: ObjectRef, change: Change, live: Tree) -> DriftChange:
 def _print_of(ref: ObjectRef, change: Change) -> list[Any]:
     # Keyed hashes stay in, so that a second change of the same Secret is a new fingerprint; plain secrets do not, since
     # a digest of a short value can be guessed.
-    values = (_concealed(ref, change.place, value) for value in (change.desired, change.live))
+    values = (concealed(ref, change.place, value) for value in (change.desired, change.live))
     return [change.field, change.op, *("absent" if value is ABSENT else [value] for value in values)]
 
 
 def _shown(ref: ObjectRef, path: Path, value: Tree) -> Tree:
-    return ABSENT if value is ABSENT else printable(_concealed(ref, path, value))
+    return ABSENT if value is ABSENT else printable(concealed(ref, path, value))
 
 
-def _concealed(ref: ObjectRef, path: Path, value: Tree) -> Tree:
+def concealed(ref: ObjectRef, path: Path, value: Tree) -> Tree:
+    """The value at `path` of the object with its secrets masked; keyed hashes stay, `printable` masks these."""
     if value is ABSENT:
         return ABSENT
     if _in_secret(ref, path):

@@ -28,6 +28,7 @@ _OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "hooks.push", "p
 _SCOPED_ENDPOINTS: Final = frozenset(
     {
         *("drift.drift", "drift.finding", "drift.summary", "report.decisions", "report.guarded"),
+        *("clusters.clusters", "resources.resource", "unmanaged.unmanaged", "events.events"),
         *("openapi.document", "openapi.schema"),
         *("page.overview", "page.object"),
     }

@@ -6,7 +6,20 @@ from flask import Blueprint, Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from reconciler.errors import StoreError
-from webhook.api import access, drift, hooks, openapi, page, problems, report, sources
+from webhook.api import (
+    access,
+    clusters,
+    drift,
+    events,
+    hooks,
+    openapi,
+    page,
+    problems,
+    report,
+    resources,
+    sources,
+    unmanaged,
+)
 from webhook.api.metrics import make_registry
 from webhook.api.ports import ApiSettings, ApiState, Refresh
 
@@ -23,8 +36,8 @@ def create_api_app(state: ApiState, settings: ApiSettings, refresh: Refresh) -> 
     access.register(app, settings.token, settings.readers, settings.callers)
     app.register_blueprint(_health(state))
     app.register_blueprint(_metrics(registry))
-    app.register_blueprint(drift.blueprint(state, settings))
-    app.register_blueprint(report.blueprint(state, settings))
+    for part in (drift, report, clusters, resources, unmanaged, events):
+        app.register_blueprint(part.blueprint(state, settings))
     app.register_blueprint(sources.blueprint(state, settings, refresh))
     app.register_blueprint(openapi.blueprint(settings))
     app.register_blueprint(page.blueprint(state, settings))

@@ -29,7 +29,7 @@ from webhook.api.narrow import read_finding, read_in_sync, read_matching, read_o
 from webhook.api.paging import Lists, Page, Token
 from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
-from webhook.api.report import envelope, known_only
+from webhook.api.report import envelope, known_only, trust
 
 DRIFT_PARAMETERS: Final = (*PARAMETERS, "format")
 FINDING_PARAMETERS: Final = ("includeIgnored", "format")
@@ -73,7 +73,7 @@ class _Drift:
         head["metadata"] |= {"digest": digest, "remainingItemCount": page.remaining, "continue": page.onward}
         texts = Sent((*page.texts, *beside.texts), self._leaving(ignored=query.ignored))
         found = Report(head, texts, query.fields, self.settings.version)
-        return streamed(shape.render(found), shape.media_type, digest=digest)
+        return _rendered(shape, found, digest=digest)
 
     def finding(self, identity: str) -> Response:
         """One finding, or the last one that is over, with its history."""
@@ -86,7 +86,7 @@ class _Drift:
         found = self._leaving(ignored=_asks_ignored(given)).item(found)
         if shape.name not in ("json", "yaml"):
             head = envelope(self.state, self.settings, {found["state"]: 1}, mine).as_json() | {"items": [found]}
-            return streamed(shape.render(Report.of(head, self.settings.version)), shape.media_type)
+            return _rendered(shape, Report.of(head, self.settings.version))
         body = {"apiVersion": API_VERSION, "kind": "Drift", **found, "history": self.state.history(identity)}
         return streamed(_plain(body, shape.name), shape.media_type)
 
@@ -103,8 +103,7 @@ class _Drift:
         texts = self.state.matching(Query(limit=None, scope=mine)).texts
         denials = self.state.denials(stamp_milliseconds(since), mine)
         rows, total = summarise(asked, texts, denials, self.state.namespaces(), now)
-        trust = envelope(self.state, self.settings, {}, mine).as_json()["metadata"]
-        kept = {key: trust[key] for key in ("generatedAt", "observedAt", "currentAt", "stale", "staleReason")}
+        kept = trust(envelope(self.state, self.settings, {}, mine))
         metadata = {**kept, "by": asked.by, "labels": asked.labels, "since": stamp(since)}
         body = {"apiVersion": API_VERSION, "kind": "DriftSummary", "metadata": metadata, "items": rows, "total": total}
         body["trend"] = [asdict(day) for day in self.state.days(stamp(now), mine)]
@@ -123,8 +122,8 @@ class _Drift:
     def _matching(self, query: Query) -> Matching:
         if not query.in_sync:
             return read_matching(self.state, query)
-        trust = envelope(self.state, self.settings, {}, query.scope)
-        return read_in_sync(self.state, query, stale=bool(trust.stale))
+        report = envelope(self.state, self.settings, {}, query.scope)
+        return read_in_sync(self.state, query, stale=bool(report.stale))
 
     def _page(self, query: Query, given: str, now: datetime) -> Page:
         if not given:
@@ -139,6 +138,13 @@ class _Drift:
         fresh = self.lists.again(query, token, self._matching(query), now)
         detail = "this list is kept no longer; `continue` leads on in the list as it is now, which may have changed"
         raise Problem(410, detail, members={"continue": fresh})
+
+
+def _rendered(shape: Format, report: Report, *, digest: str = "") -> Response:
+    answer = streamed(shape.render(report), shape.content_type, digest=digest)
+    if shape.policy:
+        answer.headers["Content-Security-Policy"] = f"{shape.policy}; frame-ancestors 'none'"
+    return answer
 
 
 def _asks_ignored(given: Mapping[str, str]) -> bool:

@@ -22,8 +22,10 @@ from reconciler.limits import (
     API_DRAIN_SECONDS,
     API_KEEPALIVE_SECONDS,
     API_SILENT_SECONDS,
+    API_STALLED_SECONDS,
     API_THREADS,
 )
+from webhook.api.events import ENDING
 from webhook.parent import worker_ends_with_master
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps it; gunicorn makes a private file there
@@ -38,6 +40,8 @@ def bind(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted connections take it over: a sender that stops half-way frees its thread, also between headers.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", API_SILENT_SECONDS, 0))
+        # And one that takes nothing of what it is sent, be it a report or a stream.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", API_STALLED_SECONDS, 0))
         listener.bind((host, port))
         listener.listen(API_BACKLOG)
     except (OSError, OverflowError) as error:
@@ -80,9 +84,15 @@ def options(listener: int, log_level: str) -> dict[str, Any]:
         "control_socket_disable": True,
         "proc_name": "setscrew-api",
         "post_fork": worker_ends_with_master,
+        "post_worker_init": _tells_its_end,
         # Nothing here depends on the sender's address or scheme, so no header of a proxy is believed.
         "forwarded_allow_ips": "",
     }
+
+
+def _tells_its_end(worker: Any) -> None:
+    # Streams would hold up the end of the process for as long as it waits for requests.
+    worker.wsgi.config[ENDING] = lambda: not worker.alive
 
 
 class _Log(Logger):  # type: ignore[misc] # gunicorn is not typed

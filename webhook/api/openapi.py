@@ -14,7 +14,9 @@ from reconciler.report.drift import SEVERITIES, STATES
 from reconciler.report.field_selector import NAMES as FIELD_NAMES
 from reconciler.report.formats import summed
 from reconciler.report.formats.registry import FORMATS
+from reconciler.report.moment import MARK
 from reconciler.report.query import FIELDS, SORTS
+from reconciler.report.resource import VIEWS
 from reconciler.report.summary import BY
 from webhook.api.ports import ApiSettings
 from webhook.api.shapes import SCHEMAS, TEXT, Schema, one_of, ref
@@ -124,8 +126,21 @@ def _get(about: str, schema: str, parameters: list[Schema], *more: str, media: I
 
 _MEDIA: Final = sorted({one.media_type for one in FORMATS.values()} - {"application/json"})
 _SUMMED: Final = sorted({FORMATS[name].media_type for name in summed.FORMATS} - {"application/json"})
+_PART: Final = {"type": "string", "minLength": 1, "example": "_"}
 _ID: Final = {"name": "identity", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 _NAME: Final = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_OBJECT: Final = [
+    {"name": name, "in": "path", "required": True, "description": about, "schema": _PART}
+    for name, about in {
+        "cluster": "as /api/v1/clusters has it",
+        "group": "`_` for the core group",
+        "version": "as Git declares it",
+        "kind": "exact",
+        "namespace": "`_` for an object that is in none",
+        "name": "exact",
+    }.items()
+]
+_VIEW: Final = _parameter("view", "only these parts of the answer", _separated(f"({'|'.join(VIEWS)})", "", len(VIEWS)))
 _FOUND: Final = [_ID, _IGNORED, _FORMAT]
 _PLAIN: Final = {"content": {"text/plain": {"schema": TEXT}}}
 _ANYONE: Final[list[Schema]] = []
@@ -140,6 +155,22 @@ def _refresh() -> Schema:
     answers = {"202": _told("taken", "Delivery"), **_PROBLEMS, "404": _problem("There is no such source.")}
     return {
         "post": {"summary": "Look at the source in Git now.", "parameters": [_NAME], "responses": answers},
+    }
+
+
+def _events() -> Schema:
+    """The schema is that of one event; what `data` holds is JSON again."""
+    since = _parameter(
+        "since", "the id of an event: what came after it is told first", {"type": "string", "pattern": MARK}
+    )
+    stream = {"description": "Server-Sent Events", "content": {"text/event-stream": {"schema": ref("StreamEvent")}}}
+    full = _problem("The state store cannot be read now, or all streams that there may be are open.")
+    return {
+        "get": {
+            "summary": "What happens to findings, as it happens.",
+            "parameters": [since, {**since, "name": "Last-Event-ID", "in": "header"}],
+            "responses": {"200": stream, **_PROBLEMS, "503": full},
+        }
     }
 
 
@@ -174,6 +205,16 @@ PATHS: Final[Mapping[str, Schema]] = {
         "DecisionList",
         [*_exact("namespace", "kind", "name", "code", "user", "source", "policy"), *_PAGED],
     ),
+    "/api/v1/clusters": _get("How the cluster was last heard of, and what there is in it.", "ClusterList", []),
+    "/api/v1/resources/{cluster}/{group}/{version}/{kind}/{namespace}/{name}": _get(
+        "One object by its name, whether it differs or not.", "Resource", [*_OBJECT, _VIEW], "404"
+    ),
+    "/api/v1/unmanaged": _get(
+        "What there is of guarded kinds and Git does not declare, by namespace.",
+        "UnmanagedList",
+        [*_exact("namespace", "kind"), *_PAGED],
+    ),
+    "/api/v1/events": _events(),
     "/api/v1/blind": _get("When the guard did not see writes.", "BlindList", _PAGED),
     "/api/v1/schema/drift.v1.json": {
         "get": {

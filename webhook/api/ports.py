@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from reconciler.limits import PUSH_BODY_BYTES
+from reconciler.limits import API_STREAM_SECONDS, PUSH_BODY_BYTES
+from reconciler.model.ref import ObjectRef
 from reconciler.policy.grant import Grant
 from reconciler.report.days import Day
 from reconciler.report.links import NO_HOSTS, GitHost
+from reconciler.report.moment import Moments
 from reconciler.report.query import Matching, Query
+from reconciler.report.resource import Wanted
 from reconciler.report.totals import Counted, Totals
 from reconciler.report.unmanaged import Unmanaged
 from webhook.api.access import Callers, Readers
@@ -72,7 +75,7 @@ class ApiSettings:
     `receivers` may give other secrets from one call to the next, never other names. `metric_namespaces`: metrics of
     findings name namespaces. `readers`: further tokens, each for some namespaces. `callers`: who else may read, by
     the cluster's word. `git_hosts`: hosts of Git, by name,
-    to whose pages is linked beside those that are known.
+    to whose pages is linked beside those that are known. `stream_seconds`: for how long a stream of events lasts.
     """
 
     token: bytes
@@ -85,6 +88,7 @@ class ApiSettings:
     metric_namespaces: bool = True
     version: str = ""
     git_hosts: Mapping[str, GitHost] = field(default_factory=lambda: NO_HOSTS)
+    stream_seconds: float = API_STREAM_SECONDS
 
 
 class ApiState(Protocol):
@@ -143,6 +147,18 @@ class ApiState(Protocol):
 
     def unmanaged(self) -> Unmanaged:
         """How many objects of guarded kinds no source declares."""
+
+    def wanted(self, ref: ObjectRef) -> Wanted:
+        """What the current snapshot says of an object. Never raises: what is wrong with the snapshot stands in it."""
+
+    def kubernetes(self) -> str:
+        """The version of the cluster's API server, as it was last seen: `v1.36.3`, "" for never."""
+
+    def epoch(self) -> str:
+        """What tells this store from any other: numbers of moments are those of one store."""
+
+    def moments(self, after: int, limit: int) -> Moments:
+        """What has happened to findings after that moment, oldest first, up to `limit`."""
 
     def grants(self) -> list[Grant]:
         """All grants that there ever were, newest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, Response, request
 from flask.json import dumps
@@ -22,6 +22,7 @@ from webhook.api.ports import ApiSettings, ApiState
 from webhook.api.problems import Problem
 
 GUARDED_FILTERS = ("namespace", "kind", "name", "source")
+_TRUST: Final = ("generatedAt", "observedAt", "currentAt", "stale", "staleReason")
 DECISION_FILTERS = ("namespace", "kind", "name", "code", "user", "source", "policy")
 
 
@@ -92,6 +93,12 @@ def envelope(state: ApiState, settings: ApiSettings, counts: Mapping[str, int], 
         unwatched=observed.unwatched,
         blind=blind_summary(blindness.spans, blindness.watches),
     )
+
+
+def trust(report: DriftReport) -> dict[str, Any]:
+    """How far a report is to be trusted, as the metadata of any answer says it."""
+    found = report.as_json()["metadata"]
+    return {key: found[key] for key in _TRUST}
 
 
 def known_only(known: tuple[str, ...]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.report.drift import SEVERITIES, STATES
+from reconciler.report.moment import HAPPENED, MARK
 
 Schema = dict[str, Any]
 TEXT: Final[Schema] = {"type": "string"}
@@ -142,6 +143,29 @@ _SPAN: Final = record(
     writes={"type": ["integer", "null"], "minimum": 0},
 )  # fmt: skip
 
+# What is known of one object; what is not known is null.
+_VIEWS: Final[Mapping[str, Schema]] = {
+    "desired": record(
+        {"object": OPEN, "confidence": one_of(["server", "offline"]), "source": record(name=TEXT, **_PLACED)},
+        declared={"type": ["boolean", "null"]},
+        reason=TEXT,
+    ),
+    "live": record(
+        {"uid": TEXT, "liveResourceVersion": TEXT, "liveGeneration": WHOLE},
+        there={"type": ["boolean", "null"]},
+        reason=TEXT,
+        fields=listed(record({"live": ANY}, path=TEXT, field=TEXT)),
+    ),
+    "diff": record(
+        known=FLAG,
+        reason=TEXT,
+        changes=listed(_CHANGE),
+        patch=listed(OPEN),
+        hidden={"anyOf": [mapped(WHOLE), {"type": "null"}]},
+    ),
+    "links": record(self=TEXT, ui=TEXT, git=TEXT, commit=TEXT),
+}
+
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Problem": record(
         {"title": TEXT, "status": WHOLE, "detail": TEXT, "continue": TEXT},
@@ -194,5 +218,43 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         slipped=listed(record(id=TEXT, time=TIME)),
         watches=mapped(OPEN),
     ),
+    "ClusterList": envelope(
+        "ClusterList",
+        record(
+            name=TEXT,
+            reach=one_of(["reached", "partly", "unknown"]),
+            reason=TEXT,
+            kubernetes=TEXT,
+            unwatched=mapped(TEXT),
+            counts=record(managed=WHOLE, total=WHOLE, **_COUNTS),
+            **{name: _TRUST[name] for name in ("observedAt", "currentAt", "stale", "staleReason")},
+        ),
+        _LIST_METADATA,
+    ),
+    "UnmanagedList": envelope(
+        "UnmanagedList",
+        record(
+            namespace=TEXT,
+            managed=WHOLE,
+            unmanaged=WHOLE,
+            kinds=listed(record(group=TEXT, kind=TEXT, number=WHOLE)),
+        ),
+        record(generatedAt=TIME, remainingItemCount=WHOLE, countedAt=TIME, complete=FLAG),
+        uncounted=mapped(TEXT),
+    ),
+    "Resource": record(
+        apiVersion=TEXT,
+        kind={"type": "string", "const": "Resource"},
+        metadata=record(**_TRUST),
+        resource=record(
+            _VIEWS,
+            finding=TEXT,
+            guarded={"anyOf": [record(source=TEXT, adopted=FLAG, since=TIME, commit=TEXT), {"type": "null"}]},
+            objectVersion=TEXT,
+            state=one_of(STATES),
+            **dict.fromkeys(("cluster", "group", "kind", "namespace", "name", "reason"), TEXT),
+        ),
+    ),
+    "StreamEvent": record(event=one_of(["ready", "reset", *HAPPENED]), id={**TEXT, "pattern": MARK}, data=TEXT),
     "Delivery": record({"sources": listed(TEXT), "reason": TEXT, "delivery": TEXT}, status=TEXT),
 }

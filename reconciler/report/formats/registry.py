@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.limits import REPORT_PAGE
+from reconciler.report.formats.cloudevents import as_cloudevents
 from reconciler.report.formats.diff import as_diff
 from reconciler.report.formats.junit import as_junit
 from reconciler.report.formats.markdown import as_markdown
+from reconciler.report.formats.openmetrics import as_openmetrics
 from reconciler.report.formats.openreports import as_openreports
 from reconciler.report.formats.plain import as_json, as_ndjson, as_yaml
 from reconciler.report.formats.report import Report
 from reconciler.report.formats.sarif import as_sarif
 from reconciler.report.formats.sheet import as_sheet, as_table
+from reconciler.report.formats.webpage import POLICY, as_webpage
 
 Render = Callable[[Report], Iterator[str]]
 
@@ -23,7 +26,8 @@ Render = Callable[[Report], Iterator[str]]
 class Format:
     """One format. `negotiated`: `Accept` may ask for it by its media type, which no other format has.
 
-    `passes`: it tells also what is in sync, as tests that have passed.
+    `passes`: it tells also what is in sync, as tests that have passed. `version` is that of the media type, "" for one
+    that has none. `policy`: what a browser that shows it may do, "" for nothing.
     """
 
     name: str
@@ -32,6 +36,13 @@ class Format:
     limit: int | None = None
     negotiated: bool = True
     passes: bool = False
+    version: str = ""
+    policy: str = ""
+
+    @property
+    def content_type(self) -> str:
+        """The media type with its parameters, but for the charset."""
+        return f"{self.media_type}; version={self.version}" if self.version else self.media_type
 
 
 _ALL: Final = (
@@ -44,6 +55,9 @@ _ALL: Final = (
     Format("markdown", "text/markdown", as_markdown),
     Format("sarif", "application/sarif+json", as_sarif),
     Format("junit", "application/xml", as_junit, passes=True),
+    Format("html", "text/html", as_webpage, policy=POLICY),
+    Format("cloudevents", "application/cloudevents-batch+json", as_cloudevents),
+    Format("prom", "application/openmetrics-text", as_openmetrics, version="1.0.0"),
     Format("openreports", "application/json", as_openreports, negotiated=False, passes=True),
 )
 FORMATS: Final[Mapping[str, Format]] = {one.name: one for one in _ALL}

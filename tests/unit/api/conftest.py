@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ def asked() -> Asked:
 def client(state: State, asked: Asked) -> FlaskClient:
     receivers = {"gh": Receiver("gh", "github", ("shop",), (Secret(SECRET),))}
     settings = ApiSettings(token=b"swordfish", now=lambda: NOW, receivers=lambda: receivers, push_body_bytes=10_000)
+    settings = replace(settings, stream_seconds=0)
     return create_api_app(StoredState(state), settings, asked).test_client()
 
 
