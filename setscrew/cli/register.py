@@ -21,7 +21,7 @@ from webhook.registration.apply import current, switch_off, switch_on, switched_
 from webhook.registration.apply import register as write
 from webhook.registration.client import UrlClient
 from webhook.registration.configuration import build
-from webhook.registration.places import Guarded
+from webhook.registration.places import guarded_by
 from webhook.tls.given import GivenFiles
 
 _DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/setscrew"
@@ -70,7 +70,7 @@ def register(
     client = UrlClient(url)
     certificates = Certificates(state_dir, url, lambda line: note([line]), given)
     bundle = certificates.begin().ca_bundle
-    wanted = build(map(Guarded.of, snapshot.entries()), client, bundle, CANONICALIZER)
+    wanted = build(guarded_by(snapshot.entries(), snapshot.rules), client, bundle, CANONICALIZER)
     if dry_run:
         print_yaml([wanted])
         return
