@@ -20,6 +20,7 @@ INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 
 _COMMANDS: Final = {
+    "adopt": ("setscrew.cli.adopt", "adopt"),
     "audit": ("setscrew.cli.audit", "audit"),
     "canonical": ("setscrew.cli.forms", "canonical"),
     "check": ("setscrew.cli.check", "check"),

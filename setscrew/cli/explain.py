@@ -29,21 +29,17 @@ from reconciler.snapshot.model import Entry
 from setscrew.asking import Question, answered, asker, concerned, value
 from setscrew.cli.common import context_option, current_snapshot, note, output_option, print_json, state_option
 from setscrew.cli.explain_text import print_explained
+from setscrew.cli.guarded import DERIVED_TEXT, find
 from setscrew.fields import ANOTHER, parse, value_at
 from webhook.decision.types import Decision
 from webhook.server.census import CensusFeed
 from webhook.server.feed import SnapshotFile
 from webhook.server.grants import GrantFeed
 
-# What controllers make of declared objects, under any of the names that kubectl takes.
-_DERIVED: Final = frozenset(
-    {"pod", "pods", "po", "replicaset", "replicasets", "rs", "job", "jobs", "controllerrevision", "controllerrevisions"}
-)
 _DERIVE: Final = {
     *("Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps", "DaemonSet.apps"),
     *("Job.batch", "CronJob.batch", "ReplicationController"),
 }
-DERIVED_TEXT: Final = "Pods, ReplicaSets and Jobs that controllers derive are not guarded in this version"
 
 
 @click.command()
@@ -75,7 +71,7 @@ def explain(target: str, namespace: str, state_dir: Path, kubeconfig: str, outpu
     """
     _check(asked)
     snapshot = current_snapshot(state_dir)
-    entry = _find(snapshot, target, namespace)
+    entry = find(snapshot, target, namespace)
     census = CensusFeed(state_dir / published.FILE, time.time).current()
     answer = _explained(
         entry, snapshot, _live(entry, kubeconfig, asked["kube_context"]), _grants(state_dir), census, asked
@@ -91,27 +87,6 @@ def _check(asked: dict[str, Any]) -> None:
         raise UsageError("--delete and --field are two questions", hint="ask one after the other")
     if asked["value_text"] is not None and not asked["field_text"]:
         raise UsageError("--to needs --field", hint="such as --field spec.replicas --to 5")
-
-
-def _find(snapshot: SnapshotFile, target: str, namespace: str) -> Entry:
-    kind, slash, name = target.partition("/")
-    if not slash or not name:
-        raise UsageError(f"{target!r} is no KIND/NAME", hint="such as deployment/web")
-    kind = kind.lower().partition(".")[0]
-    found = [
-        entry
-        for entry in snapshot.entries()
-        if kind in (entry.object.ref.kind.lower(), entry.object.kind.resource)
-        and entry.object.ref.name == name
-        and (namespace in ("", entry.object.ref.namespace) or not entry.object.ref.namespace)
-    ]
-    if not found:
-        where = f" in namespace {namespace}" if namespace else ""
-        why = DERIVED_TEXT if kind in _DERIVED else "what Git does not name is free, unless its kind is exclusive"
-        raise UsageError(f"{target}{where} is not guarded: no source declares it", hint=why)
-    if len(found) > 1:
-        raise UsageError(f"{target} is in several namespaces", hint="give one with -n")
-    return found[0]
 
 
 def _live(entry: Entry, kubeconfig: str, context: str) -> Tree:
