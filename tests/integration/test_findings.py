@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -23,6 +24,7 @@ from setscrew.api_files import read_address, read_token
 from setscrew.demo.stage import Stage, document, dump
 from setscrew.store import STATE_FILE
 from tests.support import small_shop
+from tests.support.command import setscrew_on
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -286,6 +288,67 @@ def test_no_other_route_tells_a_value_of_a_secret(stage: Stage, drifted: dict[st
     assert ['"db"' in text for text in texts] == [True, False, False, True]
     assert [form for form in forms for text in texts if form in text] == []
     assert resource(stage, "db", "_", "v1", "Secret", "pay")["desired"]["object"]["data"] == {"password": "***"}
+
+
+def adopt(stage: Stage, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return setscrew_on(stage, "adopt", *words, "--config", stage.directory / "config")
+
+
+def cloned(stage: Stage, name: str) -> Path:
+    clone = stage.directory / name
+    subprocess.run(["git", "clone", "--quiet", stage.repository.work, clone], check=True, capture_output=True)
+    return clone
+
+
+def test_what_people_changed_is_adopted_by_patches_that_git_takes(
+    stage: Stage, drifted: dict[str, dict[str, Any]]
+) -> None:
+    clone = cloned(stage, "adopting")
+    for target in ("cm/limits", "deploy/api", "cm/page"):
+        namespace = "web" if target == "cm/page" else "pay"
+        done = adopt(stage, target, "-n", namespace)
+        assert (done.returncode, "adopted: " in done.stderr) == (0, True), done.stderr
+        subprocess.run(["git", "apply", "-"], cwd=clone, input=done.stdout, text=True, check=True)
+    text = (clone / "all" / "pay.yaml").read_text()
+    assert 'data: {most: "99", least: "0"}' in text
+    assert text.replace('{most: "99", least: "0"}', '{most: "10", least: "1"}').replace("/evil:1", "/api:1") == PAY
+    assert not (clone / "all" / "page.yaml").exists()
+
+
+def test_what_people_changed_is_adopted_on_a_branch(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
+    clone = cloned(stage, "branching")
+    done = adopt(stage, "clusterrole/pay-reader", "--repo", clone, "--branch", "keep")
+    if "does not know who commits" in done.stderr:
+        subprocess.run(["git", "config", "user.email", "dana@example.com"], cwd=clone, check=True)
+        subprocess.run(["git", "config", "user.name", "Dana"], cwd=clone, check=True)
+        done = adopt(stage, "clusterrole/pay-reader", "--repo", clone, "--branch", "keep")
+    assert done.returncode == 0, done.stderr
+    shown = subprocess.run(
+        ["git", "show", f"{done.stdout.strip()}:all/role.yaml"], cwd=clone, capture_output=True, text=True, check=True
+    )
+    assert yaml.safe_load(shown.stdout)["rules"] == [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    assert yaml.safe_load((clone / "all" / "role.yaml").read_text())["rules"] != yaml.safe_load(shown.stdout)["rules"]
+
+
+def test_what_is_secret_is_not_adopted_and_what_does_not_differ_needs_nothing(
+    stage: Stage, drifted: dict[str, dict[str, Any]]
+) -> None:
+    forms = [PLANTED, base64.b64encode(PLANTED.encode()).decode()]
+    done = adopt(stage, "secret/db", "-n", "pay")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert ("all/pay.yaml" in done.stderr, [form for form in forms if form in done.stderr]) == (True, [])
+    done = adopt(stage, "ns/web")
+    assert (done.returncode, done.stdout) == (0, "")
+    done = adopt(stage, "cm/none-of-it", "-n", "web")
+    assert (done.returncode, "neither in Git nor in the cluster" in done.stderr) == (2, True)
+
+
+def test_what_git_does_not_declare_is_adopted_as_a_file(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
+    act(stage, "carol", "create", "cm", "kept", "-n", "web", "--from-literal=a=b")
+    done = adopt(stage, "cm/kept", "-n", "web", "--source", "all")
+    assert done.returncode == 0, done.stderr
+    assert "+++ b/all/configmap-kept.yaml" in done.stdout
+    assert "uid" not in done.stdout
 
 
 def test_what_is_put_back_is_resolved_and_its_past_stays(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
