@@ -19,10 +19,22 @@ class UnreachableError(ClusterError):
     code = "SS4500"
 
 
+class NotFoundError(UsageError):
+    """The API server of Setscrew knows nothing of what was asked for."""
+
+
 def get_json(server: str, token: bytes, path: str, query: dict[str, str]) -> dict[str, Any]:
     """The JSON object under `path`. Raises UnreachableError (3), UsageError for what the server refuses (2)."""
     answer, _ = get_changed(server, token, path, query)
     return answer or {}
+
+
+def find_json(server: str, token: bytes, path: str) -> dict[str, Any] | None:
+    """As `get_json`, None where nothing is known under `path`."""
+    try:
+        return get_json(server, token, path, {})
+    except NotFoundError:
+        return None
 
 
 def get_changed(
@@ -38,7 +50,9 @@ def get_changed(
     answer = _object(body, server)
     if status == 401:
         raise UsageError("the server refuses the token", where=server, hint="is --token-file that of this server?")
-    if status in (400, 403, 404, 410):
+    if status == 404:
+        raise NotFoundError(str(answer.get("detail") or answer.get("title")), where=server)
+    if status in (400, 403, 410):
         raise UsageError(str(answer.get("detail") or answer.get("title")), where=server)
     if status != 200:
         raise UnreachableError(f"status {status}: {answer.get('detail') or answer.get('title')}", where=server)

@@ -49,6 +49,7 @@ _COMMANDS: Final = {
     "support-bundle": ("setscrew.cli.support", "support_bundle"),
     "uninstall": ("setscrew.cli.uninstall", "uninstall"),
     "upgrade": ("setscrew.cli.install", "upgrade"),
+    "who": ("setscrew.cli.who", "who"),
 }
 
 

@@ -351,6 +351,20 @@ def test_what_git_does_not_declare_is_adopted_as_a_file(stage: Stage, drifted: d
     assert "uid" not in done.stdout
 
 
+def test_the_past_of_an_object_names_each_who_wrote_it(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
+    done = setscrew_on(stage, "who", "cm/limits", "-n", "pay", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["items"]
+    assert [one["time"] for one in told] == sorted(one["time"] for one in told)
+    wrote = [(one["user"], one["event"], one["confidence"]) for one in told if "/data/least" in one["paths"]]
+    assert ("alice", "allowed", "admission") in wrote or ("alice", "warned", "admission") in wrote
+    assert {"manager": "bobs-tool", "user": "bob"} in [{key: one[key] for key in ("manager", "user")} for one in told]
+    done = setscrew_on(stage, "who", "secret/db", "-n", "pay")
+    assert ("erin" in done.stdout, PLANTED in done.stdout + done.stderr) == (True, False)
+    done = setscrew_on(stage, "who", "cm/page", "-n", "web")
+    assert ("bob" in done.stdout, "delete" in done.stdout) == (True, True)
+
+
 def test_what_is_put_back_is_resolved_and_its_past_stays(stage: Stage, drifted: dict[str, dict[str, Any]]) -> None:
     sync(stage)
     stage.wait("the end of all drift", lambda: not items(stage))
