@@ -21,7 +21,7 @@ from setscrew.cli.policy import print_rehearsal
 from setscrew.cli.table import print_rows
 from setscrew.cli.trail import Since
 from setscrew.doctor.installed import ready
-from setscrew.installing.objects import ref_of, shown
+from setscrew.installing.objects import DEPLOYMENT, ref_of, shown
 from setscrew.installing.prepare import rolled_out
 from setscrew.installing.rollout import beside, is_of_rollout, stage
 from setscrew.installing.server import Server
@@ -33,13 +33,16 @@ _MEANING: Final[Mapping[Action, str]] = {
 }
 
 
+_EACH: Final = "give --server once for each (kubectl port-forward pod/…), or --yes to go on without them"
+
+
 @click.group()
 def rollout() -> None:
     r"""Let an installation refuse step by step: Audit, Warn, Deny. A new one begins with Audit.
 
     \b
     setscrew rollout status
-    setscrew rollout advance --server http://127.0.0.1:8080 --token-file token
+    setscrew rollout advance --server http://127.0.0.1:8081 --server http://127.0.0.1:8082 --token-file token
     """
 
 
@@ -71,21 +74,29 @@ def _standing(source: Mapping[str, Any]) -> dict[str, str]:
 
 @rollout.command()
 @click.option("--since", type=Since(), default="7d", show_default=True, help="Rehearse what was recorded since then.")
-@click.option("--server", "api", metavar="URL", help="API server of Setscrew, which has the record.")
+@click.option(
+    "--server",
+    "apis",
+    metavar="URL",
+    multiple=True,
+    help="API server of a replica, which has its record; repeat it for each of them.",
+)
 @click.option("--token-file", type=PATH, help="Its bearer token.")
 @click.option("--state", "state_dir", type=PATH, envvar="SETSCREW_STATE", help="State directory, where it is at hand.")
 @click.option("--yes", is_flag=True, help="Go on although something would be refused, or nobody could look.")
 @reach_options
 def advance(
-    since: str, api: str | None, token_file: Path | None, state_dir: Path | None, yes: bool, **where: str
+    since: str, apis: tuple[str, ...], token_file: Path | None, state_dir: Path | None, yes: bool, **where: str
 ) -> None:
-    r"""Go one step on: Audit to Warn, Warn to Deny. First the record is asked what Deny would have refused.
+    r"""Go one step on: Audit to Warn, Warn to Deny. First the records are asked what Deny would have refused.
 
-    Exit status: 0 gone on, 1 not, for something would have been refused.
+    Each replica has a record of its own, of the requests that it has answered.
+
+    Exit status: 0 gone on, 1 not, for something would have been refused, or not all were asked.
 
     \b
-    kubectl port-forward -n setscrew-system service/setscrew-api 8080:80 &
-    setscrew rollout advance --server http://127.0.0.1:8080 --token-file token
+    kubectl port-forward -n setscrew-system pod/POD 8081:8080 &            # for each pod, with a port of its own
+    setscrew rollout advance --server http://127.0.0.1:8081 --server http://127.0.0.1:8082 --token-file token
     """
     server = Server(ApiClient.load(where["kubeconfig"], where["kube_context"]))
     now = stage(server.levers())
@@ -93,9 +104,12 @@ def advance(
     if then == now:
         note([f"{now} already: {_MEANING[now]}"])
         return
-    found = _rehearsed(api, token_file, state_dir, since, yes=yes)
+    found = _rehearsed(apis, token_file, state_dir, since, yes=yes)
     if found is not None and found.turned and not yes:
         note([f"still {now}: tell these people, delegate, or commit to Git what is right; --yes goes on all the same"])
+        finish(1)
+    if found is not None and (unasked := _replicas(server) - len(apis or (1,))) > 0 and not yes:
+        note([f"still {now}: the records of {unasked} of {_replicas(server)} replicas were not asked; {_EACH}"])
         finish(1)
     _set(server, then)
     note([f"{now} → {then}: {_MEANING[then]}"])
@@ -125,22 +139,29 @@ def _set(server: Server, action: Action) -> None:
             click.echo(f"{shown(ref)} deleted")
 
 
+def _replicas(server: Server) -> int:
+    """How many have a record now; that of one that has ended is gone with it."""
+    live = server.read(DEPLOYMENT) or {}
+    return int((live.get("spec") or {}).get("replicas", 1))
+
+
 def _rehearsed(
-    api: str | None, token_file: Path | None, state_dir: Path | None, since: str, *, yes: bool
+    apis: tuple[str, ...], token_file: Path | None, state_dir: Path | None, since: str, *, yes: bool
 ) -> Rehearsal | None:
     """What Deny would have refused, printed. Raises UsageError where nobody can look and that is not meant."""
-    if not (api or state_dir):
+    if not (apis or state_dir):
         if yes:
             return None
         hint = "give --server and --token-file, or --state; or --yes to go on unseen"
         raise UsageError("which record is to be asked what would be refused?", hint=hint)
-    answer = _recorded(*address(api, token_file, state_dir))
-    decisions = [one for one in reversed(answer["items"]) if str(one.get("time", "")) >= since]
+    answers = [_recorded(*address(api, token_file, state_dir)) for api in apis or (None,)]
+    all_ = sorted((one for answer in answers for one in answer["items"]), key=lambda one: str(one.get("time", "")))
+    decisions = [one for one in all_ if str(one.get("time", "")) >= since]
     found = rehearse((one for one in decisions if "lost" not in one), "Deny", REPORT_PAGE)
     times = [str(one.get("time", "")) for one in decisions]
     lost = sum(int(one.get("lost", 0)) for one in decisions)
     print_rehearsal(found, Span(len(times), min(times, default=""), max(times, default=""), lost), since)
-    if answer["metadata"]["remainingItemCount"] and len(answer["items"]) == len(decisions):
+    if len(all_) == len(decisions) and any(answer["metadata"]["remainingItemCount"] for answer in answers):
         note([f"only the last {len(decisions)} decisions were asked: `setscrew policy try` in a pod asks all"])
     return found
 

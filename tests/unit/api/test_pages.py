@@ -25,7 +25,7 @@ from reconciler.store.state import State
 from reconciler.store.unmanaged import save_unmanaged
 from setscrew.serve_api import StoredState
 from tests.support import sample_past, sample_report
-from tests.unit.api.conftest import NOW
+from tests.unit.api.conftest import NOW, Asked
 from webhook.api.app import create_api_app
 from webhook.api.pages import coverage, undo
 from webhook.api.pages.finding import Shown
@@ -472,3 +472,17 @@ def test_a_page_that_cannot_be_made_says_so_and_nothing_of_the_inside(
     assert (page.status_code, page.content_type) == (500, "text/html; charset=utf-8")
     assert "hunter2" not in page.text
     assert "/" in list(links(page))
+
+
+def test_in_a_cluster_it_is_said_that_the_record_is_that_of_one_replica(morning: State, get: Get, asked: Asked) -> None:
+    settings = ApiSettings(token=b"swordfish", now=lambda: NOW, callers=lambda *_: frozenset())
+    there = create_api_app(StoredState(morning), settings, asked).test_client()
+    headers = {"Authorization": "Bearer swordfish"}
+    for path, words in (("/", "refused in 24 h, by this replica"), ("/denials", "each has a record of its own")):
+        assert words in there.get(path, headers=headers).text
+        assert words not in get(path).text
+
+
+def test_what_a_policy_does_not_refuse_is_not_called_refused(morning: State, get: Get) -> None:
+    assert "as its policy says" in get(OBJECT).text
+    assert "changes away from Git are refused" not in get(OBJECT).text

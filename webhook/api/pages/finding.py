@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.model.ref import ObjectRef
+from reconciler.report.formats.words import is_enforced
 from reconciler.report.links import NO_HOSTS, GitHost, commit_link, file_link
 from webhook.api.pages import undo, words
 
@@ -139,7 +140,7 @@ class Shown:
     @property
     def enforced(self) -> bool:
         """Whether changes of it are refused, but for those of writers."""
-        return (self.item.get("source") or {}).get("enforced") is not False and self.item.get("adopted") is not False
+        return is_enforced(self.item)
 
     @property
     def declared(self) -> str:

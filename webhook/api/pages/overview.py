@@ -69,13 +69,17 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What tiles say beside findings. `unmanaged` None: not to be told. `places`: where they lead, by name."""
+    """What tiles say beside findings. `unmanaged` None: not to be told. `places`: where they lead, by name.
+
+    `alone`: of several replicas the record of this one is shown.
+    """
 
     now: datetime
     managed: int = 0
     grants: int = 0
     unmanaged: Unmanaged | None = None
     places: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,13 @@ def tiles(total: Mapping[str, Any], beside: Beside, link: Link) -> tuple[Tile, .
         *(_state(name, number, link) for name, number in states.items() if number or name not in _RARE),
         *_unmanaged(beside),
         Tile(words.age(oldest, beside.now) or "–", "oldest", "", "", link(sort="firstSeen") if oldest else ""),
-        Tile(words.count(total["denials"]), "refused in 24 h", "×", "", beside.places.get("denials", "")),
+        Tile(
+            words.count(total["denials"]),
+            f"refused in 24 h{', by this replica' if beside.alone else ''}",
+            "×",
+            "",
+            beside.places.get("denials", ""),
+        ),
         Tile(
             words.count(beside.grants),
             f"grant{'' if beside.grants == 1 else 's'} in force",
