@@ -268,12 +268,14 @@ PASS_SECONDS: Final = 300.0
 PASS_SECONDS_MOST: Final = 600.0
 PASS_UNWATCHED_SECONDS: Final = 30.0
 PASS_FAILED_SECONDS: Final = 5.0
-# It compares, and stores what it has found, so many objects at a time, and between two of these others have their turn.
+# It compares, and stores what it has found, so many objects at a time, and between two of these others have their turn:
+# a moment whoever they are, and looks at what has just changed until they end, but not for long, nor for ever in all.
 PASS_AT_ONCE: Final = 10
 PASS_PAUSE_SECONDS: Final = 0.001
+PASS_YIELDS_SECONDS: Final = 0.05
+PASS_YIELDS_SECONDS_MOST: Final = 90.0
 LEDGER_AT_ONCE: Final = 100
-LEDGER_PAUSE_SECONDS: Final = 0.002
-# Memory that was let go is given back so often.
+# Memory that was let go is given back so often, and what a new snapshot has brought is kept from the collector.
 TRIM_SECONDS: Final = 30.0
 # Objects that no source declares are counted so often, and so soon after Git declares other ones.
 UNMANAGED_SECONDS: Final = 600.0

@@ -102,7 +102,7 @@ def make(options: Options, site: Site | None = None) -> Clockwork:
         )
     clockwork = Clockwork(reconciler, state_dir, options.scan_seconds)
     clockwork.census = CensusFeed(state_dir / published.FILE, time.time).current
-    clockwork.companions += [partial(certificates.watch, changed=registrar.renewed), _trim]
+    clockwork.companions += [partial(certificates.watch, changed=registrar.renewed), partial(_tidy, reconciler)]
     telling = _telling(options, client, reconciler)
     clockwork.companions.append(telling.run)
     blind.changed = clockwork.scan_soon
@@ -135,9 +135,13 @@ def _follow(
         clockwork.companions.append(site.configured.companion(clockwork.reconciler, follower.configure, sink))
 
 
-def _trim(stop: threading.Event) -> None:
+def _tidy(found: Reconciler, stop: threading.Event) -> None:
     """A full pass holds all live objects for a moment, and a revision is rendered: their memory goes back."""
+    kept = ""
     while not stop.wait(TRIM_SECONDS):
+        if found.digest != kept:
+            kept = found.digest
+            memory.keep()
         memory.trim()
 
 

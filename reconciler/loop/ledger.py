@@ -16,7 +16,13 @@ from datetime import datetime
 from itertools import islice
 
 from reconciler.errors import SetscrewError, place
-from reconciler.limits import LEDGER_AT_ONCE, LEDGER_PAUSE_SECONDS, REPORT_PROBLEMS
+from reconciler.limits import (
+    LEDGER_AT_ONCE,
+    PASS_PAUSE_SECONDS,
+    PASS_YIELDS_SECONDS,
+    PASS_YIELDS_SECONDS_MOST,
+    REPORT_PROBLEMS,
+)
 from reconciler.loop.enriching import Enricher
 from reconciler.loop.orphans import Orphans
 from reconciler.loop.sources import Sources
@@ -54,7 +60,7 @@ class Ledger:
     enricher: Enricher = field(init=False)
     orphans: Orphans = field(init=False)
     _listeners: list[Told] = field(default_factory=list)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _lock: threading.Condition = field(default_factory=threading.Condition)
     _looks: int = 0
     _passed: int = 0
     _under_way: set[int] = field(default_factory=set)
@@ -107,6 +113,14 @@ class Ledger:
                 self._under_way.discard(number)
                 oldest = min(self._under_way, default=self._looks)
                 self._later = {one: said for one, said in self._later.items() if said[0] > oldest}
+                self._lock.notify_all()
+
+    def others(self, look: int, seconds: float) -> float:
+        """Wait until no other look is under way, for `seconds` at most; how long that was."""
+        began = time.monotonic()
+        with self._lock:
+            self._lock.wait_for(lambda: self._under_way <= {look}, seconds)
+        return time.monotonic() - began
 
     def put(self, look: int, found: Mapping[str, DriftItem | None], snapshot: MemorySnapshot, now: datetime) -> None:
         """Store what one look says of some objects, by id; None: there is nothing to say of it any more."""
@@ -124,11 +138,11 @@ class Ledger:
     ) -> None:
         """Store what a full pass has found: what it did not find is gone, unless `unseen`, or a later look has."""
         left = iter(found := {item.id: item for item in items})
-        own, stays = list[DriftItem](), unseen or Unseen()
+        own, stays, turns = list[DriftItem](), unseen or Unseen(), Turns(self, look)
         while some := {one: found[one] for one in islice(left, LEDGER_AT_ONCE)}:
             with self._lock:
                 own += self._store(look, some, snapshot, now)
-            time.sleep(LEDGER_PAUSE_SECONDS)  # a lock that is taken again at once lets nobody in between
+            turns.give_way()
         with self._lock:
             later = {one: item for one, (number, item) in self._later.items() if number > look}
             known = found.keys() | {one for one, item in later.items() if item is not None}
@@ -204,6 +218,21 @@ class Ledger:
                 self.say(str(error))
             except Exception as error:  # noqa: BLE001 - whoever listens must not end the report
                 self.say(f"a finding was not passed on: {place(error)}")
+
+
+@dataclass(slots=True)
+class Turns:
+    """A long look that lets others go first, for `left` seconds in all: theirs is what has just changed."""
+
+    ledger: Ledger
+    look: int
+    left: float = PASS_YIELDS_SECONDS_MOST
+
+    def give_way(self) -> None:
+        """It is the turn of others."""
+        time.sleep(PASS_PAUSE_SECONDS)  # a lock that is taken again at once lets nobody in between
+        if self.left > 0:
+            self.left -= self.ledger.others(self.look, min(self.left, PASS_YIELDS_SECONDS))
 
 
 def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from reconciler.gpu.users.model import Census
 from reconciler.limits import PASS_FAILED_SECONDS, PASS_SECONDS, PASS_UNWATCHED_SECONDS
+from reconciler.loop.ledger import Turns
 from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.scan import Scope, scan
 from reconciler.model.ref import ObjectRef
@@ -40,7 +41,9 @@ def full_pass(found: Reconciler, now: datetime, census: Census | None = None) ->
     found.ledger.enricher.look(found.client, time.monotonic())
     with found.ledger.look() as look:
         unasked = found.unasked
-        scanned = scan(found.client, Scope.of(snapshot, found.state.cluster), now, found.forms.accused, census)
+        turns = Turns(found.ledger, look)
+        scope = Scope.of(snapshot, found.state.cluster)
+        scanned = scan(found.client, scope, now, found.forms.accused, census, turns.give_way)
         orphans = found.ledger.orphans.look(found.client, snapshot, now)
         items = [*scanned.items, *(one for one in orphans.found.values() if one is not None)]
         found.decide(snapshot, items, unasked)

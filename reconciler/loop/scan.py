@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -13,7 +12,7 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
 from reconciler.compare.patch import repair
 from reconciler.gpu.users.model import Census
-from reconciler.limits import DETECT_ONE_BY_ONE, PASS_AT_ONCE, PASS_PAUSE_SECONDS
+from reconciler.limits import DETECT_ONE_BY_ONE, PASS_AT_ONCE
 from reconciler.loop.trust import Accused
 from reconciler.loop.users import with_users
 from reconciler.model.ref import KindInfo, ObjectRef
@@ -43,13 +42,14 @@ def scan(
     now: datetime,
     suspects: Iterable[Accused] = (),
     census: Census | None = None,
+    others: Callable[[], None] = lambda: None,
 ) -> Scan:
     """Findings of all entries, in sync or not, and of `suspects`. Raises ClusterError where nothing answers.
 
-    `census` says who uses which GPU class, None where nobody knows.
+    `census` says who uses which GPU class, None where nobody knows; `others` is called now and then: it is their turn.
     """
     live, unread = _read(client, scope.snapshot), set[tuple[str, str]]()
-    items = [_item(entry, live, scope, now, census) for entry in _in_turns(scope.snapshot.entries)]
+    items = [_item(entry, live, scope, now, census) for entry in _in_turns(scope.snapshot.entries, others)]
     # Of exclusive kinds, what Git does not declare, too: one of them changes what the declared ones mean.
     for kind, policy in scope.exclusive.values():
         found = list_live(client, [kind])
@@ -60,12 +60,12 @@ def scan(
     return Scan(_with_suspects(items, suspects, scope, now), frozenset(live.unseen), frozenset(unread))
 
 
-def _in_turns(entries: Iterable[Entry]) -> Iterator[Entry]:
+def _in_turns(entries: Iterable[Entry], others: Callable[[], None]) -> Iterator[Entry]:
     """Comparing thousands keeps a core busy for seconds, and what is found as it happens does not wait for that."""
     for number, entry in enumerate(entries, 1):
         yield entry
         if number % PASS_AT_ONCE == 0:
-            time.sleep(PASS_PAUSE_SECONDS)
+            others()
 
 
 def scan_entries(client: ApiClient, scope: Scope, now: datetime, census: Census | None = None) -> list[DriftItem]:

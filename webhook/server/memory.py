@@ -60,6 +60,16 @@ def give_back() -> None:
     trim()
 
 
+def keep() -> None:
+    """What is there by now is kept from the collector until the next call: much, long-lived, and no garbage.
+
+    Otherwise it looks at all of it again whenever something large was built beside it, and every thread waits.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 def trim() -> None:
     """What was let go in between goes back, too; a few milliseconds, in which other threads go on."""
     _malloc("malloc_trim", 0)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from reconciler.loop import ledger as module
-from reconciler.loop.ledger import About, Ledger
+from reconciler.loop.ledger import About, Ledger, Turns
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.model import Rules
 from reconciler.report.drift import DriftItem, DriftState, finding_id
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.findings import last_pass, read_findings
 from reconciler.store.state import open_state, sqlite_url
+from tests.support.waiting import PATIENCE_SECONDS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SNAPSHOT = MemorySnapshot((), Rules(()), digest="one")
@@ -157,6 +161,37 @@ def test_between_the_portions_of_a_pass_an_older_look_undoes_none(
         monkeypatch.setattr(module.time, "sleep", lambda _: put(ledger, older, item("a", "in-sync"), item("gone")))
         passed(ledger, full, item("a"), item("b"))
     assert stored(ledger) == {"a": "drifted", "b": "drifted"}
+
+
+def test_a_pass_goes_on_when_the_look_that_it_lets_go_first_has_ended(ledger: Ledger) -> None:
+    begun, may_end, ended = threading.Event(), threading.Event(), list[str]()
+
+    def event() -> None:
+        with ledger.look() as one:
+            begun.set()
+            may_end.wait()
+            put(ledger, one, item("late"))
+            ended.append("event")
+
+    other = threading.Thread(target=event)
+    other.start()
+    begun.wait()
+    with ledger.look() as full:
+        threading.Timer(0.1, may_end.set).start()
+        assert ledger.others(full, PATIENCE_SECONDS) < PATIENCE_SECONDS
+        assert ended == ["event"]
+    other.join()
+
+
+def test_a_pass_does_not_wait_for_others_longer_than_it_has_time_for(ledger: Ledger) -> None:
+    with ledger.look(), ledger.look() as full:
+        turns = Turns(ledger, full, left=0.01)
+        turns.give_way()
+        assert turns.left <= 0
+        waited = list[float]()
+        turns.ledger = cast("Ledger", SimpleNamespace(others=lambda _, seconds: waited.append(seconds)))
+        turns.give_way()
+    assert waited == []
 
 
 def test_a_pass_that_breaks_off_takes_nothing_away_and_is_none(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
