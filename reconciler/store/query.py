@@ -1,13 +1,13 @@
 """Owns reading findings and refused changes as they are asked for. Must not write, nor parse what people type.
 
-What has a column is chosen by the database; what stands in the body only (severity, owner) is looked at here, without
-decoding the rest of it.
+What has a column is chosen by the database. Severity and owner stand beside findings; of one that an earlier version
+has stored they are looked for in its body, without decoding the rest of it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from reconciler.report.drift import SEVERITIES
 from reconciler.report.field_selector import selected
 from reconciler.report.query import Matching, Query
 from reconciler.report.selector import selects
-from reconciler.store.schema import DECISIONS, DRIFT
+from reconciler.store.schema import DECISIONS, DRIFT, DRIFT_FACTS
 from reconciler.store.state import State
 
 _COLUMNS: Final = {
@@ -46,22 +46,27 @@ class _Body(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Body).decode
+_SAME: Final = and_(DRIFT.c.cluster == DRIFT_FACTS.c.cluster, DRIFT.c.id == DRIFT_FACTS.c.id)
 
 
 def read_matching(state: State, query: Query, labels: Mapping[str, Mapping[str, str]] | None = None) -> Matching:
     """All findings that the query chooses, in its order. `labels` are those of namespaces, by name."""
     name = query.sort.removeprefix("-")
     by = (_COLUMNS.get(name, DRIFT.c.first_seen), DRIFT.c.first_seen, DRIFT.c.id, DRIFT.c.state, DRIFT.c.namespace)
+    beside = _asks_beside(query)
+    columns = (*by, DRIFT.c.body, *((DRIFT_FACTS.c.severity, DRIFT_FACTS.c.team) if beside else ()))
     # Sorted here, and by first_seen and id where that is equal: the database would carry each body along.
-    columns = [column.label(f"c{place}") for place, column in enumerate((*by, DRIFT.c.body))]
+    wanted = select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
+    wanted = wanted.select_from(DRIFT.outerjoin(DRIFT_FACTS, _SAME)) if beside else wanted
     with state.read() as connection:
-        rows: Sequence[Any] = connection.execute(select(*columns).where(_where(state, query))).all()
+        rows: Sequence[Any] = connection.execute(wanted.where(_where(state, query))).all()
     if query.labels:
         known = labels or {}
         rows = [row for row in rows if selects(query.labels, known.get(row[4], {}))]
     if query.holds:
         rows = [row for row in rows if selected(row[5], query.holds)]
-    rows = _by_body(sorted(rows, key=itemgetter(1, 2)), query)
+    rows = sorted(rows, key=itemgetter(1, 2))
+    rows = _by_beside(rows, query) if beside else rows
     if name != "severity":
         rows = sorted(rows, key=itemgetter(0), reverse=query.sort.startswith("-"))
     return Matching([row[5] for row in rows], Counter(row[3] for row in rows))
@@ -101,16 +106,24 @@ def _where(state: State, query: Query) -> ColumnElement[bool]:
     return and_(*terms)
 
 
-def _by_body(rows: Sequence[Any], query: Query) -> Sequence[Any]:
-    """The rows whose bodies are as asked for; by severity the worst comes first, or last with a minus."""
-    wanted = {name: query.equal[name] for name in ("severity", "owner") if name in query.equal}
-    by_severity = query.sort.removeprefix("-") == "severity"
-    if not wanted and not by_severity:
-        return rows
-    bodies = [(_decode(row[5]), row) for row in rows]
-    kept = [
-        one for one in bodies if wanted.items() <= {"severity": one[0].severity, "owner": one[0].owner.team}.items()
-    ]
-    if by_severity:
-        kept.sort(key=lambda one: _WORST.get(one[0].severity, len(_WORST)), reverse=query.sort.startswith("-"))
-    return [row for _, row in kept]
+def _asks_beside(query: Query) -> bool:
+    return query.sort.removeprefix("-") == "severity" or not {"severity", "owner"}.isdisjoint(query.equal)
+
+
+def _by_beside(rows: Iterable[Any], query: Query) -> Sequence[Any]:
+    """The rows of the severity and owner asked for; by severity the worst comes first, or last with a minus."""
+    known: list[tuple[str, str, Any]] = [(*_beside(row), row) for row in rows]
+    for place, name in enumerate(("severity", "owner")):
+        if name in query.equal:
+            known = [one for one in known if one[place] == query.equal[name]]
+    if query.sort.removeprefix("-") == "severity":
+        ranked = [(_WORST.get(one[0], len(_WORST)), one) for one in known]
+        known = [one for _, one in sorted(ranked, key=itemgetter(0), reverse=query.sort.startswith("-"))]
+    return [row for _, _, row in known]
+
+
+def _beside(row: Any) -> tuple[str, str]:
+    if row[6] is not None:
+        return row[6], row[7]
+    found = _decode(row[5])
+    return found.severity, found.owner.team

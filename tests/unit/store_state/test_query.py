@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import DriftItem, DriftSource, Owner, finding_id
@@ -15,6 +16,7 @@ from reconciler.report.selector import parse_selector
 from reconciler.store.decisions import record
 from reconciler.store.findings import Pass, replace_findings
 from reconciler.store.query import count_denials, read_matching
+from reconciler.store.schema import DRIFT_FACTS
 from reconciler.store.state import State
 
 LABELS = {"shop": {"team": "vision"}, "pay": {"team": "money"}}
@@ -44,7 +46,7 @@ def names(state: State, **query: Any) -> list[str]:
     return [one["name"] for one in found.items()]
 
 
-@pytest.mark.parametrize(
+QUERIES = pytest.mark.parametrize(
     ("query", "chosen"),
     [
         ({}, ["web", "node", "db", "Web_%"]),
@@ -71,7 +73,19 @@ def names(state: State, **query: Any) -> list[str]:
         ({"sort": "namespace"}, ["node", "db", "Web_%", "web"]),
     ],
 )
+
+
+@QUERIES
 def test_a_query_chooses_and_orders(filled: State, query: dict[str, Any], chosen: list[str]) -> None:
+    assert names(filled, **query) == chosen
+
+
+@QUERIES
+def test_findings_of_a_version_that_kept_nothing_beside_them_are_chosen_so_too(
+    filled: State, query: dict[str, Any], chosen: list[str]
+) -> None:
+    with filled.write() as connection:
+        connection.execute(delete(DRIFT_FACTS))
     assert names(filled, **query) == chosen
 
 
