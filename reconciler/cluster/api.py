@@ -6,7 +6,7 @@ Bodies are plain JSON trees: typed models would drop fields that this client's v
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,6 +50,7 @@ class ApiClient:
         configuration: Configuration,
         *,
         impersonate: str = "",
+        groups: Sequence[str] = (),
         connections: int = API_CONNECTIONS,
         seconds: float = API_SECONDS,
         token: Callable[[], str] | None = None,
@@ -59,20 +60,28 @@ class ApiClient:
         configuration.retries = False
         self._configuration = configuration
         self._pool = _pool(configuration)
-        self._impersonate = impersonate
+        self._impersonate, self._groups = impersonate, tuple(groups)
         self._token, self._writing = token, writing
         self._timeout = urllib3.Timeout(connect=min(API_CONNECT_SECONDS, seconds), read=seconds)
         self.server = str(configuration.host).rstrip("/")
 
     @classmethod
     def load(
-        cls, kubeconfig: str = "", context: str = "", *, impersonate: str = "", connections: int = API_CONNECTIONS
+        cls,
+        kubeconfig: str = "",
+        context: str = "",
+        *,
+        impersonate: str = "",
+        groups: Sequence[str] = (),
+        connections: int = API_CONNECTIONS,
     ) -> ApiClient:
         """The client of a kubeconfig ("" means its usual places), else that of the pod that this runs in.
 
-        It keeps up to `connections` open. Raises `ClusterError` where neither gives usable settings.
+        It acts as the user `impersonate` in `groups` where one is named, and keeps up to `connections` open.
+        Raises `ClusterError` where neither gives usable settings.
         """
-        return cls(_configuration(kubeconfig, context), impersonate=impersonate, connections=connections)
+        configuration = _configuration(kubeconfig, context)
+        return cls(configuration, impersonate=impersonate, groups=groups, connections=connections)
 
     def request(
         self,
@@ -148,6 +157,12 @@ class ApiClient:
         return headers
 
     def _exchange(self, method: str, url: str, data: bytes | None, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        if self._groups:
+            # Each in a line of its own: the API server takes no list.
+            several = urllib3.HTTPHeaderDict(headers)
+            for group in self._groups:
+                several.add("Impersonate-Group", group)
+            headers = several  # type: ignore[assignment]
         # A pooled connection that the server has just closed fails at once; a second try opens a new one. Writes are
         # not repeated: the first may have arrived.
         tries = 2 if method == "GET" else 1

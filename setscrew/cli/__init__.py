@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "audit": ("setscrew.cli.audit", "audit"),
     "canonical": ("setscrew.cli.forms", "canonical"),
     "check": ("setscrew.cli.check", "check"),
+    "check-access": ("setscrew.cli.check_access", "check_access"),
     "compare": ("setscrew.cli.compare", "compare"),
     "completion": ("setscrew.cli.completing", "completion"),
     "demo": ("setscrew.cli.demo", "demo"),

@@ -98,6 +98,44 @@ def finding(stage: Stage, name: str) -> dict[str, Any] | None:
     return next((item for item in items if item["name"] == name), None)
 
 
+def check_access(stage: Stage, *words: str) -> tuple[int, dict[str, Any]]:
+    """Exit status and answer of the command."""
+    done = setscrew_on(stage, "check-access", *words, "-o", "json")
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_what_a_write_would_be_answered_is_asked_as_anybody_and_changes_nothing(synced: Stage) -> None:
+    target = ("configmap/settings", "-n", "shop")
+    before = synced.plane.kubectl("get", *target, "-o", "json").stdout
+    drift = ("patch", *target, "-p", "data: {mode: debug-by-hand}")
+    asked = {
+        "a person": check_access(synced, *drift, "--as", PERSON),
+        "nobody": check_access(synced, *drift, "--as", "nobody"),
+        "in groups": check_access(
+            synced, *drift, "--as", "nobody", "--as-group", "on-call", "--as-group", "system:masters"
+        ),
+        "free": check_access(synced, "patch", *target, "--as", PERSON, "-p", '{"metadata":{"labels":{"note":"x"}}}'),
+        "delete": check_access(synced, "delete", "ns/shop", "--as", PERSON),
+    }
+    told = {name: (status, found["allowed"], found["by"]) for name, (status, found) in asked.items()}
+    assert told == {
+        "a person": (1, False, "setscrew"),
+        "nobody": (3, False, "rbac"),
+        "in groups": (1, False, "setscrew"),
+        "free": (0, True, ""),
+        "delete": (1, False, "setscrew"),
+    }
+    assert "away from Git" in asked["a person"][1]["message"]
+    created(synced, *SETTINGS, "--for", "10m")
+    eventually(lambda: check_access(synced, *drift, "--as", PERSON)[0] == 0, "the grant holds")
+    _, found = check_access(synced, *drift, "--as", PERSON)
+    assert WARNING.search("".join(f"Warning: {one}" for one in found["warnings"]))
+    assert synced.plane.kubectl("get", *target, "-o", "json").stdout == before
+    records = json.loads(setscrew_on(synced, "audit", "list", "--user", "nobody", "-o", "json").stdout)["items"]
+    assert records == []
+
+
 def test_the_command_of_a_denial_permits_just_what_was_refused(synced: Stage) -> None:
     image = ("set", "image", "deployment/web", "-n", "shop")
     refused = synced.plane.kubectl(*image, "web=evil:1", kubeconfig=synced.person, check=False)
