@@ -149,6 +149,10 @@ class StoredState:
         """See ApiState."""
         return days.read_days(self.state, until, scope=scope)
 
+    def days_by_namespace(self, until: str, scope: frozenset[str] | None = None) -> dict[str, list[Day]]:
+        """See ApiState."""
+        return days.read_days_by_namespace(self.state, until, scope=scope)
+
     def unmanaged(self) -> Unmanaged:
         """See ApiState."""
         return unmanaged.read_unmanaged(self.state)

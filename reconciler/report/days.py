@@ -5,6 +5,7 @@ Days are those of UTC. Must not store them, nor read a clock.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -21,6 +22,16 @@ class Day:
     resolved: int = 0
     denials: int = 0
     counted: bool = True
+
+
+def added(days: Iterable[Sequence[Day]]) -> list[Day]:
+    """The sums of several accounts of the same days, day by day."""
+    return [_sum(same) for same in zip(*days, strict=True)]
+
+
+def _sum(same: Sequence[Day]) -> Day:
+    found, resolved, denials = (sum(getattr(one, count) for one in same) for count in ("found", "resolved", "denials"))
+    return Day(same[0].day, found, resolved, denials, all(one.counted for one in same))
 
 
 def day_of(time: str) -> str:

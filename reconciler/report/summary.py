@@ -15,6 +15,7 @@ import msgspec
 
 from reconciler.errors import UsageError
 from reconciler.limits import REPORT_PARAMETER_CHARS, REPORT_WRITERS
+from reconciler.report.days import Day, added
 from reconciler.report.drift import DEFAULT_CLUSTER, SEVERITIES, STATES
 from reconciler.report.owner import owner_of
 from reconciler.report.query import parse_names
@@ -156,6 +157,20 @@ def summarise_each(
             rows[name_denial(denial)].denials += denial[3]
         summed.append(_shown(asked[place], rows, labels))
     return summed
+
+
+def row_trends(asked: Asked, days: Mapping[str, Sequence[Day]], labels: Labels) -> dict[str, list[Day]]:
+    """The days of each row, by its name; `days` are those of each namespace.
+
+    Raises UsageError where rows are no sums of namespaces: owners are those of objects.
+    """
+    if asked.by not in ("cluster", "namespace") and not asked.by.startswith(LABEL):
+        raise UsageError(f"parameter 'trend' goes with by=cluster, by=namespace and by={LABEL}KEY: so days are counted")
+    _, name_denial = _names(asked, labels)
+    rows: defaultdict[str, list[Sequence[Day]]] = defaultdict(list)
+    for namespace, told in days.items():
+        rows[name_denial((namespace, "", "", 0)) or _nothing(asked.by)].append(told)
+    return {name: added(some) for name, some in rows.items()}
 
 
 def _shown(asked: Asked, rows: Mapping[str, _Row], labels: Labels) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -51,6 +51,24 @@ def read_days(state: State, until: str, days: int = DAYS_KEPT, scope: frozenset[
     return [found.get(day, Day(day, counted=first is not None and first <= day)) for day in wanted]
 
 
+def read_days_by_namespace(
+    state: State, until: str, days: int = DAYS_KEPT, scope: frozenset[str] | None = None
+) -> dict[str, list[Day]]:
+    """As `read_days`, of each namespace in which something happened ("": of what is in none). Raises StoreError."""
+    wanted, mine = days_until(until, days), DAYS.c.cluster == state.cluster
+    terms = [mine, DAYS.c.day >= wanted[0], DAYS.c.day <= wanted[-1]]
+    if scope is not None:
+        terms.append(DAYS.c.namespace.in_(sorted(scope)))
+    columns = (DAYS.c.namespace, DAYS.c.day, *(DAYS.c[name] for name in _COUNTS))
+    found: defaultdict[str, dict[str, Day]] = defaultdict(dict)
+    with state.read() as connection:
+        first = connection.execute(select(func.min(DAYS.c.day)).where(mine)).scalar()
+        for row in connection.execute(select(*columns).where(and_(*terms))):
+            found[row.namespace][row.day] = Day(row.day, row.found, row.resolved, row.denials)
+    nothing = {day: Day(day, counted=first is not None and first <= day) for day in wanted}
+    return {name: list((nothing | held).values()) for name, held in found.items()}
+
+
 def _add(connection: Connection, cluster: str, day: str, namespace: str, counts: Mapping[str, int]) -> None:
     if not day:  # a time that is none
         return

@@ -21,7 +21,7 @@ from reconciler.report.formats.registry import FORMATS, Format
 from reconciler.report.formats.report import Report
 from reconciler.report.in_sync import asks_for_all
 from reconciler.report.query import PARAMETERS, Matching, Query, asked_flag, parse_query, parse_since
-from reconciler.report.summary import parse_asked, summarise
+from reconciler.report.summary import Asked, parse_asked, row_trends, summarise
 from webhook.api.access import Scope, scope
 from webhook.api.answer import chosen, streamed
 from webhook.api.leaving import Leaving, Sent
@@ -33,7 +33,8 @@ from webhook.api.report import envelope, known_only, trust
 
 DRIFT_PARAMETERS: Final = (*PARAMETERS, "format")
 FINDING_PARAMETERS: Final = ("includeIgnored", "format")
-SUMMARY_PARAMETERS: Final = ("by", "labels", "since", "format")
+SUMMARY_PARAMETERS: Final = ("by", "labels", "since", "trend", "format")
+TRENDS: Final = ("total", "rows")
 _NEGOTIATED: Final = {one.media_type: one.name for one in FORMATS.values() if one.negotiated}
 _SUMMED: Final = {media: name for media, name in _NEGOTIATED.items() if name in summed.FORMATS}
 _NOTHING: Final = Matching((), {})
@@ -98,16 +99,27 @@ class _Drift:
             asked = parse_asked(given.get("by", "namespace"), given.get("labels", ""), self.settings.cluster)
             day_ago = now - timedelta(seconds=REPORT_DENIALS_SECONDS)
             since = parse_since(given["since"], now) if "since" in given else day_ago
+            trends = self._trends(given.get("trend", TRENDS[0]), asked, now, mine)
         except UsageError as error:
             raise Problem(400, error.message) from None
         texts = self.state.matching(Query(limit=None, scope=mine)).texts
         denials = self.state.denials(stamp_milliseconds(since), mine)
         rows, total = summarise(asked, texts, denials, self.state.namespaces(), now)
+        rows = [{**row, "trend": trends.get(row["name"], [])} for row in rows] if trends is not None else rows
         kept = trust(envelope(self.state, self.settings, {}, mine))
         metadata = {**kept, "by": asked.by, "labels": asked.labels, "since": stamp(since)}
         body = {"apiVersion": API_VERSION, "kind": "DriftSummary", "metadata": metadata, "items": rows, "total": total}
         body["trend"] = [asdict(day) for day in self.state.days(stamp(now), mine)]
         return streamed(summed.FORMATS[name](body), FORMATS[name].media_type)
+
+    def _trends(self, wanted: str, asked: Asked, now: datetime, mine: Scope) -> dict[str, list[Any]] | None:
+        """The days of each row where they are asked for, else None. Raises UsageError."""
+        if wanted not in TRENDS:
+            raise UsageError(f"parameter 'trend' must be one of {', '.join(TRENDS)}")
+        if wanted != "rows":
+            return None
+        found = row_trends(asked, self.state.days_by_namespace(stamp(now), mine), self.state.namespaces())
+        return {name: [asdict(day) for day in days] for name, days in found.items()}
 
     def _leaving(self, *, ignored: bool) -> Leaving:
         return Leaving(self.state.sources(), self.state.grants, self.settings.git_hosts, ignored)

@@ -82,6 +82,9 @@ _DRIFT: Final = [
 _SUMMARY: Final = [
     _parameter("by", "what a row is", {"anyOf": [one_of(BY), {"type": "string", "pattern": f"^label:{_LABEL}$"}]}),
     _parameter("labels", "labels of namespaces as columns, with by=namespace", _separated(_LABEL, "", REPORT_LABELS)),
+    _parameter(
+        "trend", "`rows`: each row has its own; with by=cluster, namespace or label:KEY", one_of(["total", "rows"])
+    ),
     _parameter("since", "refused changes are counted from then on; 24 hours unless told otherwise", _SINCE),
     _parameter("format", "in place of Accept", one_of(tuple(summed.FORMATS))),
 ]

@@ -145,6 +145,9 @@ class ApiState(Protocol):
     def days(self, until: str, scope: frozenset[str] | None = None) -> list[Day]:
         """The last 30 days, oldest first, the last that of `until` (RFC 3339), in these namespaces."""
 
+    def days_by_namespace(self, until: str, scope: frozenset[str] | None = None) -> dict[str, list[Day]]:
+        """The same of each namespace in which something happened."""
+
     def unmanaged(self) -> Unmanaged:
         """How many objects of guarded kinds no source declares."""
 

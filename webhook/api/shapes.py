@@ -143,6 +143,7 @@ _SPAN: Final = record(
     writes={"type": ["integer", "null"], "minimum": 0},
 )  # fmt: skip
 
+_TREND: Final = listed(record(day=TEXT, found=WHOLE, resolved=WHOLE, denials=WHOLE, counted=FLAG))
 # What is known of one object; what is not known is null.
 _VIEWS: Final[Mapping[str, Schema]] = {
     "desired": record(
@@ -194,10 +195,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "DriftSummary": envelope(
         "DriftSummary",
-        record({"labels": mapped(TEXT)}, name=TEXT, **_ROW),
+        record({"labels": mapped(TEXT), "trend": _TREND}, name=TEXT, **_ROW),
         record(**_TRUST, by=TEXT, labels=listed(TEXT), since=TIME),
         total=record(**_ROW),
-        trend=listed(record(day=TEXT, found=WHOLE, resolved=WHOLE, denials=WHOLE, counted=FLAG)),
+        trend=_TREND,
     ),
     "SourceList": envelope("SourceList", record(name=TEXT, state=TEXT), _LIST_METADATA),
     "Source": record(apiVersion=TEXT, kind={"type": "string", "const": "Source"}, name=TEXT, state=TEXT),

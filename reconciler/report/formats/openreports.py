@@ -59,10 +59,14 @@ def _report(namespace: str, source: str, part: int, items: Sequence[Mapping[str,
 
 
 def _verdict(item: Mapping[str, Any]) -> str:
-    """What is in sync has passed, what Git itself lets stay is skipped, of what is unknown nobody can tell."""
+    """What is in sync has passed, what Git itself lets stay is skipped, of what is unknown nobody can tell.
+
+    OpenReports says `warn` of what is not as it should be and is not scored: here what is watched and not enforced yet.
+    """
     if words.kept_on_purpose(item):
         return "skip"
-    return {words.IN_SYNC: "pass", "unknown": "error"}.get(str(item["state"]), "fail")
+    differs = "fail" if words.is_enforced(item) else "warn"
+    return {words.IN_SYNC: "pass", "unknown": "error"}.get(str(item["state"]), differs)
 
 
 def _result(item: Mapping[str, Any], at: str) -> dict[str, Any]:
@@ -90,7 +94,7 @@ def _result(item: Mapping[str, Any], at: str) -> dict[str, Any]:
         "category": f"{GROUP}/drift",
         "severity": words.severity(item),
         "result": result,
-        "scored": result != "skip",
+        "scored": result not in {"skip", "warn"},
         "timestamp": {"seconds": _seconds(item.get("lastSeen") or at), "nanos": 0},
         "resources": [{key: one_line(value) for key, value in kept.items() if value}],
         "message": message,

@@ -59,6 +59,11 @@ def kept_on_purpose(item: Mapping[str, Any]) -> bool:
     return item.get("state") == "orphaned" and severity(item) == "info"
 
 
+def is_enforced(item: Mapping[str, Any]) -> bool:
+    """Whether changes of it are refused, but for those of writers: not where it is watched, nor before adoption."""
+    return (item.get("source") or {}).get("enforced") is not False and item.get("adopted") is not False
+
+
 def team(item: Mapping[str, Any]) -> str:
     """Who owns it, "" for nobody."""
     return one_line(item.get("owner", {}).get("team", ""))

@@ -264,6 +264,33 @@ def test_the_summary_has_a_trend_of_thirty_days_of_the_readers_namespaces(filled
     assert [sum(one["found"] for one in some) for some in (mine, whole)] == [1, 5]
 
 
+@pytest.mark.parametrize("by", ["namespace", "label:team", "cluster"])
+def test_each_row_of_the_summary_has_a_trend_where_it_is_asked_for_and_they_add_up(
+    filled: State, get: Get, by: str
+) -> None:
+    for token in ((), (MINE,)):
+        found = get(f"/api/v1/drift/summary?trend=rows&by={by}", *token).json
+        assert [[day["day"] for day in row["trend"]] for row in found["items"]] == [
+            [day["day"] for day in found["trend"]] for _ in found["items"]
+        ]
+        for count in ("found", "denials"):
+            rows = [sum(day[count] for day in row["trend"]) for row in found["items"]]
+            assert sum(rows) == sum(day[count] for day in found["trend"]) > 0
+    assert all("trend" not in row for row in get(f"/api/v1/drift/summary?by={by}").json["items"])
+
+
+def test_days_are_those_of_namespaces_and_not_of_sources_nor_owners(filled: State, get: Get) -> None:
+    found = get("/api/v1/drift/summary?trend=rows").json["items"]
+    assert {row["name"]: sum(day["found"] for day in row["trend"]) for row in found} == {
+        "shop": 3,
+        "(cluster)": 1,
+        "pay": 1,
+    }
+    for by in ("source", "kind", "owner", "team", "cost-center", "namespace&trend=columns"):
+        answer = get(f"/api/v1/drift/summary?by={by}" + ("" if "trend" in by else "&trend=rows"))
+        assert (answer.status_code, "trend" in answer.json["detail"]) == (400, True)
+
+
 @pytest.mark.parametrize("since", ["1s", "2030-01-02T03:04:00Z"])
 def test_the_summary_counts_refused_changes_since_then(filled: State, get: Get, since: str) -> None:
     assert get(f"/api/v1/drift/summary?since={since}").json["total"]["denials"] == 0

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from reconciler.report.drift import DriftSource
 from reconciler.report.formats.openmetrics import LABELS
 from reconciler.report.formats.registry import FORMATS, render
 from reconciler.report.formats.report import Report
@@ -84,6 +85,14 @@ def test_metrics_of_a_stale_report_say_so_and_what_is_in_sync_is_not_counted() -
 def test_no_name_ends_a_label(kind: str) -> None:
     ((labels, value),) = samples(reported(finding(kind)))["setscrew_drift_resources"]
     assert (labels["kind"].replace("\\n", "\n"), value) == (kind, 1)
+
+
+@pytest.mark.parametrize("watched", [{"source": DriftSource("shop", enforced=False)}, {"adopted": False}])
+def test_what_is_only_watched_is_a_warning_that_is_not_scored(watched: dict[str, Any]) -> None:
+    report = reported(finding(name="one", **watched), finding("Node", "n1", "unknown", **watched), finding(name="two"))
+    found = [result for one in json.loads(text_of("openreports", report))["items"] for result in one["results"]]
+    told = {(one["resources"][0]["name"], one["result"], one["scored"]) for one in found}
+    assert told == {("one", "warn", False), ("n1", "error", True), ("two", "fail", True)}
 
 
 class _Page(HTMLParser):
