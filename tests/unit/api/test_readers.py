@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from reconciler.errors import UsageError
+from reconciler.limits import API_STREAMS
 from reconciler.store.findings import Pass, replace_findings
 from setscrew.readers import load_readers
 from setscrew.store import open_store
@@ -102,3 +103,17 @@ def test_a_long_report_is_sent_while_it_is_made(served: Served, name: str) -> No
         assert (answer.getheader("Transfer-Encoding"), answer.getheader("Content-Length")) == ("chunked", None)
         text = answer.read().decode()
     assert all(f"w{number}" in text for number in (0, 999, 1_999))
+
+
+def test_streams_that_are_open_leave_the_server_to_others(served: Served) -> None:
+    mine = {"Authorization": f"Bearer {served.token}"}
+    with contextlib.ExitStack() as stack:
+        for _ in range(API_STREAMS):
+            connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=60)
+            stack.enter_context(contextlib.closing(connection))
+            connection.request("GET", "/api/v1/events", headers=mine)
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("Transfer-Encoding")) == (200, "chunked")
+            assert answer.readline() + answer.readline() + answer.readline() == b"retry: 3000\n\nevent: ready\n"
+        assert served.ask("GET", "/api/v1/events", **mine)[0] == 503
+        assert served.ask("GET", "/api/v1/drift?limit=1", **mine)[0] == 200
