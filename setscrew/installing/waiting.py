@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.model.ref import ObjectRef
+from setscrew.doctor.installed import ready
 from setscrew.installing.errors import WaitError
 from setscrew.installing.objects import Document, ref_of, shown
 from setscrew.installing.server import Server
@@ -103,8 +104,15 @@ def _unready(server: Server, ref: ObjectRef) -> str:
     updated, available = int(status.get("updatedReplicas", 0)), int(status.get("availableReplicas", 0))
     if min(updated, available) >= wanted and int(status.get("replicas", 0)) <= wanted:
         return ""
-    why = _trouble_of(server, ref) or _failure(status)
+    why = _trouble_of(server, ref) or _failure(status) or ("" if available else _unread(server))
     return f"{updated} of {wanted} replicas are new, {available} available" + (f": {why}" if why else "")
+
+
+def _unread(server: Server) -> str:
+    """The first source that cannot be followed, and why: without any snapshot no replica is ready."""
+    found = [(str(one["metadata"]["name"]), ready(one)) for one in server.levers() if one["kind"] == "GitSource"]
+    failed = (f"GitSource {name} is {reason}: {why}" for name, (status, reason, why) in found if status == "False")
+    return next(failed, "")
 
 
 def _failure(status: Mapping[str, Any]) -> str:
