@@ -6,6 +6,7 @@ Must not print or write: what comes out are files before and after, and what to 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -19,10 +20,10 @@ from reconciler.model.tree import ABSENT, Tree, strict_equal
 from reconciler.render.detect import KUSTOMIZATION_NAMES, detect
 from reconciler.render.embedded_loader import load_embedded
 from reconciler.report.item import drift_item
-from reconciler.report.printable import conceal
 from reconciler.report.scope import drift_of
 from reconciler.snapshot.model import Entry, MemorySnapshot, SnapshotView
 from setscrew.into_git import emit
+from setscrew.into_git.hidden import hidden_values
 from setscrew.into_git.patch import FileChange
 from setscrew.into_git.proof import Proof, also_changed
 from setscrew.into_git.tree import Files, SourceTree, by_ref
@@ -63,9 +64,12 @@ class IntoGit:
             return Adoption()
         shown = drift_item(entry, found, live, now=now).changes
         masked = next((one.field for one in shown if one.masked), "")
+        where = entry.object.provenance.place
         if is_secret(live) or masked:
-            where = entry.object.provenance.place
             raise NotAdoptableError(f"{masked or ref} holds what may be secret", where=where, hint=_UNSHOWN)
+        if len(shown) < len(found.changes):
+            hint = "write it into Git by hand"
+            raise NotAdoptableError("it differs in more places than a report lists", where=where, hint=hint)
         objects = self.tree.objects()
         one = by_ref(objects, self.proof.namespace, ref)
         base = self.proof.entry(objects, ref)
@@ -73,6 +77,9 @@ class IntoGit:
             raise NotAdoptableError(f"{ref} is not what its files render to here", hint=_OTHERWISE)
         place = self._place(one.provenance.file, one.provenance.line, one.provenance.generator)
         new = adopted(place, one.tree, found.changes, live, one.provenance.generator)
+        # A list without keys comes as a whole, with more than has changed of it.
+        if Counter(hidden_values(new)) - Counter(hidden_values(place.tree)):
+            raise NotAdoptableError(f"{ref} holds what may be secret", where=where, hint=_UNSHOWN)
         files = {place.file: place.changed(new)}
         adoption = self._made(files, [place])
         adoption.paths = [readable(change.place) for change in found.changes]
@@ -82,7 +89,7 @@ class IntoGit:
     def whole(self, ref: ObjectRef, live: dict[str, Any]) -> Adoption:
         """An object that Git does not declare, as a file of its own. Raises NotAdoptableError."""
         tree = cleaned(live)
-        if is_secret(live) or not strict_equal(conceal(tree), tree):
+        if is_secret(live) or hidden_values(tree):
             raise NotAdoptableError(f"{ref} holds what may be secret", hint=_UNSHOWN)
         kind, path = detect(self.tree.root / self.tree.state.path), PurePosixPath(self.tree.state.path)
         if kind == "helm":

@@ -1,7 +1,8 @@
 """Owns where an object stands in a file of a source, and the file with that object changed, added to or taken out.
 
-Must not know the cluster. Template expressions are covered before the text is read as YAML, so that what is written
-around them can be found; nothing that holds one is ever changed.
+Must not know the cluster. Files of Git are read in this process, a person's own: the loader's limits hold. Template
+expressions are covered before the text is read as YAML, so that what is written around them can be found; nothing that
+holds one is ever changed.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from reconciler.model.path import Path, index_of
 from reconciler.model.tree import ABSENT, Tree, strict_equal
 from reconciler.render.yaml_loader import load_documents
 from setscrew.into_git.edit import NotEditableError, at_place, edited, without_lines
+from setscrew.into_git.hidden import hidden_nodes
 from setscrew.into_git.nodes import Node, Written, documents
 
 # A sign that no manifest has, in place of each sign of a template expression.
 COVER: Final = "\ue000"
 _EXPRESSION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _LIST: Final = "items"
-_VALUES: Final = ("data", "stringData")
 
 
 class NotAdoptableError(UsageError):
@@ -84,22 +85,9 @@ class Place:
         return line
 
     def secret_lines(self) -> set[int]:
-        """The lines of the file in which values of Secrets stand."""
-        found: set[int] = set()
-        for number, tree in self.trees.items():
-            root = self.nodes[number].root
-            items = root.at(_LIST)
-            objects = [(tree, root)]
-            if items is not None and isinstance(tree, dict) and isinstance(tree.get(_LIST), list):
-                objects += zip(tree[_LIST], items.items, strict=False)
-            for one, node in objects:
-                values = (
-                    (node.at(key) for key in _VALUES) if isinstance(one, dict) and one.get("kind") == "Secret" else ()
-                )
-                for value in values:
-                    if value is not None:
-                        found |= set(range(value.line, self.text.count("\n", 0, value.end) + 2))
-        return found
+        """The lines of the file in which something stands that may be secret."""
+        found = (node for number, tree in self.trees.items() for node in hidden_nodes(self.nodes[number].root, tree))
+        return {line for one in found for line in range(one.line, self.text.count("\n", 0, one.end) + 2)}
 
     def changed(self, new: Tree) -> str:
         """The text of the file in which the object is `new`. Raises NotAdoptableError."""

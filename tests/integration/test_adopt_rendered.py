@@ -94,6 +94,16 @@ def test_what_the_kustomization_makes_is_named_with_its_place(tmp_path: Path, to
     assert "the kustomization changes it on the way" in refused.value.hint
 
 
+def test_a_patch_that_would_not_end_the_drift_is_not_made(tmp_path: Path, tools: RenderTools) -> None:
+    counted = KUSTOMIZED["deploy/kustomization.yaml"] + "replicas:\n- {name: web, count: 2}\n"
+    site = Site(tmp_path, {**KUSTOMIZED, "deploy/kustomization.yaml": counted}, tools)
+    live = site.live("web")
+    live["spec"]["replicas"] = 4
+    with pytest.raises(NotAdoptableError, match=r"would still differ from what is live: spec\.replicas"):
+        site.adopt(live)
+    assert (tmp_path / "base/web.yaml").read_text() == DEPLOYMENT
+
+
 def test_a_kustomization_names_new_files_and_forgets_those_that_go(tmp_path: Path, tools: RenderTools) -> None:
     site = Site(tmp_path, KUSTOMIZED, tools)
     extra = {**site.live("page"), "metadata": {"name": "extra", "namespace": "shop"}}

@@ -52,6 +52,11 @@ apiVersion: v1
 kind: Secret
 metadata: {name: db, namespace: shop}
 stringData: {password: as-git-says}
+---
+data: {a: b, b: c}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: beside, namespace: shop}
 """
 PAGE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page, namespace: shop}\ndata: {a: b}\n"
 
@@ -121,23 +126,27 @@ def test_what_may_be_secret_is_refused_and_not_told(site: Site, name: str) -> No
     assert refused.value.where.startswith("deploy/web.yaml:")
 
 
-def test_a_patch_that_shows_a_secret_beside_it_is_told_from_others(site: Site, tmp_path: Path) -> None:
-    live = site.live("settings")
-    live["data"]["colour"] = "red"
+def test_a_patch_that_shows_a_secret_beside_it_is_told_from_others(site: Site) -> None:
+    def shows(name: str, **data: str) -> bool:
+        live = site.live(name)
+        live["data"] |= data
+        adoption = site.adopt(live)
+        return touches(adoption.files["deploy/web.yaml"], adoption.secret_lines["deploy/web.yaml"])
+
+    assert not shows("settings", colour="red")
+    assert shows("beside", b="d")
+    live = site.live("web")
+    containers(live)[0]["env"][1]["value"] = "off"
     adoption = site.adopt(live)
-    assert not touches(adoption.files["deploy/web.yaml"], adoption.secret_lines["deploy/web.yaml"])
-    live["data"] = {"colour": "blue", "text": "one\ntwo\n", "z": "1"}
-    near = Site(
-        tmp_path / "near",
-        {
-            "deploy/all.yaml": WEB.replace(
-                "kind: Secret\nmetadata: {name: db, namespace: shop}\nstringData: {password: as-git-says}",
-                "stringData: {password: as-git-says}\nkind: Secret\nmetadata: {name: db, namespace: shop}",
-            )
-        },
-    )
-    adoption = near.adopt(live)
-    assert touches(adoption.files["deploy/all.yaml"], adoption.secret_lines["deploy/all.yaml"])
+    assert touches(adoption.files["deploy/web.yaml"], adoption.secret_lines["deploy/web.yaml"])
+
+
+def test_a_variable_that_may_be_secret_does_not_come_along_with_others(site: Site) -> None:
+    live = site.live("web")
+    containers(live).append({"name": "side", "image": "i:1", "env": [{"name": "API_TOKEN", "value": "planted-7c2e"}]})
+    with pytest.raises(NotAdoptableError, match="may be secret") as refused:
+        site.adopt(live)
+    assert "planted" not in str(refused.value)
 
 
 def test_an_object_that_git_lacks_becomes_a_file(site: Site) -> None:
