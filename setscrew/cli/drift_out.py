@@ -10,7 +10,7 @@ import click
 
 # For people on a terminal, as they look there; the others are what the API serves.
 _TERMINAL: Final = ("table", "wide", "diff")
-_FILES: Final = ("ndjson", "markdown", "sarif", "junit", "csv", "openreports")
+_FILES: Final = ("ndjson", "markdown", "html", "sarif", "junit", "csv", "openreports", "cloudevents")
 FORMATS: Final = ("table", "wide", "json", "yaml", "diff", *_FILES)
 # Formats that tell also what is in sync, as tests that have passed.
 PASSING: Final = ("junit", "openreports")

@@ -23,6 +23,7 @@ from reconciler.report.lasting import event_body, lasting
 from reconciler.report.owner import owner_of
 from reconciler.report.revived import revived
 from reconciler.report.severity import severity_of
+from reconciler.report.whole import whole_object
 from reconciler.snapshot.model import Entry
 from tests.property.typed import another_state, form, objects, stored
 from tests.support.decisions import KEY, builtin_rules
@@ -76,7 +77,9 @@ def test_nothing_that_is_planted_in_a_secret_gets_into_a_finding_or_its_past(
     live = {**live, "data": {**live["data"], **{key: _encoded(text) for key, text in live["stringData"].items()}}}
     del live["stringData"]
     item = finding(want, live)
-    told = json.dumps([item.as_json(), event_body(item), lasting(item, None).item.as_json()])
+    wanted = form(want)
+    whole = [whole_object(wanted.ref, "v1", tree) for tree in (wanted.want, want, live)]
+    told = json.dumps([item.as_json(), event_body(item), lasting(item, None).item.as_json(), whole])
     assert [one for one in FORMS if one in told] == []
 
 
