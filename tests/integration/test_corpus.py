@@ -7,25 +7,29 @@ At level INFO the log lists every path that a rule hides or of which nobody can 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from jsonpointer import resolve_pointer
 
 from reconciler.canonical.form import CanonicalObject
 from reconciler.canonical.items import item_key, keyed
-from reconciler.compare.comparison import Comparison, compare
+from reconciler.compare.comparison import Change, Comparison, compare
 from reconciler.model.path import Path, readable
 from reconciler.model.tree import Tree
 from reconciler.schema.types import TypeNode
+from setscrew.controlplane.pins import TOOLS, tools_of
 from tests.support.controlplane import Shared
-from tests.support.corpus import SEEDS, Entry, Landed, entries, landed_once
+from tests.support.corpus import SEEDS, Entry, Held, Landed, entries, landed_once
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 MOST = {"server": 0.02, "offline": 0.05}
 MOST_OF_SEEDS = 0.1  # chosen for what is allocated, so hardly typical
 ENGINES = sorted(MOST)
+OLDER = tools_of(os.environ) is not TOOLS
 HOOKS = {"gpu-operator": 9}  # `objects` of corpus.yaml counts what Helm runs once and does not keep
 
 
@@ -60,10 +64,19 @@ def test_all_of_it_is_in_the_cluster_and_the_server_has_confirmed_all_of_it(land
 def test_nothing_has_drifted(landed: Landed, engine: str) -> None:
     drift = [
         f"{one.form.ref} {change.path} ({change.klass}): {change.desired!r} -> {change.live!r}"
-        for one in judged(landed, engine)
+        for held, one in zip(landed.objects, judged(landed, engine), strict=True)
         for change in one.compared.changes
+        if not (OLDER and engine == "offline" and gate_is_off(held, change))
     ]
     assert drift == []
+
+
+def gate_is_off(held: Held, change: Change) -> bool:
+    """An older minor has gates off that are on by now, and its schema tells the fields all the same: it drops them.
+
+    Only its dry-run says so; without one nobody can know.
+    """
+    return change.klass == "missing" and resolve_pointer(held.answer.tree, change.path, None) is None
 
 
 @pytest.mark.parametrize("engine", ENGINES)
