@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def adopt(
     Exit status: 0 with a patch, or with nothing to adopt; more where none can be made. To undo a change in place of
     keeping it: `setscrew drift KIND/NAME -o json | jq '.items[0].patch'` is the RFC 6902 patch from live to Git.
     """
-    if branch and clone is None:
+    if branch is not None and clone is None:
         raise UsageError("--branch needs --repo", hint="the clone that gets the branch")
     snapshot, client = current_snapshot(state_dir), ApiClient.load(kubeconfig, kube_context)
     case = _case(snapshot, client, target, namespace, source_name)
@@ -78,29 +79,39 @@ def adopt(
     if not adoption.files:
         note([f"{case.ref} is as Git says: there is nothing to adopt"])
         return
+    if branch is None:
+        _check_shown(adoption)
     note([f"adopted: {path}" for path in adoption.paths])
     note(adoption.remarks)
-    if branch and clone is not None:
+    if branch is not None and clone is not None:
         files = {name: change.new for name, change in adoption.files.items()}
         author = author_of(clone, os.environ)
         commit = commit_on_branch(clone, case.state.commit, branch, files, _message(case.ref, adoption), author)
         note([f"branch {branch} on {case.state.commit[:12]}; HEAD and the work tree are as they were"])
         click.echo(commit)
         return
-    for name, change in adoption.files.items():
-        if touches(change, adoption.secret_lines.get(name, ())):
-            hint = "--repo DIR --branch NAME commits it without printing"
-            raise NotAdoptableError("the patch would show values of a Secret beside it", where=name, hint=hint)
     click.echo(unified(adoption.files), nl=False)
 
 
-class _Case:
-    """What is to be adopted: an object, how it is live, and the source that declares it or is to."""
+def _check_shown(adoption: Adoption) -> None:
+    """Raises NotAdoptableError for a patch that would print what may be secret, though it does not change it."""
+    for name, change in adoption.files.items():
+        if touches(change, adoption.secret_lines.get(name, ())):
+            hint = "--repo DIR --branch NAME commits it without printing"
+            raise NotAdoptableError("the patch would show what may be secret beside the change", where=name, hint=hint)
 
-    def __init__(self, ref: ObjectRef, state: SourceState, live: dict[str, Any] | None, entry: Entry | None) -> None:
-        self.ref, self.state, self.live, self.entry = ref, state, live, entry
-        if not state.commit:
-            raise UsageError(f"source {state.name} is no Git repository", hint="change its files")
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is to be adopted: an object, how it is live (None: it is not there), and who declares it or is to.
+
+    `entry` is None where no source declares it.
+    """
+
+    ref: ObjectRef
+    state: SourceState
+    live: dict[str, Any] | None
+    entry: Entry | None
 
     def adopted(self, adopter: IntoGit) -> Adoption:
         """The change of the source's files. Raises NotAdoptableError."""
