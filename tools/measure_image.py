@@ -113,7 +113,7 @@ class Image:
 
 @dataclass(slots=True)
 class Figures:
-    """What was measured: bytes, and seconds of each start."""
+    """What was measured: bytes, and seconds of each start. `load` is the machine's own when they began."""
 
     packed: int
     unpacked: dict[str, int]
@@ -121,6 +121,7 @@ class Figures:
     ready: list[float] = field(default_factory=list)
     first: float = 0.0
     programs: dict[str, str] = field(default_factory=dict)
+    load: float = 0.0
 
 
 def packed(archive: Path) -> int:
@@ -260,7 +261,8 @@ def page(figures: Figures, settings: Mapping[str, Any], bill: Mapping[str, Any])
 Written by `make image RECORD=1` (`tools/measure_image.py`); do not edit. [How it is built](../how-to/build-image.md).
 
 Commit `{labels["org.opencontainers.image.revision"][:10]}`, version {labels["org.opencontainers.image.version"]}, on \
-`{labels["org.opencontainers.image.base.name"].partition("@")[0]}`; {day}, {os.cpu_count()} cores ({platform.machine()}).
+`{labels["org.opencontainers.image.base.name"].partition("@")[0]}`; {day}, {os.cpu_count()} cores ({platform.machine()}), \
+load average {figures.load:.0f} of other work.
 
 | size | MB |
 | --- | --- |
@@ -300,7 +302,7 @@ def _mb(size: int) -> str:
 def main(root: Path, settings_file: Path, archive: Path, bill: Path, starts: int, record: bool) -> None:
     """Try the image whose file system lies in ROOT, and print its figures."""
     settings = json.loads(settings_file.read_text())["config"]
-    figures = Figures(packed(archive), unpacked(root))
+    figures = Figures(packed(archive), unpacked(root), load=os.getloadavg()[0])
     try:
         with prepared(root, settings) as image:
             tried(image, figures, starts)
