@@ -19,6 +19,8 @@ JUDGED_SECONDS: Final = 1_800.0
 """Over less than this after the warm-up a slope an hour is mostly noise: it is shown, and not judged."""
 MEMORY_MB_AN_HOUR: Final = 1.0
 DESCRIPTORS_AN_HOUR: Final = 1.0
+_LEAST_OF_SECONDS: Final = 300.0
+"""Connections come and go: what of descriptors is never closed shows in the fewest that were open in such a time."""
 _EDGE: Final = 6  # the medians at both ends are those of a sixth of all samples
 _MB: Final = 1e6
 
@@ -54,7 +56,7 @@ class Trend:
     def of(cls, process: str, samples: Sequence[Sample], warm_up: float) -> Trend:
         """Of `samples` in order of time, without those of the first `warm_up` seconds; at least two must be left."""
         kept = [one for one in samples if one.at >= warm_up]
-        at, descriptors = [one.at for one in kept], [one.descriptors for one in kept]
+        at, descriptors = [one.at for one in kept], _fewest(kept)
         resident, anonymous = [one.resident for one in kept], [one.anonymous for one in kept]
         edge = max(1, len(kept) // _EDGE)
         return cls(
@@ -63,9 +65,9 @@ class Trend:
             median(resident[:edge]) / _MB,
             median(resident[-edge:]) / _MB,
             max(slope(at, resident), slope(at, anonymous)) * 3600 / _MB,
-            median(descriptors[:edge]),
-            median(descriptors[-edge:]),
-            slope(at, descriptors) * 3600,
+            descriptors[0][1],
+            descriptors[-1][1],
+            slope(*zip(*descriptors, strict=True)) * 3600,
         )
 
     def violations(self) -> Iterator[str]:
@@ -76,6 +78,17 @@ class Trend:
             yield f"memory of the {self.process} grows by {self.an_hour:.2f} MB an hour"
         if self.descriptors_an_hour >= DESCRIPTORS_AN_HOUR:
             yield f"the {self.process} opens {self.descriptors_an_hour:.1f} descriptors an hour that it does not close"
+
+
+def _fewest(samples: Sequence[Sample]) -> list[tuple[float, int]]:
+    """When, and how few, descriptors were open in each span of time; of a run shorter than one, in all of it."""
+    spans: dict[int, Sample] = {}
+    whole = max(1, int((samples[-1].at - samples[0].at) // _LEAST_OF_SECONDS))
+    for one in samples:
+        # What is left over at the end goes with the last span: few looks would miss the moments at which few are open.
+        span = min(whole - 1, int((one.at - samples[0].at) // _LEAST_OF_SECONDS))
+        spans[span] = min(spans.get(span, one), one, key=lambda sample: sample.descriptors)
+    return [(samples[0].at + span * _LEAST_OF_SECONDS, one.descriptors) for span, one in spans.items()]
 
 
 def slope(at: Sequence[float], values: Sequence[float]) -> float:

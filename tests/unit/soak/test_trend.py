@@ -70,6 +70,13 @@ def test_descriptors_that_are_opened_and_not_closed_are_found() -> None:
     assert "opens 6.0 descriptors an hour" in found
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_connections_that_come_and_go_are_no_leak_and_hide_none(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - the same run again
+    assert violations(row(lambda _: 100, lambda _: 22 + chance.randint(0, 7))) == []
+    assert len(violations(row(lambda _: 100, lambda hours: 22 + hours * 6 + chance.randint(0, 7)))) == 1
+
+
 def test_a_short_run_shows_slopes_and_judges_none() -> None:
     minutes = [one for one in row(lambda hours: 100 + hours * 300) if one.at <= 600]
     trend = Trend.of("API server", minutes, 100)
