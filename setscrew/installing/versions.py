@@ -10,7 +10,7 @@ from typing import Any, Final
 # on; before, the policy of our own objects would refuse nodes what they do.
 OLDEST_KUBERNETES: Final = (1, 32)
 # README's table says what was run with each (`make compat`).
-TESTED_KUBERNETES: Final = ((1, 36), (1, 35))
+TESTED_KUBERNETES: Final = ((1, 36), (1, 35), (1, 34))
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -21,7 +21,7 @@ def minor(version: str) -> tuple[int, int] | None:
 
 
 def tested() -> str:
-    """`tested are 1.36, 1.35`."""
+    """`tested are 1.36, 1.35, 1.34`."""
     return f"tested are {', '.join(f'{major}.{minor}' for major, minor in TESTED_KUBERNETES)}"
 
 

@@ -241,7 +241,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"served": served("v1.33.1+k3s1")},
         "versions",
         "warning",
-        "tested are 1.36, 1.35",
+        "tested are 1.36, 1.35, 1.34",
     ),
     "a later API server": ({"served": served("v1.37.0")}, "versions", "warning", "is v1.37.0; tested are"),
     "a version that says nothing": ({"served": served("")}, "versions", "unknown", "cannot be read"),

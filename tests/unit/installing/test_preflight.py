@@ -66,7 +66,7 @@ STORED = {"spec": {"versions": []}, "status": {"storedVersions": ["v1alpha1"]}}
     ("changes", "code", "state", "what"),
     [
         ({"version": "v1.31.9"}, "SS4210", "problem", "the API server is v1.31.9"),
-        ({"version": "v1.33.4"}, "SS4210", "warning", "the API server is v1.33.4; tested are 1.36, 1.35"),
+        ({"version": "v1.33.4"}, "SS4210", "warning", "the API server is v1.33.4; tested are 1.36, 1.35, 1.34"),
         ({"version": "v1.37.0-alpha.1"}, "SS4210", "warning", "the API server is v1.37.0-alpha.1; tested are"),
         ({"version": ""}, "SS4210", "unknown", "says no version"),
         ({"refused": (Right("create", "", "namespaces"),)}, "SS4211", "problem", "admin may not create namespaces"),
