@@ -29,6 +29,8 @@ MEDIA_TYPE: Final = "text/event-stream"
 ENDING: Final = "ENDING"
 # A place behind all moments: what there is of them is told, and none is read.
 _NONE_AFTER: Final = 2**62
+_FULL: Final = f"{API_STREAMS} streams are open, which is all there may be"
+_FULL_SECONDS: Final = "30"
 _RETRY: Final = "retry: 3000\n\n"
 _LOST: Final = "what has happened since then is not known here any more: read /api/v1/drift anew"
 
@@ -57,9 +59,7 @@ class _Events:
         if request.method == "HEAD":  # whose body nobody makes, nor ends
             return Response(content_type=MEDIA_TYPE)
         if not self.free.acquire(blocking=False):
-            raise Problem(
-                503, f"{API_STREAMS} streams are open, which is all there may be", headers={"Retry-After": "30"}
-            )
+            raise Problem(503, _FULL, headers={"Retry-After": _FULL_SECONDS})
         ending: Callable[[], bool] = current_app.config.get(ENDING, bool)
         stream = Stream(self.state.moments, mine, self.settings.stream_seconds, ending)
         response = Response(_text(_RETRY + first, stream.after(mark)), content_type=f"{MEDIA_TYPE}; charset=utf-8")

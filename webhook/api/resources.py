@@ -24,6 +24,8 @@ PARAMETERS: Final = ("view",)
 # What stands in the path for an empty group or namespace.
 EMPTY: Final = "_"
 _NOBODY: Final = "no source declares it and nothing was found of it; whether it is there is not known here"
+# Kinds of one name in several groups.
+_NAMESAKES: Final = 20
 _PATH: Final = "/<cluster>/<group>/<version>/<kind>/<namespace>/<name>"
 
 
@@ -65,7 +67,11 @@ class _Resources:
         found = read_finding(self.state, finding_id(ref, self.settings.cluster), mine)
         leaving = Leaving(self.state.sources(), self.state.grants, self.settings.git_hosts)
         named = {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
-        rows = (one for one in self.state.guarded(named, 10)[0] if (one["group"], one["kind"]) == (ref.group, ref.kind))
+        rows = (
+            one
+            for one in self.state.guarded(named, _NAMESAKES)[0]
+            if (one["group"], one["kind"]) == (ref.group, ref.kind)
+        )
         return Known(ref, leaving.item(found) if found else None, next(rows, None), wanted, observed.snapshot, stale)
 
 
