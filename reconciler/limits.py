@@ -487,3 +487,10 @@ MAILBOX_QUESTION_BYTES: Final = KIB
 MAILBOX_ANSWER_BYTES: Final = 64 * KIB
 MAILBOX_LOOKS_AT_ONCE: Final = 16
 MAILBOX_IDLE_SECONDS: Final = 600.0
+# Records of decisions that a follower hands on: how long it gathers them, how often it looks whether they were taken,
+# how soon it writes again what was not, how many wait, and how much is written at a time, unpacked (one more at most).
+RECORDS_PAUSE_SECONDS: Final = 0.2
+RECORDS_SECONDS: Final = 1.0
+RECORDS_AGAIN_SECONDS: Final = 30.0
+RECORDS_WAITING: Final = 10_000
+RECORDS_BYTES: Final = 512 * KIB

@@ -21,17 +21,19 @@ def beats(
     name: str,
     say: Callable[[str], None],
     pause: Callable[[float], object] = time.sleep,
+    label: str = "",
 ) -> Iterator[None]:
     """A beat at first, at each change of what is watched, and after each gap in the watch. Never raises.
 
-    `collection` is the path of a kind (cluster-wide, or in a namespace), `name` of one object there, "" for all.
+    `collection` is the path of a kind (cluster-wide, or in a namespace), `name` of one object there, "" for all
+    (those that carry `label`, if it is given).
     `say` is told once why it cannot be watched, until it can be again. It ends when `pause` returns True, as waiting
     for an event does that is set; else never.
     """
     wait, told = WATCH_RETRY_SECONDS, ""
     while True:
         try:
-            for line in _watched(client, collection, name):
+            for line in _watched(client, collection, name, label):
                 yield
                 if line and _kind(line) == "ERROR":
                     break
@@ -49,10 +51,12 @@ def beats(
         wait = min(2 * wait, WATCH_RETRY_SECONDS_MOST)
 
 
-def _watched(client: ApiClient, collection: str, name: str) -> Iterator[bytes]:
+def _watched(client: ApiClient, collection: str, name: str, label: str) -> Iterator[bytes]:
     """An empty line once the collection was listed, and then the events of one watch."""
     selected: dict[str, str | int | bool] = {"fieldSelector": f"metadata.name={name}"} if name else {}
-    metadata = client.request("GET", collection, None, selected or {"limit": 1}).get("metadata") or {}
+    selected |= {"labelSelector": label} if label else {}
+    found = client.request("GET", collection, None, selected if name else {**selected, "limit": 1})
+    metadata = found.get("metadata") or {}
     yield b""
     version = str(metadata.get("resourceVersion") or "")
     watch: dict[str, str | int | bool] = {"watch": True, "resourceVersion": version, "timeoutSeconds": WATCH_SECONDS}

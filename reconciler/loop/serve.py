@@ -150,6 +150,13 @@ class Clockwork:
         failed = [seen.failed for seen in self._looks.at([name] if revision else [])]
         return {"revision": revision, "failed": failed[-1].get(name, ""), "digest": self.reconciler.digest}
 
+    def recorded(self, lines: list[bytes]) -> None:
+        """Keep records of decisions, and what they tell of findings and deletes. Never raises."""
+        self._step(lambda: record_all(self.reconciler.state, lines))
+        self._step(lambda: self._deletes.note(lines, time.monotonic()))
+        if (snapshot := self.reconciler.current) is not None:
+            self._step(lambda: self.reconciler.ledger.recorded(lines, snapshot))
+
     def run(self) -> None:
         """Serve sockets and passes until stopped."""
         with ExitStack() as stack:
@@ -262,13 +269,7 @@ class Clockwork:
         listen(stack, path, self.answers)
 
     def _take_decisions(self, stack: ExitStack, path: Path) -> None:
-        def keep(lines: list[bytes]) -> None:
-            self._step(lambda: record_all(self.reconciler.state, lines))
-            self._step(lambda: self._deletes.note(lines, time.monotonic()))
-            if (snapshot := self.reconciler.current) is not None:
-                self._step(lambda: self.reconciler.ledger.recorded(lines, snapshot))
-
-        receive(stack, path, keep, self._stop)
+        receive(stack, path, self.recorded, self._stop)
 
 
 def _refused(error: SetscrewError) -> dict[str, Any]:

@@ -44,11 +44,12 @@ PUBLIC_FILE: Final = "public.pem"
 # Beside it: the number of the newest published manifest.
 NEWEST_MANIFEST: Final = "newest-manifest"
 TLS_SECRET: Final = "setscrew-tls"  # noqa: S105 - the name of one
-# Published snapshots and mailboxes ("look at Git now", of one replica) have a namespace of their own.
+# Published snapshots, mailboxes ("look at Git now", of one replica) and records of followers have their own namespace.
 SNAPSHOTS_NAMESPACE: Final = "setscrew-snapshots"
 SNAPSHOT_TYPE: Final = f"{GROUP}/snapshot"
 MANIFEST: Final = "manifest"
 MAILBOX: Final = "refresh-"
+RECORDS: Final = "records-"
 # The policy that guards what is ours and no lever, its ConfigMap of who may change it, and the groups that always may.
 OWN_GUARD: Final = "setscrew-levers"
 INSTALLERS: Final = "setscrew:installers"

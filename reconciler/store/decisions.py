@@ -143,6 +143,8 @@ def _append(state: State, decisions: list[dict[str, Any]]) -> None:
             text = json.dumps(body, separators=(",", ":"))
             head = head.then(text)
             rows.append(columns(body) | {"cluster": state.cluster, "body": text, "seq": head.seq, "hash": head.hash})
+        if not rows:  # all of them had come before
+            return
         connection.execute(insert(DECISIONS), rows)
         count_days(
             connection,
@@ -173,13 +175,20 @@ def _cut(state: State, connection: Connection, head: Head, time: str) -> Iterato
 
 
 def _with_gaps(state: State, connection: Connection, decisions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The decisions, and before each whose number is not its worker's next one a record of what is missing."""
+    """The decisions, and before each whose number is not its worker's next one a record of what is missing.
+
+    What another replica hands on may come twice, and begins in the midst of it where another one led before.
+    """
     numbers: dict[str, int] = {}
     for decision in decisions:
         worker, number = decision.get("worker"), decision.get("number")
         if worker and number:
+            handed_on = bool(decision.get("replica"))
             if worker not in numbers:
-                numbers[worker] = _last_number(state, connection, worker)
+                known = _last_number(state, connection, worker)
+                numbers[worker] = number - 1 if handed_on and not known else known
+            if handed_on and number <= numbers[worker]:
+                continue
             if number > numbers[worker] + 1:
                 yield {"time": decision["time"], "code": GAP, "lost": number - numbers[worker] - 1, "worker": worker}
             numbers[worker] = max(number, numbers[worker])

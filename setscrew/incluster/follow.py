@@ -1,6 +1,7 @@
 """Owns what a replica does that does not lead: mirror keys and certificates, restore snapshots, relay questions.
 
-Must not read Git, render or write anything but its own mailbox. `stop` ends it before the replica begins to lead.
+What it records is handed on to the leader. Must not read Git, render or write anything but its own mailbox and records.
+`stop` ends it before the replica begins to lead.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from reconciler.loop.receipt import receive
 from reconciler.model.own import MANIFEST, TLS_SECRET
 from reconciler.model.sockets import DECISIONS_SOCKET, RECONCILER_SOCKET
 from reconciler.published.mailbox import ask
+from reconciler.published.records import Sending
 from reconciler.published.restorer import Restorer
 from reconciler.published.secrets import COLLECTION as SNAPSHOTS
 from reconciler.store.decisions import record_all
@@ -50,9 +52,11 @@ class Follower:
     _stack: ExitStack = field(default_factory=ExitStack)
     # Whatever changes the state directory is one of them.
     _steps: Steps = field(init=False)
+    _sending: Sending = field(init=False)
 
     def __post_init__(self) -> None:
         self._steps = Steps(self.client, self.say)
+        self._sending = Sending(self.client, self.name)
 
     def start(self) -> None:
         """Begin: sockets at once, the rest in threads."""
@@ -62,6 +66,9 @@ class Follower:
         receive(self._stack, self.state_dir / DECISIONS_SOCKET, self._keep, self._steps.stop)
         watch = self._steps.watch
         works = [self._follow_keys, lambda: watch(SNAPSHOTS, MANIFEST, "snapshot", self._restore)]
+        # Steps of their own: a writer that waits for a snapshot does not wait for records.
+        handing = Steps(self.client, self.say, self._steps.stop)
+        works.append(lambda: self._sending.run(lambda act: handing.step("records for the leader", act), handing.stop))
         if self.tls is not None:
             works.append(lambda: watch(COLLECTION, TLS_SECRET, "certificate", self._mirror))
         for work in works:
@@ -108,7 +115,7 @@ class Follower:
         if held != self._held:
             newest = Newest(self.client).number
             self._restorer = Restorer(self.client, key, self.state_dir / "snapshots", held[1], newest)
-            self._held = held
+            self._held, self._sending.key = held, held[1]
             self._restore()
 
     def _restore(self) -> None:
@@ -124,3 +131,4 @@ class Follower:
             record_all(self.state, lines)
         except SetscrewError as error:
             self.say(str(error))
+        self._sending.put(lines)

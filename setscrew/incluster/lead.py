@@ -15,6 +15,7 @@ from reconciler.loop.serve import Clockwork
 from reconciler.model.own import DRY_RUNNERS, HEALER_ACCOUNT, NAMESPACE
 from reconciler.published.mailbox import Answering
 from reconciler.published.publisher import Publisher
+from reconciler.published.records import Taking
 from reconciler.published.restorer import Restorer
 from reconciler.snapshot.model import MemorySnapshot
 from setscrew.certificates import DIRECTORY, unshared
@@ -65,6 +66,9 @@ def led(options: Options, identity: PodIdentity, election: Election, say: Say) -
     )
     clockwork = make(replace(options, kubeconfig=""), site)
     _publish(clockwork, client, private, say)
+    # Who wrote what is known by the replica that was asked: the report is to name them whoever that was.
+    taking = Taking(client, secret_key(options.state_dir), clockwork.recorded, say)
+    clockwork.companions.append(taking.run)
     return clockwork
 
 

@@ -1,4 +1,4 @@
-"""Published snapshots on a real API server: restored, tampered with, watched over a restart; and mailboxes."""
+"""Published snapshots on a real API server: restored, tampered with, watched over a restart; mailboxes; records."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from reconciler.cluster.api import ApiClient
 from reconciler.errors import ApiError, StoreError
 from reconciler.model.own import MANIFEST, SNAPSHOTS_NAMESPACE
 from reconciler.published import mailbox
+from reconciler.published import records as record_mailbox
 from reconciler.published.mailbox import Answering, ask
 from reconciler.published.publisher import Publisher
+from reconciler.published.records import Sending, Taking
 from reconciler.published.restorer import Restorer
 from reconciler.published.secrets import COLLECTION
 from reconciler.snapshot.model import Entry, MemorySnapshot
@@ -264,3 +266,95 @@ def test_what_is_no_question_hinders_none_and_dead_mailboxes_go(client: ApiClien
 
         eventually(lambda: "refresh-dead" not in left(), "the mailbox of the dead replica goes")
         assert "stranger" in left()
+
+
+SHARED = b"k" * 32
+
+
+def records(*numbers: int) -> list[bytes]:
+    return [json.dumps({"worker": "w", "number": number, "user": "dana"}).encode() + b"\n" for number in numbers]
+
+
+class Kept(list[tuple[str, int]]):
+    """What a leader has kept: the replica and number of each record."""
+
+    def keep(self, lines: list[bytes]) -> None:
+        found = (json.loads(line) for line in lines)
+        self.extend((one["replica"], one["number"]) for one in found)
+
+
+@contextmanager
+def taking(client: ApiClient, kept: Kept, key: bytes = SHARED) -> Iterator[list[str]]:
+    said, stop = list[str](), threading.Event()
+    thread = threading.Thread(target=Taking(client, key, kept.keep, said.append).run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield said
+    finally:
+        stop.set()
+        client.request("POST", COLLECTION, {"metadata": {"name": "bell", "labels": {"setscrew.dev/records": ""}}})
+        thread.join(PATIENCE_SECONDS)
+        client.request("DELETE", f"{COLLECTION}/bell")
+
+
+def handed_on(sending: Sending, kept: Kept, number: int) -> None:
+    """The follower hands on until the leader has the record of this number."""
+
+    def done() -> bool:
+        sending.hand_on()
+        return bool(kept) and kept[-1] == (sending.replica, number)
+
+    eventually(done, f"the leader has {number} of {sending.replica}")
+
+
+def test_what_followers_record_is_kept_by_whoever_leads_each_once(client: ApiClient) -> None:
+    one, two, first, second = Sending(client, "one", SHARED), Sending(client, "two", SHARED), Kept(), Kept()
+    one.put(records(1, 2))
+    with taking(client, first) as said:
+        handed_on(one, first, 2)
+        one.put(records(3))
+        two.put(records(7))
+        handed_on(one, first, 3)
+        handed_on(two, first, 7)
+        assert said == []
+    assert first == [("one", 1), ("one", 2), ("one", 3), ("two", 7)]
+    one.put(records(4))
+    one.hand_on()
+    one.put(records(5))
+    with taking(client, second):
+        handed_on(one, second, 5)
+    assert second == [("one", 4), ("one", 5)]
+
+
+def test_records_that_somebody_takes_away_are_written_again_and_forged_ones_are_refused(client: ApiClient) -> None:
+    one, forger, kept = Sending(client, "one", SHARED), Sending(client, "forged", b"other"), Kept()
+    one.put(records(1))
+    one.hand_on()
+    client.request("DELETE", f"{COLLECTION}/records-one")
+    forger.put(records(9))
+    forger.hand_on()
+    with taking(client, kept) as said:
+        handed_on(one, kept, 1)
+        stolen = client.request("GET", f"{COLLECTION}/records-one")["data"]
+        copied = {"metadata": {"name": "records-copy", "labels": {"setscrew.dev/records": "true"}}, "data": stolen}
+        client.request("POST", COLLECTION, copied)
+        one.put(records(2))
+        handed_on(one, kept, 2)
+        eventually(lambda: len(said) == 2, "both are told")
+    assert kept == [("one", 1), ("one", 2)]
+    assert "(records-forged): they do not bear the mark of a replica of this installation" in "".join(said)
+    assert "(records-copy): they are those of another replica" in "".join(said)
+
+
+def test_what_waits_for_a_leader_has_an_end_and_the_oldest_go(
+    client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_mailbox, "RECORDS_WAITING", 3)
+    monkeypatch.setattr(record_mailbox, "RECORDS_BYTES", 40)
+    one, kept = Sending(client, "one", SHARED), Kept()
+    one.put(records(1, 2))
+    one.hand_on()
+    one.put(records(3, 4, 5))
+    with taking(client, kept):
+        handed_on(one, kept, 5)
+    assert [number for _, number in kept if number != 1] == [3, 4, 5]

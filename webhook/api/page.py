@@ -89,8 +89,8 @@ class _Pages:
     settings: ApiSettings
 
     @property
-    def alone(self) -> bool:
-        """In a cluster each replica records what it was asked itself, and the others are not asked here."""
+    def leads(self) -> bool:
+        """In a cluster others hand their records on to the replica that leads, from when it does."""
         return self.settings.callers is not None
 
     def overview(self) -> Answer:
@@ -114,7 +114,7 @@ class _Pages:
             severities=SEVERITIES,
             states=[one for one in STATES if one != "in-sync"],
             meanings=[(words.state(name), text) for name, text in words.MEANINGS.items()],
-            **Sums(self.state, now, mine, self.alone).of(everything.texts, head.managed),
+            **Sums(self.state, now, mine).of(everything.texts, head.managed),
         )
 
     def object(self, identity: str) -> Answer:
@@ -166,7 +166,7 @@ class _Pages:
         found, total = self.state.decisions(filters, overview.ROWS, (number - 1) * overview.ROWS)
         rows = [trail.decision(one, self.settings.cluster) for one in found]
         page = overview.page(total, number, partial(_denials, **given))
-        return _page("denials.html", trust=self._trust(), found=rows, page=page, asked=asked, alone=self.alone)
+        return _page("denials.html", trust=self._trust(), found=rows, page=page, asked=asked, leads=self.leads)
 
     def grants(self) -> Answer:
         """Who may leave Git, and who could."""

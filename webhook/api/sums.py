@@ -27,15 +27,11 @@ _FIGHTS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What there is at `now` in these namespaces; `mine` None: everywhere. Raises StoreError.
-
-    `alone`: the record of decisions is that of one replica of several.
-    """
+    """What there is at `now` in these namespaces; `mine` None: everywhere. Raises StoreError."""
 
     state: ApiState
     now: datetime
     mine: Scope
-    alone: bool = False
 
     def of(self, texts: Sequence[str], managed: int) -> dict[str, Any]:
         """What the template asks for. `texts` are all findings, `managed` objects are under guard."""
@@ -69,14 +65,14 @@ class Sums:
     def _beside(self, managed: int) -> overview.Beside:
         """What tiles say beside findings; to a reader of some namespaces only what is of these."""
         if self.mine is not None:
-            return overview.Beside(self.now, managed, alone=self.alone)
+            return overview.Beside(self.now, managed)
         grants = sum(one.holds(self.now.timestamp()) for one in self.state.grants())
         places = {
             "denials": url_for("page.denials"),
             "grants": url_for("page.grants"),
             "unmanaged": url_for("page.coverage", _anchor="unmanaged"),
         }
-        return overview.Beside(self.now, managed, grants, self.state.unmanaged(), places, self.alone)
+        return overview.Beside(self.now, managed, grants, self.state.unmanaged(), places)
 
     def _hidden(self) -> tuple[int, int]:
         """How many fields differ and do not count, and by how many rules."""

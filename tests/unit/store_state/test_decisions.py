@@ -121,6 +121,16 @@ def test_a_lost_batch_is_a_gap_also_after_a_restart(state: State, path: Path) ->
     again.close()
 
 
+def test_what_another_replica_hands_on_counts_from_where_it_begins_and_once(state: State) -> None:
+    def handed_on(*numbers: int) -> list[bytes]:
+        return [decision(worker="w1", number=number, replica="pod-b") for number in numbers]
+
+    record_all(state, handed_on(7, 8))
+    record_all(state, handed_on(7, 8))
+    record_all(state, [*handed_on(8, 9), *handed_on(12)])
+    assert trail(state) == [("held", 7), ("held", 8), ("held", 9), ("gap", 2), ("held", 12)]
+
+
 def test_records_without_a_number_leave_no_gaps(state: State) -> None:
     record_all(state, [decision(), *numbered(1), decision()])
     assert (verify(state).lost, verify(state).records) == (0, 3)

@@ -69,17 +69,13 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What tiles say beside findings. `unmanaged` None: not to be told. `places`: where they lead, by name.
-
-    `alone`: of several replicas the record of this one is shown.
-    """
+    """What tiles say beside findings. `unmanaged` None: not to be told. `places`: where they lead, by name."""
 
     now: datetime
     managed: int = 0
     grants: int = 0
     unmanaged: Unmanaged | None = None
     places: Mapping[str, str] = field(default_factory=dict)
-    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ def tiles(total: Mapping[str, Any], beside: Beside, link: Link) -> tuple[Tile, .
         Tile(words.age(oldest, beside.now) or "–", "oldest", "", "", link(sort="firstSeen") if oldest else ""),
         Tile(
             words.count(total["denials"]),
-            f"refused in 24 h{', by this replica' if beside.alone else ''}",
+            "refused in 24 h",
             "×",
             "",
             beside.places.get("denials", ""),
