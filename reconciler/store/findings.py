@@ -19,7 +19,7 @@ from reconciler.report.lasting import Lasting, Stored, event_body, lasting, reso
 from reconciler.store.days import Count, count_days, open_day
 from reconciler.store.history import Ended, Event, add_events, add_resolved, occurred
 from reconciler.store.meta import get_meta, put_meta
-from reconciler.store.schema import DRIFT, DRIFT_FACTS
+from reconciler.store.schema import DRIFT, DRIFT_FACTS, SAME_FINDING
 from reconciler.store.state import State
 
 FILTERS = {
@@ -179,11 +179,10 @@ class _Row:
 
 def _stored(connection: Connection, cluster: str, ids: Sequence[str] | None = None) -> dict[str, _Row]:
     """What is stored by id; of these, or of all."""
-    same = and_(DRIFT.c.cluster == DRIFT_FACTS.c.cluster, DRIFT.c.id == DRIFT_FACTS.c.id)
     facts = (DRIFT_FACTS.c.occurrences, DRIFT_FACTS.c.known, DRIFT_FACTS.c.before)
     names = (DRIFT.c.id, DRIFT.c.state, DRIFT.c.api_group, DRIFT.c.kind, DRIFT.c.first_seen, DRIFT.c.fingerprint)
     query = select(*names, *facts)
-    query = query.select_from(DRIFT.outerjoin(DRIFT_FACTS, same)).where(DRIFT.c.cluster == cluster)
+    query = query.select_from(DRIFT.outerjoin(DRIFT_FACTS, SAME_FINDING)).where(DRIFT.c.cluster == cluster)
     chunks = [query] if ids is None else [query.where(DRIFT.c.id.in_(some)) for some in _chunks(ids)]
     return {row.id: _row_of(row) for chunk in chunks for row in connection.execute(chunk)}
 

@@ -18,7 +18,7 @@ from reconciler.report.drift import SEVERITIES
 from reconciler.report.field_selector import selected
 from reconciler.report.query import Matching, Query
 from reconciler.report.selector import selects
-from reconciler.store.schema import DECISIONS, DRIFT, DRIFT_FACTS
+from reconciler.store.schema import DECISIONS, DRIFT, DRIFT_FACTS, SAME_FINDING
 from reconciler.store.state import State
 
 _COLUMNS: Final = {
@@ -46,7 +46,6 @@ class _Body(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Body).decode
-_SAME: Final = and_(DRIFT.c.cluster == DRIFT_FACTS.c.cluster, DRIFT.c.id == DRIFT_FACTS.c.id)
 
 
 def read_matching(state: State, query: Query, labels: Mapping[str, Mapping[str, str]] | None = None) -> Matching:
@@ -57,7 +56,7 @@ def read_matching(state: State, query: Query, labels: Mapping[str, Mapping[str, 
     columns = (*by, DRIFT.c.body, *((DRIFT_FACTS.c.severity, DRIFT_FACTS.c.team) if beside else ()))
     # Sorted here, and by first_seen and id where that is equal: the database would carry each body along.
     wanted = select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
-    wanted = wanted.select_from(DRIFT.outerjoin(DRIFT_FACTS, _SAME)) if beside else wanted
+    wanted = wanted.select_from(DRIFT.outerjoin(DRIFT_FACTS, SAME_FINDING)) if beside else wanted
     with state.read() as connection:
         rows: Sequence[Any] = connection.execute(wanted.where(_where(state, query))).all()
     if query.labels:

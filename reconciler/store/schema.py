@@ -56,6 +56,8 @@ DRIFT_FACTS: Final = Table(
     Column("before", Text, nullable=False),
 )
 
+SAME_FINDING: Final = (DRIFT.c.cluster == DRIFT_FACTS.c.cluster) & (DRIFT.c.id == DRIFT_FACTS.c.id)
+
 # Findings that are over, as they last were; an object may stand here several times.
 RESOLVED: Final = Table(
     "resolved",
