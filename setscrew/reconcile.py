@@ -136,7 +136,10 @@ def _follow(
 
 
 def _tidy(found: Reconciler, stop: threading.Event) -> None:
-    """A full pass holds all live objects for a moment, and a revision is rendered: their memory goes back."""
+    """A full pass holds all live objects for a moment, and a revision is rendered: their memory goes back.
+
+    Of each new snapshot the collector looks at all once, and not again and again.
+    """
     kept = ""
     while not stop.wait(TRIM_SECONDS):
         if found.digest != kept:

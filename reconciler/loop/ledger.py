@@ -135,10 +135,14 @@ class Ledger:
         now: datetime,
         about: About,
         unseen: Unseen | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        """Store what a full pass has found: what it did not find is gone, unless `unseen`, or a later look has."""
+        """Store what a full pass has found: what it did not find is gone, unless `unseen`, or a later look has.
+
+        `turns` are those of the pass, which goes on to let others go first.
+        """
         left = iter(found := {item.id: item for item in items})
-        own, stays, turns = list[DriftItem](), unseen or Unseen(), Turns(self, look)
+        own, stays, turns = list[DriftItem](), unseen or Unseen(), turns or Turns(self, look)
         while some := {one: found[one] for one in islice(left, LEDGER_AT_ONCE)}:
             with self._lock:
                 own += self._store(look, some, snapshot, now)

@@ -49,7 +49,7 @@ def full_pass(found: Reconciler, now: datetime, census: Census | None = None) ->
         found.decide(snapshot, items, unasked)
         ids = {finding_id(ref, found.state.cluster) for ref in orphans.unseen}
         unseen = Unseen(ids, scanned.unread)
-        found.ledger.replace(look, items, snapshot, now, found.about(snapshot), unseen)
+        found.ledger.replace(look, items, snapshot, now, found.about(snapshot), unseen, turns)
     return Passed(scanned.unseen, scanned.unread)
 
 
