@@ -146,6 +146,8 @@ REPORT_CHANGES: Final = 200
 REPORT_PROBLEMS: Final = 50
 REPORT_PAGE: Final = 100
 REPORT_PAGE_MAX: Final = 1_000
+# Of a list so many findings are sent before the others are read.
+REPORT_FIRST: Final = 20
 REPORT_STALE_SECONDS: Final = 900
 # One answer with all findings; more of them are read page by page. A page is cut from a list that stays as it was for
 # a while, packed: so many lists at once, in so many bytes.

@@ -23,7 +23,7 @@ from werkzeug.serving import make_server
 
 from reconciler.report.links import GitHost
 from reconciler.store.state import open_state, sqlite_url
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from tests.support import browser, sample_past, sample_report
 from webhook.api.app import create_api_app
 from webhook.api.ports import ApiSettings

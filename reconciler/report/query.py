@@ -6,14 +6,14 @@ What is wrong is named: the message of a `UsageError` begins with the parameter,
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Final, Self
 
 import msgspec
 
@@ -23,6 +23,7 @@ from reconciler.model.instant import stamp
 from reconciler.model.quantity import nanoseconds
 from reconciler.report.drift import SEVERITIES, STATES, DriftItem
 from reconciler.report.field_selector import parse_field_selector
+from reconciler.report.line import Listed
 from reconciler.report.selector import Requirement, parse_selector
 
 # Exact, but for `kind`, which is matched in any case.
@@ -39,9 +40,6 @@ OF_FINDINGS: Final = ("severity", "owner", "since", "until", "minAge")
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS: Final = re.compile(r"([0-9]{1,4})d")
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,250}[A-Za-z0-9])?")
-# What moves on though nothing happened, as it stands in a finding's text; what users of a GPU class add to that.
-_MOVING: Final = ('"lastSeen": "', '"liveResourceVersion": "')
-_MOVING_GPU: Final = ("seenAt", "lines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +78,35 @@ class Query:
 
 @dataclass(frozen=True)
 class Matching:
-    """All findings that match, in order, each as the JSON that is stored; and how many there are by state."""
+    """All findings that match, in order: each as the JSON that is stored, and what a list needs of it.
+
+    Texts may be read only when they are asked for: until `close`, so whoever asks for a Matching has to close it.
+    """
 
     texts: Sequence[str]
-    counts: Mapping[str, int]
+    lines: Sequence[Listed]
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """How many there are by state."""
+        return Counter(line.state for line in self.lines)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256, hex, of what the findings say, but for what moves with each look."""
-        found = hashlib.sha256()
-        for text in self.texts:
-            found.update(_steady(text).encode())
-        return found.hexdigest()
+        return hashlib.sha256("".join(line.digest for line in self.lines).encode()).hexdigest()
 
-    def items(self) -> Iterator[dict[str, Any]]:
-        """The findings as JSON objects."""
-        return map(msgspec.json.decode, self.texts)
+    @cached_property
+    def size(self) -> int:
+        """Of all texts together, in characters."""
+        return sum(line.size for line in self.lines)
 
 
 def parse_query(given: Mapping[str, str], now: datetime, *, limit: int | None = REPORT_PAGE) -> Query:
@@ -161,19 +172,6 @@ def parse_names(text: str) -> tuple[str, ...]:
     if len(names) > REPORT_LABELS or not all(_LABEL.fullmatch(name) for name in names):
         raise _wrong("labels", f"must be up to {REPORT_LABELS} keys of labels, such as team,cost_center")
     return names
-
-
-def _steady(text: str) -> str:
-    """The text without what moves. Decoding each finding would take longer than sending them all."""
-    if text.startswith('{"gpu"'):
-        whole = msgspec.json.decode(text)
-        whole["gpu"] = {key: value for key, value in whole["gpu"].items() if key not in _MOVING_GPU}
-        text = json.dumps(whole)
-    for name in _MOVING:
-        begin = text.rfind(name) + len(name)
-        if begin >= len(name):
-            text = text[:begin] + text[text.index('"', begin) :]
-    return text
 
 
 def _instant(given: Mapping[str, str], name: str, now: datetime) -> str:

@@ -9,14 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
-
-import msgspec
 
 from reconciler.errors import UsageError
 from reconciler.limits import REPORT_PARAMETER_CHARS, REPORT_WRITERS
 from reconciler.report.days import Day, added
 from reconciler.report.drift import DEFAULT_CLUSTER, SEVERITIES, STATES
+from reconciler.report.line import Line
 from reconciler.report.owner import owner_of
 from reconciler.report.query import parse_names
 
@@ -40,34 +40,6 @@ Labels = Mapping[str, Mapping[str, str]]
 Denial = tuple[str, str, str, int]
 
 
-class _Who(msgspec.Struct):
-    user: str = ""
-    manager: str = ""
-
-
-class _Team(msgspec.Struct, rename="camel"):
-    team: str = ""
-    cost_center: str = ""
-
-
-class _Name(msgspec.Struct):
-    name: str = ""
-
-
-class _Finding(msgspec.Struct, rename="camel"):
-    """What is counted of a finding; the rest of its text is passed over."""
-
-    namespace: str
-    kind: str
-    state: str
-    first_seen: str
-    cluster: str = DEFAULT_CLUSTER
-    severity: str = "medium"
-    owner: _Team = msgspec.field(default_factory=_Team)
-    source: _Name = msgspec.field(default_factory=_Name)
-    attribution: _Who = msgspec.field(default_factory=_Who)
-
-
 @dataclass(slots=True)
 class _Row:
     states: Counter[str] = field(default_factory=Counter)
@@ -78,15 +50,19 @@ class _Row:
     oldest_seconds: int = 0
     oldest: str = ""
 
-    def add(self, one: _Finding, now: datetime) -> None:
-        """Count a finding."""
-        self.states[one.state] += 1
-        self.severities[one.severity] += 1
-        self.writers[one.attribution.user or one.attribution.manager] += 1
-        seconds = _open(one.first_seen, now)
-        self.open_seconds += seconds
-        if not self.oldest or one.first_seen < self.oldest:
-            self.oldest, self.oldest_seconds = one.first_seen, seconds
+    @classmethod
+    def of(cls, lines: Sequence[Line], now: datetime) -> _Row:
+        """Some findings, one at least."""
+        oldest = min(one.first_seen for one in lines)
+        states, severities, writers = (Counter(map(attrgetter(name), lines)) for name in ("state", "severity", "who"))
+        return cls(
+            states,
+            severities,
+            writers,
+            open_seconds=sum(_open(one.first_seen, now) for one in lines),
+            oldest_seconds=_open(oldest, now),
+            oldest=oldest,
+        )
 
     def take_in(self, other: _Row) -> None:
         """Count all that another row has counted."""
@@ -133,21 +109,22 @@ def parse_asked(by: str, labels: str, cluster: str = DEFAULT_CLUSTER) -> Asked:
 
 
 def summarise(
-    asked: Asked, texts: Iterable[str], denials: Iterable[Denial], labels: Labels, now: datetime
+    asked: Asked, lines: Iterable[Line], denials: Iterable[Denial], labels: Labels, now: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Rows, the most drift first, and their total. `texts` are findings as stored, `denials` refused changes."""
-    return summarise_each((asked,), texts, denials, labels, now)[0]
+    """Rows, the most drift first, and their total. `lines` are of findings, `denials` refused changes."""
+    return summarise_each((asked,), lines, denials, labels, now)[0]
 
 
 def summarise_each(
-    asked: Iterable[Asked], texts: Iterable[str], denials: Iterable[Denial], labels: Labels, now: datetime
+    asked: Iterable[Asked], lines: Iterable[Line], denials: Iterable[Denial], labels: Labels, now: datetime
 ) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
-    """As `summarise`, by several things at once: each finding is read and counted once, in the row of all of them."""
-    asked = tuple(asked)
+    """As `summarise`, by several things at once: each finding is counted once, in the row of all of them."""
+    asked, lines = tuple(asked), tuple(lines)
     names = [_names(one, labels) for one in asked]
-    counted: defaultdict[tuple[str, ...], _Row] = defaultdict(_Row)
-    for one in map(msgspec.json.Decoder(_Finding).decode, texts):
-        counted[tuple(name_finding(one) for name_finding, _ in names)].add(one, now)
+    together: defaultdict[tuple[str, ...], list[Line]] = defaultdict(list)
+    for key, one in zip(zip(*(map(name_finding, lines) for name_finding, _ in names), strict=True), lines, strict=True):
+        together[key].append(one)
+    counted = {key: _Row.of(some, now) for key, some in together.items()}
     refused, summed = list(denials), []
     for place, (_, name_denial) in enumerate(names):
         rows: defaultdict[str, _Row] = defaultdict(_Row)
@@ -184,22 +161,22 @@ def _shown(asked: Asked, rows: Mapping[str, _Row], labels: Labels) -> tuple[list
     return shown, total.as_json()
 
 
-def _names(asked: Asked, labels: Labels) -> tuple[Callable[[_Finding], str], Callable[[Denial], str]]:
+def _names(asked: Asked, labels: Labels) -> tuple[Callable[[Line], str], Callable[[Denial], str]]:
     """In which row a finding is counted, and a denial; "" where it has nothing to go by."""
     by = asked.by
     if by in ("owner", "team", "cost-center"):
         # Of a refused change no object is known: what its namespace says of the owner counts, as it does for findings.
         field = "cost_center" if by == "cost-center" else "team"
         named: dict[str, str] = {name: getattr(owner_of(held, {}, ()), field) for name, held in labels.items()}
-        return lambda one: getattr(one.owner, field), lambda denial: named.get(denial[0], "")
+        return attrgetter(field), lambda denial: named.get(denial[0], "")
     if by == "cluster":
-        return lambda one: one.cluster, lambda _: asked.cluster
+        return attrgetter("cluster"), lambda _: asked.cluster
     if by == "kind":
-        return lambda one: one.kind, lambda denial: denial[1]
+        return attrgetter("kind"), lambda denial: denial[1]
     if by == "source":
-        return lambda one: one.source.name, lambda denial: denial[2]
+        return attrgetter("source"), lambda denial: denial[2]
     if by == "namespace":
-        return lambda one: one.namespace, lambda denial: denial[0]
+        return attrgetter("namespace"), lambda denial: denial[0]
     key = by.removeprefix(LABEL)
     return (
         lambda one: labels.get(one.namespace, {}).get(key, ""),

@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 
 from reconciler.limits import REPORT_PAGE
 from reconciler.report.drift import DriftItem
-from reconciler.report.lasting import Lasting, Stored, event_body, lasting, resolved, who
+from reconciler.report.lasting import Lasting, Stored, event_body, lasting, resolved
+from reconciler.report.line import line_of
 from reconciler.store.days import Count, count_days, open_day
 from reconciler.store.history import Ended, Event, add_events, add_resolved, occurred
 from reconciler.store.meta import get_meta, put_meta
-from reconciler.store.schema import DRIFT, DRIFT_FACTS, SAME_FINDING
+from reconciler.store.schema import DRIFT, LINES
 from reconciler.store.state import State
 
 FILTERS = {
@@ -143,8 +144,8 @@ def read_finding(state: State, identity: str) -> dict[str, Any] | None:
 
 def count_findings(state: State) -> list[tuple[str, str, str, str, int]]:
     """Counts for metrics: (group, kind, source, state, how many)."""
-    names = (DRIFT.c.api_group, DRIFT.c.kind, DRIFT.c.source, DRIFT.c.state)
-    query = select(*names, func.count()).where(DRIFT.c.cluster == state.cluster).group_by(*names).order_by(*names)
+    names = (LINES.c.api_group, LINES.c.kind, LINES.c.source, LINES.c.state)
+    query = select(*names, func.count()).where(LINES.c.cluster == state.cluster).group_by(*names).order_by(*names)
     with state.read() as connection:
         return [(row[0], row[1], row[2], row[3], row[4]) for row in connection.execute(query)]
 
@@ -179,20 +180,14 @@ class _Row:
 
 def _stored(connection: Connection, cluster: str, ids: Sequence[str] | None = None) -> dict[str, _Row]:
     """What is stored by id; of these, or of all."""
-    facts = (DRIFT_FACTS.c.occurrences, DRIFT_FACTS.c.known, DRIFT_FACTS.c.before)
-    names = (DRIFT.c.id, DRIFT.c.state, DRIFT.c.api_group, DRIFT.c.kind, DRIFT.c.first_seen, DRIFT.c.fingerprint)
-    query = select(*names, *facts)
-    query = query.select_from(DRIFT.outerjoin(DRIFT_FACTS, SAME_FINDING)).where(DRIFT.c.cluster == cluster)
-    chunks = [query] if ids is None else [query.where(DRIFT.c.id.in_(some)) for some in _chunks(ids)]
+    kept = (LINES.c.first_seen, LINES.c.occurrences, LINES.c.known, LINES.c.before)
+    query = select(LINES.c.id, LINES.c.state, LINES.c.api_group, LINES.c.kind, *kept).where(LINES.c.cluster == cluster)
+    chunks = [query] if ids is None else [query.where(LINES.c.id.in_(some)) for some in _chunks(ids)]
     return {row.id: _row_of(row) for chunk in chunks for row in connection.execute(chunk)}
 
 
 def _row_of(row: Any) -> _Row:
-    kind = row.api_group, row.kind
-    if row.known is None:  # by a version that kept no more
-        known = "" if row.state == "unknown" else row.fingerprint
-        return _Row(row.state, kind, Stored(row.first_seen, known), "")
-    return _Row(row.state, kind, Stored(row.first_seen, row.known, row.occurrences), row.before)
+    return _Row(row.state, (row.api_group, row.kind), Stored(row.first_seen, row.known, row.occurrences), row.before)
 
 
 def _keep(
@@ -244,15 +239,17 @@ def _bodies(connection: Connection, cluster: str, ids: Sequence[str], before: Ma
 
 
 def _delete(connection: Connection, cluster: str, ids: Sequence[str]) -> None:
-    for table in (DRIFT, DRIFT_FACTS) if ids else ():
+    for table in (DRIFT, LINES) if ids else ():
         one = delete(table).where(table.c.cluster == cluster, table.c.id == bindparam("gone"))
         connection.execute(one, [{"gone": identity} for identity in ids])
 
 
 def _insert(connection: Connection, cluster: str, kept: Sequence[Lasting], before: Mapping[str, str]) -> None:
     if kept:
-        connection.execute(insert(DRIFT), [_row(cluster, one.item) for one in kept])
-        connection.execute(insert(DRIFT_FACTS), [_facts(cluster, one, before) for one in kept])
+        rows = [_row(cluster, one.item) for one in kept]
+        connection.execute(insert(DRIFT), rows)
+        lines = [_line(one, row["body"], before) for one, row in zip(kept, rows, strict=True)]
+        connection.execute(insert(LINES), lines)
 
 
 def _row(cluster: str, item: DriftItem) -> dict[str, Any]:
@@ -272,19 +269,9 @@ def _row(cluster: str, item: DriftItem) -> dict[str, Any]:
     }
 
 
-def _facts(cluster: str, one: Lasting, before: Mapping[str, str]) -> dict[str, Any]:
-    item = one.item
-    return {
-        "cluster": cluster,
-        "id": item.id,
-        "severity": item.severity,
-        "team": item.owner.team,
-        "cost_center": item.owner.cost_center,
-        "who": who(item),
-        "occurrences": item.occurrences,
-        "known": one.known,
-        "before": before.get(item.id, ""),
-    }
+def _line(one: Lasting, body: str, before: Mapping[str, str]) -> dict[str, Any]:
+    kept = {"occurrences": one.item.occurrences, "known": one.known, "before": before.get(one.item.id, "")}
+    return line_of(body)._asdict() | kept
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -15,7 +15,8 @@ from sqlalchemy import and_, select
 from reconciler.model.ref import ObjectRef
 from reconciler.report.field_selector import selected
 from reconciler.report.in_sync import in_sync_item
-from reconciler.report.query import IN_SYNC, Matching, Query
+from reconciler.report.line import Listed, line_of
+from reconciler.report.query import Matching, Query
 from reconciler.report.selector import selects
 from reconciler.store.query import chosen
 from reconciler.store.schema import ADOPTIONS, DRIFT
@@ -47,7 +48,7 @@ def read_in_sync(state: State, query: Query, labels: Mapping[str, Mapping[str, s
     elif name == "source":
         found.sort(key=lambda one: str(one["source"]["name"]), reverse=query.sort.startswith("-"))
     texts = [text for text in map(json.dumps, found) if not query.holds or selected(text, query.holds)]
-    return Matching(texts, {IN_SYNC: len(texts)})
+    return Matching(texts, [Listed.of(line_of(text)) for text in texts])
 
 
 def _chosen(state: State, query: Query) -> Any:

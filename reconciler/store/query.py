@@ -1,74 +1,64 @@
 """Owns reading findings and refused changes as they are asked for. Must not write, nor parse what people type.
 
-What has a column is chosen by the database. Severity and owner stand beside findings; of one that an earlier version
-has stored they are looked for in its body, without decoding the rest of it.
+What a list is chosen, sorted and counted by stands in the lines of findings; their bodies, many times as long, are read
+when somebody asks for them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
-import msgspec
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
 from reconciler.report.drift import SEVERITIES
 from reconciler.report.field_selector import selected
+from reconciler.report.line import Line, Listed
 from reconciler.report.query import Matching, Query
 from reconciler.report.selector import selects
-from reconciler.store.schema import DECISIONS, DRIFT, DRIFT_FACTS, SAME_FINDING
+from reconciler.store.bodies import Bodies
+from reconciler.store.schema import DECISIONS, LINES
 from reconciler.store.state import State
 
 _COLUMNS: Final = {
-    "cluster": DRIFT.c.cluster,
-    "namespace": DRIFT.c.namespace,
-    "kind": DRIFT.c.kind,
-    "group": DRIFT.c.api_group,
-    "name": DRIFT.c.name,
-    "source": DRIFT.c.source,
-    "state": DRIFT.c.state,
-    "firstSeen": DRIFT.c.first_seen,
-    "lastSeen": DRIFT.c.last_seen,
+    "cluster": LINES.c.cluster,
+    "namespace": LINES.c.namespace,
+    "kind": LINES.c.kind,
+    "group": LINES.c.api_group,
+    "name": LINES.c.name,
+    "source": LINES.c.source,
+    "state": LINES.c.state,
+    "severity": LINES.c.severity,
+    "owner": LINES.c.team,
 }
 _SEARCHED: Final = ("kind", "namespace", "name", "source")
-_WORST: Final[dict[str, int]] = {name: place for place, name in enumerate(SEVERITIES)}
-
-
-class _Owner(msgspec.Struct):
-    team: str = ""
-
-
-class _Body(msgspec.Struct):
-    severity: str = "medium"
-    owner: _Owner = msgspec.field(default_factory=_Owner)
-
-
-_decode: Final = msgspec.json.Decoder(_Body).decode
+_RANK: Final = case({name: rank for rank, name in enumerate(SEVERITIES)}, value=LINES.c.severity, else_=len(SEVERITIES))
+_SORTED: Final = _COLUMNS | {"firstSeen": LINES.c.first_seen, "lastSeen": LINES.c.last_seen, "severity": _RANK}
 
 
 def read_matching(state: State, query: Query, labels: Mapping[str, Mapping[str, str]] | None = None) -> Matching:
-    """All findings that the query chooses, in its order. `labels` are those of namespaces, by name."""
-    name = query.sort.removeprefix("-")
-    by = (_COLUMNS.get(name, DRIFT.c.first_seen), DRIFT.c.first_seen, DRIFT.c.id, DRIFT.c.state, DRIFT.c.namespace)
-    beside = _asks_beside(query)
-    columns = (*by, DRIFT.c.body, *((DRIFT_FACTS.c.severity, DRIFT_FACTS.c.team) if beside else ()))
-    # Sorted here, and by first_seen and id where that is equal: the database would carry each body along.
-    wanted = select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
-    wanted = wanted.select_from(DRIFT.outerjoin(DRIFT_FACTS, SAME_FINDING)) if beside else wanted
+    """All findings that the query chooses, in its order. `labels` are those of namespaces, by name.
+
+    Reading its texts may raise StoreError, as this does.
+    """
+    with ExitStack() as held:
+        connection = held.enter_context(state.read())
+        wanted = select(*(LINES.c[name] for name in Listed._fields)).where(_where(state, query))
+        lines = list(map(Listed._make, connection.execute(wanted.order_by(*_order(query.sort))).all()))
+        if query.labels:
+            known = labels or {}
+            lines = [line for line in lines if selects(query.labels, known.get(line.namespace, {}))]
+        texts = Bodies(connection, state.cluster, [line.id for line in lines], held.pop_all())
+    matching = Matching(texts, lines, texts.close)
+    return _holding(matching, query) if query.holds else matching
+
+
+def read_lines(state: State, scope: frozenset[str] | None = None) -> list[Line]:
+    """The lines of all findings, in no order; `scope`: of those in these namespaces. Raises StoreError."""
+    wanted = select(*(LINES.c[name] for name in Line._fields)).where(_where(state, Query(scope=scope)))
     with state.read() as connection:
-        rows: Sequence[Any] = connection.execute(wanted.where(_where(state, query))).all()
-    if query.labels:
-        known = labels or {}
-        rows = [row for row in rows if selects(query.labels, known.get(row[4], {}))]
-    if query.holds:
-        rows = [row for row in rows if selected(row[5], query.holds)]
-    rows = sorted(rows, key=itemgetter(1, 2))
-    rows = _by_beside(rows, query) if beside else rows
-    if name != "severity":
-        rows = sorted(rows, key=itemgetter(0), reverse=query.sort.startswith("-"))
-    return Matching([row[5] for row in rows], Counter(row[3] for row in rows))
+        return list(map(Line._make, connection.execute(wanted).all()))
 
 
 def count_denials(state: State, since: str, scope: frozenset[str] | None = None) -> list[tuple[str, str, str, int]]:
@@ -99,30 +89,21 @@ def chosen(columns: Mapping[str, ColumnElement[Any]], query: Query, cluster: str
 def _where(state: State, query: Query) -> ColumnElement[bool]:
     terms = chosen(_COLUMNS, query, state.cluster)
     if query.since:
-        terms.append(DRIFT.c.first_seen >= query.since)
+        terms.append(LINES.c.first_seen >= query.since)
     if query.until:
-        terms.append(DRIFT.c.first_seen <= query.until)
+        terms.append(LINES.c.first_seen <= query.until)
     return and_(*terms)
 
 
-def _asks_beside(query: Query) -> bool:
-    return query.sort.removeprefix("-") == "severity" or not {"severity", "owner"}.isdisjoint(query.equal)
+def _order(sort: str) -> Sequence[ColumnElement[Any]]:
+    """By that, with a minus the other way round, and what is equal by when it began; by severity the worst first."""
+    by: ColumnElement[Any] = _SORTED[sort.removeprefix("-")]
+    return (by.desc() if sort.startswith("-") else by, LINES.c.first_seen, LINES.c.id)
 
 
-def _by_beside(rows: Iterable[Any], query: Query) -> Sequence[Any]:
-    """The rows of the severity and owner asked for; by severity the worst comes first, or last with a minus."""
-    known: list[tuple[str, str, Any]] = [(*_beside(row), row) for row in rows]
-    for place, name in enumerate(("severity", "owner")):
-        if name in query.equal:
-            known = [one for one in known if one[place] == query.equal[name]]
-    if query.sort.removeprefix("-") == "severity":
-        ranked = [(_WORST.get(one[0], len(_WORST)), one) for one in known]
-        known = [one for _, one in sorted(ranked, key=itemgetter(0), reverse=query.sort.startswith("-"))]
-    return [row for _, _, row in known]
-
-
-def _beside(row: Any) -> tuple[str, str]:
-    if row[6] is not None:
-        return row[6], row[7]
-    found = _decode(row[5])
-    return found.severity, found.owner.team
+def _holding(matching: Matching, query: Query) -> Matching:
+    """Those whose bodies hold what is asked of these."""
+    with matching:
+        both = zip(matching.texts, matching.lines, strict=True)
+        kept = [(text, line) for text, line in both if selected(text, query.holds)]
+    return Matching([text for text, _ in kept], [line for _, line in kept])

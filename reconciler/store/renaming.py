@@ -13,9 +13,10 @@ from sqlalchemy import Connection, select, update
 
 from reconciler.limits import REPORT_PAGE
 from reconciler.report.drift import DriftItem
-from reconciler.report.lasting import event_body, who
+from reconciler.report.lasting import event_body
+from reconciler.report.line import line_of
 from reconciler.report.revived import revived
-from reconciler.store.schema import DRIFT, DRIFT_FACTS, HISTORY
+from reconciler.store.schema import DRIFT, HISTORY, LINES
 from reconciler.store.state import State
 
 
@@ -37,9 +38,10 @@ def rename_findings(state: State, items: Iterable[DriftItem]) -> None:
         for item in items:
             same = (DRIFT.c.id == item.id, DRIFT.c.fingerprint == item.fingerprint)
             query = update(DRIFT).where(DRIFT.c.cluster == state.cluster, *same, DRIFT.c.last_seen == item.last_seen)
-            if connection.execute(query.values(body=json.dumps(item.as_json()))).rowcount:
-                facts = (DRIFT_FACTS.c.cluster == state.cluster, DRIFT_FACTS.c.id == item.id)
-                connection.execute(update(DRIFT_FACTS).where(*facts).values(who=who(item)))
+            body = json.dumps(item.as_json())
+            if connection.execute(query.values(body=body)).rowcount:
+                mine = (LINES.c.cluster == state.cluster, LINES.c.id == item.id)
+                connection.execute(update(LINES).where(*mine).values(line_of(body)._asdict()))
                 _rename_event(connection, state.cluster, item)
 
 

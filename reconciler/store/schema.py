@@ -10,9 +10,9 @@ from typing import Final
 
 from sqlalchemy import DDL, Boolean, Column, Index, Integer, MetaData, String, Table, Text, event
 
-SCHEMA_VERSION: Final = "7"
-# Versions to which this one has only added tables: a store of theirs is taken over as it is.
-ADDED_TO: Final = frozenset({"2", "3", "4", "5", "6"})
+SCHEMA_VERSION: Final = "8"
+# Versions of which a store is taken over with all that it holds (`reconciler/store/taking_over.py`).
+ADDED_TO: Final = frozenset({"2", "3", "4", "5", "6", "7"})
 METADATA: Final = MetaData()
 
 META: Final = Table(
@@ -40,23 +40,35 @@ DRIFT: Final = Table(
     Column("body", Text, nullable=False),
 )
 
-# What is filtered and sorted by besides, one row a finding. `who` is the user, else the manager. `known` is the
-# fingerprint of when it last was known, and `before` the finding of then, where it is not known now.
-DRIFT_FACTS: Final = Table(
-    "drift_facts",
+# One short row a finding, which lists and sums read in place of its body: the members of `reconciler.report.line.Line`.
+# Beside them what it keeps from look to look: `known` is the fingerprint of when it last was known, and `before` the
+# finding of then, where it is not known now.
+LINES: Final = Table(
+    "lines",
     METADATA,
     Column("cluster", String, primary_key=True),
     Column("id", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("api_group", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("namespace", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("first_seen", String, nullable=False),
+    Column("last_seen", String, nullable=False),
     Column("severity", String, nullable=False),
     Column("team", String, nullable=False),
     Column("cost_center", String, nullable=False),
     Column("who", String, nullable=False),
+    Column("adopted", Boolean, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("size", Integer, nullable=False),
     Column("occurrences", Integer, nullable=False),
     Column("known", String, nullable=False),
     Column("before", Text, nullable=False),
+    # They are read all together, so they are kept in the order of their key, and not looked up by it one by one.
+    sqlite_with_rowid=False,
 )
-
-SAME_FINDING: Final = (DRIFT.c.cluster == DRIFT_FACTS.c.cluster) & (DRIFT.c.id == DRIFT_FACTS.c.id)
 
 # Findings that are over, as they last were; an object may stand here several times.
 RESOLVED: Final = Table(

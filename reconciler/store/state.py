@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from reconciler.errors import StoreError
 from reconciler.limits import STATE_BUSY_SECONDS, STATE_CACHE_KIB
 from reconciler.store.schema import ADDED_TO, APPEND_ONLY, META, METADATA, SCHEMA_VERSION
+from reconciler.store.taking_over import add_lines
 
 _ANY_CLUSTER = ""
 _ASK_AGAIN_SECONDS: Final = 0.02
@@ -37,14 +38,14 @@ class State:
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one moment of the store. Raises StoreError."""
-        with _plain_errors(), self.engine.begin() as connection:
+        with plain_errors(), self.engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end, rolled back on an error. Raises StoreError."""
         engine = self.engine.execution_options(setscrew_write=True)
-        with _plain_errors(), engine.begin() as connection:
+        with plain_errors(), engine.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -105,6 +106,7 @@ def _prepare(state: State) -> None:
         found = connection.execute(select(META.c.value).where(where)).scalar()
         if found in ADDED_TO:
             METADATA.create_all(connection)
+            add_lines(connection)
             connection.execute(update(META).where(where).values(value=SCHEMA_VERSION))
             found = SCHEMA_VERSION
     if found != SCHEMA_VERSION:
@@ -158,7 +160,8 @@ def _on_begin(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
+    """What the database says, as StoreError and without the row."""
     try:
         yield
     except SQLAlchemyError as error:

@@ -16,17 +16,10 @@ from reconciler.model.instant import stamp_of
 from reconciler.policy.grant import Grant
 from reconciler.report.totals import Counted, Totals, totals_of
 from reconciler.store.meta import get_meta, put_meta
-from reconciler.store.schema import DECISIONS, DRIFT, GRANTS, HISTORY, RESOLVED
+from reconciler.store.schema import DECISIONS, DRIFT, GRANTS, HISTORY, LINES, RESOLVED
 from reconciler.store.state import State
 
 _KEY: Final = "totals"
-
-
-class _Body(msgspec.Struct):
-    severity: str = "medium"
-
-
-_severity: Final = msgspec.json.Decoder(_Body).decode
 
 
 def read_totals(state: State) -> Totals:
@@ -68,12 +61,12 @@ def count_on(state: State, now: str) -> list[dict[str, Any]]:
 
 def count_by_labels(state: State) -> list[Counted]:
     """How many findings there are with the same labels. Raises StoreError."""
-    names = (DRIFT.c.namespace, DRIFT.c.api_group, DRIFT.c.kind, DRIFT.c.source, DRIFT.c.state)
+    names = (LINES.c.namespace, LINES.c.api_group, LINES.c.kind, LINES.c.source, LINES.c.state, LINES.c.severity)
     found: dict[tuple[str, ...], Counted] = {}
     with state.read() as connection:
-        query = select(*names, DRIFT.c.first_seen, DRIFT.c.body).where(DRIFT.c.cluster == state.cluster)
+        query = select(*names, LINES.c.first_seen).where(LINES.c.cluster == state.cluster)
         for row in connection.execute(query):
-            one = Counted(*row[:5], _severity(row.body).severity, 1, row.first_seen)
+            one = Counted(*row[:6], 1, row.first_seen)
             found[one[:6]] = one.joined(found.get(one[:6]))
     return [found[key] for key in sorted(found)]
 

@@ -37,7 +37,8 @@ def blueprint(state: ApiState, settings: ApiSettings) -> Blueprint:
 
 
 def _cluster(state: ApiState, settings: ApiSettings, mine: Scope) -> dict[str, Any]:
-    observed, counts = state.observed(), state.matching(Query(limit=None, scope=mine)).counts
+    with state.matching(Query(limit=None, scope=mine)) as found:
+        observed, counts = state.observed(), found.counts
     silent = stale_reason(observed.observed_at, settings.now(), current_at=observed.current_at)
     reach: Reach = "unknown" if silent else "partly" if observed.unwatched else "reached"
     report = envelope(state, settings, counts, mine).as_json()

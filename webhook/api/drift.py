@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -37,7 +38,7 @@ SUMMARY_PARAMETERS: Final = ("by", "labels", "since", "trend", "format")
 TRENDS: Final = ("total", "rows")
 _NEGOTIATED: Final = {one.media_type: one.name for one in FORMATS.values() if one.negotiated}
 _SUMMED: Final = {media: name for media, name in _NEGOTIATED.items() if name in summed.FORMATS}
-_NOTHING: Final = Matching((), {})
+_NOTHING: Final = Matching((), ())
 _CONTINUE: Final = b"setscrew continue tokens"
 
 
@@ -63,18 +64,24 @@ class _Drift:
         given = known_only(DRIFT_PARAMETERS)
         shape, now = FORMATS[chosen(FORMATS, _NEGOTIATED)], self.settings.now()
         query = _parsed(given, now, shape, scope())
-        page = self._page(query, given.get("continue", ""), now)
-        size = sum(map(len, page.texts))
-        if size > REPORT_BYTES:
+        with ExitStack() as held:
+            page = self._page(query, given.get("continue", ""), now, held)
+            answer = self._shown(query, shape, page)
+            # Most of it is read while it is sent.
+            answer.call_on_close(held.pop_all().close)
+        return answer
+
+    def _shown(self, query: Query, shape: Format, page: Page) -> Response:
+        if page.size > REPORT_BYTES:
             raise Problem(400, f"parameter 'limit' asks for more than {REPORT_BYTES // MIB} MiB: read it in pages")
-        report = envelope(self.state, self.settings, page.matching.counts, query.scope)
+        report = envelope(self.state, self.settings, page.counts, query.scope)
         head = {key: value for key, value in report.as_json().items() if key != "items"}
-        beside = self._passed(query, shape, stale=bool(report.stale), room=REPORT_BYTES - size)
+        beside = self._passed(query, shape, stale=bool(report.stale), room=REPORT_BYTES - page.size)
         digest = hashlib.sha256(f"{report.digest}{page.digest}{beside.digest}".encode()).hexdigest()
         head["metadata"] |= {"digest": digest, "remainingItemCount": page.remaining, "continue": page.onward}
-        texts = Sent((*page.texts, *beside.texts), self._leaving(ignored=query.ignored))
-        found = Report(head, texts, query.fields, self.settings.version)
-        return _rendered(shape, found, digest=digest)
+        stored = [*page.texts, *beside.texts] if beside.texts else page.texts
+        texts = Sent(stored, self._leaving(ignored=query.ignored))
+        return _rendered(shape, Report(head, texts, query.fields, self.settings.version), digest=digest)
 
     def finding(self, identity: str) -> Response:
         """One finding, or the last one that is over, with its history."""
@@ -102,9 +109,8 @@ class _Drift:
             trends = self._trends(given.get("trend", TRENDS[0]), asked, now, mine)
         except UsageError as error:
             raise Problem(400, error.message) from None
-        texts = self.state.matching(Query(limit=None, scope=mine)).texts
         denials = self.state.denials(stamp_milliseconds(since), mine)
-        rows, total = summarise(asked, texts, denials, self.state.namespaces(), now)
+        rows, total = summarise(asked, self.state.lines(mine), denials, self.state.namespaces(), now)
         rows = [{**row, "trend": trends.get(row["name"], [])} for row in rows] if trends is not None else rows
         kept = trust(envelope(self.state, self.settings, {}, mine))
         metadata = {**kept, "by": asked.by, "labels": asked.labels, "since": stamp(since)}
@@ -129,7 +135,7 @@ class _Drift:
         if not shape.passes or not asks_for_all(query):
             return _NOTHING
         found = read_in_sync(self.state, query, stale=stale)
-        return found if sum(map(len, found.texts)) <= room else _NOTHING
+        return found if found.size <= room else _NOTHING
 
     def _matching(self, query: Query) -> Matching:
         if not query.in_sync:
@@ -137,9 +143,10 @@ class _Drift:
         report = envelope(self.state, self.settings, {}, query.scope)
         return read_in_sync(self.state, query, stale=bool(report.stale))
 
-    def _page(self, query: Query, given: str, now: datetime) -> Page:
+    def _page(self, query: Query, given: str, now: datetime, held: ExitStack) -> Page:
+        """`held` closes what the page is read from."""
         if not given:
-            return self.lists.first(query, self._matching(query), now)
+            return self.lists.first(query, held.enter_context(self._matching(query)), now)
         token = self.lists.read(given, query)
         if token is None:
             detail = "parameter 'continue' must be as the page before gave it, with the same parameters as that page"
@@ -147,7 +154,8 @@ class _Drift:
         return self.lists.next(query, token, now) or self._gone(query, token, now)
 
     def _gone(self, query: Query, token: Token, now: datetime) -> Page:
-        fresh = self.lists.again(query, token, self._matching(query), now)
+        with self._matching(query) as found:
+            fresh = self.lists.again(query, token, found, now)
         detail = "this list is kept no longer; `continue` leads on in the list as it is now, which may have changed"
         raise Problem(410, detail, members={"continue": fresh})
 

@@ -5,7 +5,7 @@ None of it is stored, so that it is as it is now. Must not choose findings, nor 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, overload
 from urllib.parse import quote
@@ -104,6 +104,9 @@ class Sent(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self.stored)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.leaving.text, self.stored)
 
 
 def _exception(grant: Grant) -> dict[str, str]:

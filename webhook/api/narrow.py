@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reconciler.report.line import Listed, line_of
 from reconciler.report.query import IN_SYNC, Matching, Query
 from webhook.api.access import Scope
 from webhook.api.ports import ApiState
@@ -21,15 +22,20 @@ _SHOWN: Final = ("rows", "effect", "trigger")
 
 
 def read_matching(state: ApiState, query: Query) -> Matching:
-    """What the query chooses, each as who asks may see it."""
+    """What the query chooses, each as who asks may see it; to be closed."""
     found = state.matching(query)
-    return found if query.scope is None else Matching([_narrowed_text(text) for text in found.texts], found.counts)
+    if query.scope is None:
+        return found
+    with found:
+        texts = [_narrowed_text(text) for text in found.texts]
+    told = zip(found.lines, texts, strict=True)
+    return Matching(texts, [_told_by(text, line) for line, text in told])
 
 
 def read_in_sync(state: ApiState, query: Query, *, stale: bool) -> Matching:
     """What the query chooses of what has no finding. While the report is stale that proves nothing: then it is none."""
     if stale:
-        return Matching((), {})
+        return Matching((), ())
     return state.in_sync(replace(query, equal={**query.equal, "state": IN_SYNC}))
 
 
@@ -52,6 +58,11 @@ def _seen(found: dict[str, Any] | None, mine: Scope) -> dict[str, Any] | None:
 def _narrowed_text(text: str) -> str:
     # Few findings are about a GPU class: the others are not decoded.
     return json.dumps(_narrowed(msgspec.json.decode(text))) if '"gpu"' in text else text
+
+
+def _told_by(text: str, line: Listed) -> Listed:
+    """That of a text that may say less than what it was: what is not shown moves nothing."""
+    return line if len(text) == line.size else Listed.of(line_of(text))
 
 
 def _narrowed(item: Mapping[str, Any]) -> dict[str, Any]:

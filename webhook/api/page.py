@@ -100,8 +100,8 @@ class _Pages:
             return redirect(overview_link(**_filled()))
         now, mine = self.settings.now(), scope()
         query = _query({"sort": "severity", **given}, now)
-        everything = read_matching(self.state, Query(sort="severity", limit=None, scope=mine))
-        matching = read_matching(self.state, replace(query, scope=mine)) if given else everything
+        with read_matching(self.state, replace(query, scope=mine)) as matching:
+            rows = overview.rows(matching.texts, number, self.settings.git_hosts)
         head = self._trust(now)
         return _page(
             "overview.html",
@@ -109,12 +109,12 @@ class _Pages:
             asked=given,
             filtered=bool(given.keys() - {"sort"}),
             kept=overview.kept(given, _FIELDS),
-            rows=overview.rows(matching.texts, number, self.settings.git_hosts),
-            page=overview.page(len(matching.texts), number, partial(overview_link, **given)),
+            rows=rows,
+            page=overview.page(len(matching.lines), number, partial(overview_link, **given)),
             severities=SEVERITIES,
             states=[one for one in STATES if one != "in-sync"],
             meanings=[(words.state(name), text) for name, text in words.MEANINGS.items()],
-            **Sums(self.state, now, mine).of(everything.texts, head.managed),
+            **Sums(self.state, now, mine).of(head.managed),
         )
 
     def object(self, identity: str) -> Answer:
@@ -183,7 +183,8 @@ class _Pages:
         observed, blindness = self.state.observed(), self.state.blindness(REPORT_PAGE)
         report = self._report()
         canary = blindness.watches.get("canary") or {}
-        unguarded = coverage.unguarded(self.state.matching(Query(limit=None)).texts)
+        with self.state.matching(Query(limit=None)) as found:
+            unguarded = coverage.unguarded(found)
         counted = self.state.unmanaged()
         places, more = coverage.places(counted)
         return _page(

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,10 +38,14 @@ class Token(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some findings of a list, the list's own digest and counts, how many follow, and the token that leads to them."""
+    """Some findings of a list, the list's own digest and counts, how many follow, and the token that leads to them.
+
+    `size` is that of these texts, in characters.
+    """
 
     texts: Sequence[str]
-    matching: Matching
+    size: int
+    counts: Mapping[str, int]
     digest: str
     remaining: int
     onward: str
@@ -77,7 +81,13 @@ class Lists:
 
     def first(self, query: Query, found: Matching, now: datetime) -> Page:
         """The first page; where it is not all, the list is kept from now on."""
-        return self._page(query, found, 0, now)
+        total = len(found.lines)
+        if query.limit is None or total <= query.limit:
+            return Page(found.texts, found.size, found.counts, found.digest, 0, "")
+        lines = found.lines[: query.limit]
+        onward = self._onward(query, self._keep(query, found, now), len(lines), lines[-1].id)
+        size = sum(line.size for line in lines)
+        return Page(found.texts[: query.limit], size, found.counts, found.digest, total - len(lines), onward)
 
     def next(self, query: Query, token: Token, now: datetime) -> Page | None:
         """The page that the token leads to; None where its list is kept no longer."""
@@ -87,15 +97,15 @@ class Lists:
                 return None
         end = kept.total if query.limit is None else min(kept.total, token.read + query.limit)
         texts = kept.cut(token.read, end)
-        onward = self._onward(query, token.kept, end, texts) if end < kept.total else ""
-        return Page(texts, Matching((), kept.counts), kept.digest, kept.total - end, onward)
+        last = msgspec.json.decode(texts[-1])["id"] if texts else ""
+        onward = self._onward(query, token.kept, end, last) if end < kept.total else ""
+        return Page(texts, sum(map(len, texts)), kept.counts, kept.digest, kept.total - end, onward)
 
     def again(self, query: Query, token: Token, found: Matching, now: datetime) -> str:
         """A token for the list as it is now, after the finding that was read last."""
-        mark = f'"id": "{token.last}"'
-        place = next((place for place, text in enumerate(found.texts, start=1) if mark in text), token.read)
-        read = min(place, len(found.texts))
-        return self._onward(query, self._keep(query, found, now), read, found.texts[read - 1 : read])
+        ids = [line.id for line in found.lines]
+        read = ids.index(token.last) + 1 if token.last in ids else min(token.read, len(ids))
+        return self._onward(query, self._keep(query, found, now), read, "".join(ids[read - 1 : read]))
 
     def read(self, text: str, query: Query) -> Token | None:
         """The token in `text`, None where it is none of ours, or of another query."""
@@ -108,13 +118,6 @@ class Lists:
             return None
         token = msgspec.json.decode(body, type=Token)
         return token if token.asked == query.key else None
-
-    def _page(self, query: Query, found: Matching, begin: int, now: datetime) -> Page:
-        total = len(found.texts)
-        end = total if query.limit is None else min(total, begin + query.limit)
-        texts = found.texts[begin:end]
-        onward = self._onward(query, self._keep(query, found, now), end, texts) if end < total else ""
-        return Page(texts, found, found.digest, total - end, onward)
 
     def _keep(self, query: Query, found: Matching, now: datetime) -> str:
         """Equal lists of one query are kept once, from now on."""
@@ -141,8 +144,7 @@ class Lists:
         ):
             del self._kept[next(iter(self._kept))]
 
-    def _onward(self, query: Query, kept: str, read: int, texts: Sequence[str]) -> str:
-        last = msgspec.json.decode(texts[-1])["id"] if texts else ""
+    def _onward(self, query: Query, kept: str, read: int, last: str) -> str:
         body = msgspec.json.encode(Token(kept, query.key, read, last))
         return base64.urlsafe_b64encode(self._mac(body) + body).decode().rstrip("=")
 

@@ -11,6 +11,7 @@ from reconciler.limits import API_STREAM_SECONDS, PUSH_BODY_BYTES
 from reconciler.model.ref import ObjectRef
 from reconciler.policy.grant import Grant
 from reconciler.report.days import Day
+from reconciler.report.line import Line
 from reconciler.report.links import NO_HOSTS, GitHost
 from reconciler.report.moment import Moments
 from reconciler.report.query import Matching, Query
@@ -104,7 +105,10 @@ class ApiState(Protocol):
         """One finding."""
 
     def matching(self, query: Query) -> Matching:
-        """All findings that a query chooses, in its order."""
+        """All findings that a query chooses, in its order; to be closed."""
+
+    def lines(self, scope: frozenset[str] | None = None) -> list[Line]:
+        """The lines of all findings, in these namespaces."""
 
     def in_sync(self, query: Query) -> Matching:
         """What a query chooses of what enforced sources declare and has no finding."""

@@ -5,7 +5,6 @@ What the pages' modules make of it is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 from flask import url_for
 
 from reconciler.model.instant import stamp
+from reconciler.report.days import Day, added
 from reconciler.report.summary import NOTHING, parse_asked, summarise_each
 from webhook.api.access import Scope
 from webhook.api.pages import overview, trail, words
@@ -33,19 +33,22 @@ class Sums:
     now: datetime
     mine: Scope
 
-    def of(self, texts: Sequence[str], managed: int) -> dict[str, Any]:
-        """What the template asks for. `texts` are all findings, `managed` objects are under guard."""
+    def of(self, managed: int) -> dict[str, Any]:
+        """What the template asks for. `managed` objects are under guard."""
         denials, labels = self.state.denials(stamp(self.now - _DAY), self.mine), self._labels()
         asked = (parse_asked("owner", ""), parse_asked("namespace", overview.LABELS))
-        (owners, total), (places, _) = summarise_each(asked, texts, denials, labels, self.now)
+        (owners, total), (places, _) = summarise_each(asked, self.state.lines(self.mine), denials, labels, self.now)
         known = overview.owners(labels)
+        days = self.state.days(stamp(self.now), self.mine)
+        by_place = self.state.days_by_namespace(stamp(self.now), self.mine)
+        nothing = [Day(day.day, counted=day.counted) for day in days]
 
         def drawn(by: str, name: str) -> Chart | None:
             """Of an owner in the namespaces that name him."""
             names = known.namespaces.get(name) if by == "owner" else frozenset({"" if name == NOTHING[by] else name})
-            return chart(self.state.days(stamp(self.now), names), "found") if names else None
+            told = [by_place[one] for one in names or () if one in by_place]
+            return chart(added([nothing, *told]), "found") if names else None
 
-        days = self.state.days(stamp(self.now), self.mine)
         return {
             "tiles": overview.tiles(total, self._beside(managed), overview_link),
             "tables": [

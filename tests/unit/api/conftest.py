@@ -20,7 +20,7 @@ from reconciler.report.drift import Attribution, DriftChange, DriftItem, DriftSo
 from reconciler.store.findings import Pass, managed_key, replace_findings
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State, open_state, sqlite_url
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from webhook.api.app import create_api_app
 from webhook.api.configuration import Receiver, Secret
 from webhook.api.ports import ApiSettings

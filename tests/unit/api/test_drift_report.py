@@ -22,7 +22,7 @@ from reconciler.store.history import note_history
 from reconciler.store.namespaces import keep_namespaces
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from tests.unit.api.conftest import finding
 from webhook.api import drift as routes
 from webhook.api.app import create_api_app

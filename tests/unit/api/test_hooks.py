@@ -21,7 +21,8 @@ from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State, hurried, open_state, sqlite_url
 from setscrew import delivering
 from setscrew.delivering import delivery
-from setscrew.serve_api import StoredState, make_app
+from setscrew.serve_api import make_app
+from setscrew.stored_state import StoredState
 from tests.unit.api.conftest import NOW, PUSH, SECRET, Asked
 from webhook.api.app import create_api_app
 from webhook.api.bucket import Bucket

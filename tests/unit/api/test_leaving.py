@@ -23,7 +23,7 @@ from reconciler.store.grants import add_grant
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.standing import save_standing
 from reconciler.store.state import State
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from tests.unit.api.conftest import NOW, Asked, finding
 from webhook.api.app import create_api_app
 from webhook.api.leaving import Leaving, Sent

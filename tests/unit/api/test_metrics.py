@@ -21,7 +21,7 @@ from reconciler.store.grants import add_grant
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State
 from reconciler.store.totals import count_on
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from webhook.api.app import create_api_app
 from webhook.api.ports import ApiSettings
 

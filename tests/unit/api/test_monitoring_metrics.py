@@ -25,7 +25,7 @@ from reconciler.store.blind import StoredBlindLog, save_watch
 from reconciler.store.findings import Pass, managed_key, replace_findings
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import open_state, sqlite_url
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from webhook.api.app import create_api_app
 from webhook.api.ports import ApiSettings
 from webhook.decision.types import Decision

@@ -23,7 +23,7 @@ from reconciler.store.findings import Pass, replace_findings
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State
 from reconciler.store.unmanaged import save_unmanaged
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from tests.support import sample_past, sample_report
 from tests.unit.api.conftest import NOW, Asked
 from webhook.api.app import create_api_app

@@ -21,7 +21,7 @@ from reconciler.store.standing import save_standing
 from reconciler.store.state import State
 from reconciler.store.version import save_version
 from reconciler.store.watched import Watch, save_watch
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from tests.support.small_snapshot import entry_of
 from tests.unit.api.conftest import NOW, Asked, finding
 from webhook.api.app import create_api_app

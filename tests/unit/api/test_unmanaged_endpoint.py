@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from reconciler.report.unmanaged import Place, Unmanaged
 from reconciler.store.state import State
 from reconciler.store.unmanaged import save_unmanaged
-from setscrew.serve_api import StoredState
+from setscrew.stored_state import StoredState
 from tests.unit.api.conftest import NOW, Asked
 from webhook.api.app import create_api_app
 from webhook.api.ports import ApiSettings

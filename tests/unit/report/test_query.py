@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from reconciler.errors import UsageError
-from reconciler.report.query import Matching, Query, parse_query
+from reconciler.report.query import Query, parse_query
 from reconciler.report.selector import parse_selector, selects
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -60,18 +60,3 @@ def test_pages_of_a_list_share_a_key_and_other_readers_and_other_filters_do_not(
         Query(asked=asked.asked, scope=frozenset()),
     ]
     assert len({asked.key, *(one.key for one in others)}) == 5
-
-
-def test_the_digest_stays_while_only_what_moves_has_moved() -> None:
-    text = '{"id": "1", "lastSeen": "%s", "liveResourceVersion": "%s", "state": "%s"}'
-    before = Matching([text % ("a", "7", "drifted")], {})
-    assert Matching([text % ("b", "8", "drifted")], {}).digest == before.digest
-    assert Matching([text % ("a", "7", "missing")], {}).digest != before.digest
-
-
-def test_the_digest_does_not_move_with_when_users_of_a_class_were_counted_but_with_their_number() -> None:
-    def counted(running: int, at: str) -> str:
-        gpu = f'{{"classes": [{{"running": {running}}}], "seenAt": "{at}", "lines": ["{running} at {at}"]}}'
-        return Matching([f'{{"gpu": {gpu}, "id": "1"}}'], {}).digest
-
-    assert counted(3, "x") == counted(3, "y") != counted(4, "x")

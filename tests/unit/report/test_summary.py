@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import UsageError
 from reconciler.report.formats import summed
+from reconciler.report.line import line_of
 from reconciler.report.owner import owner_of
 from reconciler.report.summary import Asked, parse_asked, summarise
 from tests.unit.report.formats.conftest import finding
@@ -32,7 +33,8 @@ TEXTS = [text("shop"), text("shop", "missing", "", "2030-01-01T03:04:05Z"), text
 
 
 def summed_up(asked: Asked, texts: list[str] | None = None) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    rows, total = summarise(asked, TEXTS if texts is None else texts, DENIALS, LABELS, NOW)
+    lines = map(line_of, TEXTS if texts is None else texts)
+    rows, total = summarise(asked, lines, DENIALS, LABELS, NOW)
     return {row["name"]: row for row in rows}, total
 
 
@@ -78,7 +80,7 @@ def test_team_is_another_word_for_owner() -> None:
 def test_by_owner_refused_changes_are_counted_where_findings_of_the_namespace_are(key: str) -> None:
     labels = {"pay": {key: "payments"}}
     item = finding(namespace="pay", owner=owner_of(labels["pay"], {}, ())).as_json()
-    rows, _ = summarise(parse_asked("owner", ""), [json.dumps(item)], [("pay", "Pod", "s", 4)], labels, NOW)
+    rows, _ = summarise(parse_asked("owner", ""), [line_of(json.dumps(item))], [("pay", "Pod", "s", 4)], labels, NOW)
     assert [(row["name"], row["drift"]["total"], row["denials"]) for row in rows] == [("payments", 1, 4)]
 
 
@@ -110,7 +112,7 @@ def test_a_wrong_question_is_named(by: str, labels: str, named: str) -> None:
 
 
 def summary(asked: Asked) -> dict[str, Any]:
-    rows, total = summarise(asked, TEXTS, DENIALS, LABELS, NOW)
+    rows, total = summarise(asked, map(line_of, TEXTS), DENIALS, LABELS, NOW)
     return {"metadata": {"by": asked.by, "labels": asked.labels, "stale": False}, "items": rows, "total": total}
 
 

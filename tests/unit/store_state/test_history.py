@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
 
 from reconciler.report.drift import Attribution, DriftChange, DriftItem, IgnoredField
 from reconciler.report.revived import revived
@@ -15,7 +14,6 @@ from reconciler.store.findings import Pass, drop_findings, put_findings, read_fi
 from reconciler.store.history import note_history, read_history, read_in_sync, read_resolved
 from reconciler.store.namespaces import keep_namespaces, read_namespaces
 from reconciler.store.renaming import read_items, rename_findings
-from reconciler.store.schema import DRIFT_FACTS
 from reconciler.store.state import State
 
 WEB = DriftItem(
@@ -190,16 +188,6 @@ def test_what_is_over_is_bounded_also_where_all_is_over_at_once(state: State, mo
     put_findings(state, many)
     put_findings(state, [replace(item, state="in-sync") for item in many])
     assert len(read_resolved(state, "", 100)) == 5
-
-
-def test_a_finding_of_an_earlier_version_goes_on(state: State) -> None:
-    put_findings(state, [WEB])
-    with state.write() as connection:
-        connection.execute(delete(DRIFT_FACTS))
-    put_findings(state, [at(1)])
-    assert (one(state)["occurrences"], len(events(state))) == (1, 1)
-    put_findings(state, [at(2, fingerprint="two")])
-    assert (one(state)["occurrences"], events(state)[-1]) == (2, ("changed", "02"))
 
 
 def test_a_stored_finding_is_read_as_it_was(state: State) -> None:

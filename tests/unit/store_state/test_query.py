@@ -7,16 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
 
+from reconciler.errors import StoreError
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import DriftItem, DriftSource, Owner, finding_id
+from reconciler.report.line import line_of
 from reconciler.report.query import Query
 from reconciler.report.selector import parse_selector
+from reconciler.store import bodies
 from reconciler.store.decisions import record
-from reconciler.store.findings import Pass, replace_findings
-from reconciler.store.query import count_denials, read_matching
-from reconciler.store.schema import DRIFT_FACTS
+from reconciler.store.findings import Pass, put_findings, replace_findings
+from reconciler.store.query import count_denials, read_lines, read_matching
 from reconciler.store.state import State
 
 LABELS = {"shop": {"team": "vision"}, "pay": {"team": "money"}}
@@ -41,9 +42,11 @@ def filled(state: State) -> State:
 
 
 def names(state: State, **query: Any) -> list[str]:
-    found = read_matching(state, Query(**query), LABELS)
-    assert sum(found.counts.values()) == len(found.texts)
-    return [one["name"] for one in found.items()]
+    with read_matching(state, Query(**query), LABELS) as found:
+        assert sum(found.counts.values()) == len(found.texts) == len(found.lines)
+        told = [json.loads(text) for text in found.texts]
+    assert [one["id"] for one in told] == [line.id for line in found.lines]
+    return [one["name"] for one in told]
 
 
 QUERIES = pytest.mark.parametrize(
@@ -80,23 +83,51 @@ def test_a_query_chooses_and_orders(filled: State, query: dict[str, Any], chosen
     assert names(filled, **query) == chosen
 
 
-@QUERIES
-def test_findings_of_a_version_that_kept_nothing_beside_them_are_chosen_so_too(
-    filled: State, query: dict[str, Any], chosen: list[str]
-) -> None:
-    with filled.write() as connection:
-        connection.execute(delete(DRIFT_FACTS))
-    assert names(filled, **query) == chosen
-
-
 def test_counts_are_of_what_matches(filled: State) -> None:
-    assert read_matching(filled, Query({"namespace": "pay"})).counts == {"missing": 1, "drifted": 1}
+    with read_matching(filled, Query({"namespace": "pay"})) as found:
+        assert found.counts == {"missing": 1, "drifted": 1}
+
+
+def test_the_line_of_a_finding_says_what_the_finding_says(filled: State) -> None:
+    with read_matching(filled, Query()) as found:
+        told = {line.id: line for line in map(line_of, found.texts)}
+        assert found.size == sum(map(len, found.texts))
+    assert {line.id: line for line in read_lines(filled)} == told
+    assert {line.name for line in read_lines(filled, frozenset({"shop"}))} == {"web"}
+
+
+def test_a_list_is_of_the_moment_when_it_was_asked_for(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "REPORT_FIRST", 2)
+    many = [item(f"n{number}") for number in range(5)]
+    put_findings(state, many)
+    found = read_matching(state, Query())
+    texts = iter(found.texts)
+    began = [next(texts)]
+    put_findings(state, [replace(one, state="in-sync") for one in many])
+    assert sorted(json.loads(text)["name"] for text in [*began, *texts]) == [f"n{number}" for number in range(5)]
+
+
+def test_whoever_has_gone_through_a_list_holds_the_store_no_longer(filled: State) -> None:
+    found = read_matching(filled, Query())
+    held = filled.engine.pool.checkedout()  # type: ignore[attr-defined] # of pools that count
+    first, again = list(found.texts), list(found.texts)
+    assert (held, filled.engine.pool.checkedout()) == (1, 0)  # type: ignore[attr-defined]
+    assert first == again == list(found.texts[:]) == [found.texts[place] for place in range(4)]
+
+
+def test_what_was_not_read_before_a_list_is_closed_cannot_be_read(filled: State) -> None:
+    with read_matching(filled, Query()) as found:
+        pass
+    assert filled.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    with pytest.raises(StoreError):
+        list(found.texts)
 
 
 def test_a_pass_that_finds_the_same_leaves_the_digest_and_another_severity_does_not(state: State) -> None:
     def digest(**more: Any) -> str:
         replace_findings(state, [replace(item("web"), **more)], Pass())
-        return read_matching(state, Query()).digest
+        with read_matching(state, Query()) as found:
+            return found.digest
 
     first = digest(last_seen="2030-01-01T00:00:00Z", live_resource_version="1")
     assert digest(last_seen="2030-01-01T00:00:30Z", live_resource_version="2") == first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,23 @@ from sqlalchemy import insert, inspect, select, update
 
 from reconciler.errors import StoreError
 from reconciler.report.drift import DriftChange, DriftItem
+from reconciler.report.query import Query
 from reconciler.store.days import read_days
 from reconciler.store.decisions import read_decisions, record
-from reconciler.store.findings import put_findings, read_findings
+from reconciler.store.findings import put_findings, read_finding, read_findings
 from reconciler.store.healing import read_healing
 from reconciler.store.history import add_events, read_history, read_in_sync
-from reconciler.store.schema import ADDED_TO, DAYS, DECISIONS, HEALING, META, SCHEMA_VERSION
+from reconciler.store.query import read_lines, read_matching
+from reconciler.store.schema import ADDED_TO, DAYS, DECISIONS, HEALING, LINES, META, SCHEMA_VERSION
 from reconciler.store.state import State, open_state, sqlite_url
 from reconciler.store.verify import verify
 
 # The tables of each version that were new in it.
-NEW = {"7": (DAYS, HEALING)}
+NEW = {"7": (DAYS, HEALING), "8": (LINES,)}
+# As version 7 had it, with what it kept of a finding.
+FACTS = """CREATE TABLE drift_facts (cluster VARCHAR, id VARCHAR, severity VARCHAR, team VARCHAR, cost_center VARCHAR,
+    who VARCHAR, occurrences INTEGER, known VARCHAR, before TEXT, PRIMARY KEY (cluster, id))"""
+FACT = "INSERT INTO drift_facts VALUES ('default', 'web', 'high', '', '', 'dana', 4, 'one', '')"
 WEB = DriftItem(
     *("web", "one", "apps/v1", "Deployment", "shop", "web", "drifted"),
     changes=(DriftChange("/spec/replicas", "replace", 1, 5),),
@@ -41,21 +48,65 @@ def six(state: State) -> State:
     with state.write() as connection:
         add_events(connection, state.cluster, [("ended", "resolved", "2030-01-01T00:00:09Z", ended)])
         add_events(connection, state.cluster, [("let-go", "resolved", "2030-01-01T00:00:09Z", let_go)])
-        for table in NEW["7"]:
+        for table in (*NEW["7"], *NEW["8"]):
             table.drop(connection)
         connection.execute(update(META).where(META.c.key == "schema").values(value="6"))
     return state
 
 
+@pytest.fixture
+def seven(state: State) -> State:
+    """A store as version 7 left it: with a finding that has occurred four times."""
+    put_findings(state, [WEB, replace(WEB, id="lost", name="lost", state="unknown")])
+    with state.write() as connection:
+        LINES.drop(connection)
+        connection.exec_driver_sql(FACTS)
+        connection.exec_driver_sql(FACT)
+        connection.execute(update(META).where(META.c.key == "schema").values(value="7"))
+    return state
+
+
+def test_what_version_7_remembered_of_findings_goes_on(seven: State) -> None:
+    found = open_state(seven.engine.url)
+    with found.read() as connection:
+        assert not inspect(connection).has_table("drift_facts")
+    put_findings(found, [replace(WEB, last_seen="2030-01-01T00:00:09Z")])
+    put_findings(found, [replace(WEB, last_seen="2030-01-01T00:01:00Z", fingerprint="two")])
+    body = read_finding(found, "web")
+    assert body is not None
+    assert (body["occurrences"], body["firstSeen"]) == (5, WEB.first_seen)
+    assert [event["event"] for event in read_history(found, "web")] == ["detected", "changed"]
+    found.close()
+
+
+def test_lists_find_what_version_7_stored(seven: State) -> None:
+    found = open_state(seven.engine.url)
+    with read_matching(found, Query(equal={"severity": "medium", "state": "drifted"})) as matching:
+        assert [json.loads(text)["name"] for text in matching.texts] == ["web"]
+    assert {line.name: line.state for line in read_lines(found)} == {"web": "drifted", "lost": "unknown"}
+    found.close()
+
+
+def test_a_finding_of_a_version_that_remembered_nothing_goes_on(six: State) -> None:
+    found = open_state(six.engine.url)
+    put_findings(found, [replace(WEB, last_seen="2030-01-01T00:00:09Z")])
+    put_findings(found, [replace(WEB, last_seen="2030-01-01T00:01:00Z", fingerprint="two")])
+    body = read_finding(found, "web")
+    assert body is not None
+    assert body["occurrences"] == 2
+    assert [event["event"] for event in read_history(found, "web")] == ["detected", "changed"]
+    found.close()
+
+
 def test_a_store_of_version_6_is_taken_over_with_all_that_it_holds(six: State) -> None:
-    assert (SCHEMA_VERSION, "6" in ADDED_TO) == ("7", True)
+    assert (SCHEMA_VERSION, {"6", "7"} <= ADDED_TO) == ("8", True)
     found = open_state(six.engine.url)
     assert [one["name"] for one in read_findings(found)[0]] == ["web"]
     assert [event["event"] for event in read_history(found, "web")] == ["detected"]
     assert read_decisions(found)[1] == 1
     with found.read() as connection:
-        assert {table.name for table in NEW["7"]} <= set(inspect(connection).get_table_names())
-        assert connection.execute(META.select().where(META.c.key == "schema")).one().value == "7"
+        assert {table.name for tables in NEW.values() for table in tables} <= set(inspect(connection).get_table_names())
+        assert connection.execute(META.select().where(META.c.key == "schema")).one().value == SCHEMA_VERSION
     found.close()
 
 
@@ -88,21 +139,21 @@ def test_the_record_of_decisions_stays_append_only_and_whole(six: State) -> None
     found.close()
 
 
-@pytest.mark.parametrize("version", ["8", "10", "", "six"])
+@pytest.mark.parametrize("version", ["9", "10", "", "six"])
 def test_a_store_of_another_version_is_refused_and_not_touched(state: State, path: Path, version: str) -> None:
     put_findings(state, [WEB])
     with state.write() as connection:
-        for table in NEW["7"]:
+        for table in NEW["8"]:
             table.drop(connection)
         connection.execute(update(META).where(META.c.key == "schema").values(value=version))
     state.close()
-    with pytest.raises(StoreError, match=f"has format {version or 'unknown'}, this version of Setscrew reads format 7"):
+    with pytest.raises(StoreError, match=f"has format {version or 'unknown'}, this version of Setscrew reads format 8"):
         open_state(sqlite_url(path))
     with sqlite3.connect(path) as raw:
         names = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert raw.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (version,)
     raw.close()
-    assert names.isdisjoint(table.name for table in NEW["7"])
+    assert names.isdisjoint(table.name for table in NEW["8"])
 
 
 def test_a_store_that_was_taken_over_is_opened_by_several_at_once(six: State) -> None:

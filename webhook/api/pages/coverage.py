@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from reconciler.model.own import ENTRY_SUFFIX
+from reconciler.report.query import Matching
 from reconciler.report.summary import NOTHING
 from reconciler.report.unmanaged import Unmanaged
 from webhook.api.pages import words
@@ -18,8 +19,6 @@ _PROOFS: Final = {
     "waiting": words.Sign("waiting", "…", ""),
     "": words.Sign("not proved", "?", ""),
 }
-# As it stands in the text of a finding.
-_NOT_ADOPTED: Final = '"adopted": false'
 # Namespaces with the most unmanaged objects are named, the others counted.
 _PLACES: Final = 50
 
@@ -50,10 +49,9 @@ def places(found: Unmanaged) -> tuple[list[dict[str, Any]], int]:
     return rows, max(0, len(some) - _PLACES)
 
 
-def unguarded(texts: Iterable[str]) -> list[dict[str, Any]]:
-    """Findings of objects that were there before Git declared them; of ten thousand others none is decoded."""
-    found = (msgspec.json.decode(text) for text in texts if _NOT_ADOPTED in text)
-    return [one for one in found if one.get("adopted") is False]
+def unguarded(found: Matching) -> list[dict[str, Any]]:
+    """Findings of objects that were there before Git declared them; of ten thousand others none is read."""
+    return [msgspec.json.decode(found.texts[place]) for place, line in enumerate(found.lines) if not line.adopted]
 
 
 def kinds(managed: Mapping[str, int]) -> list[dict[str, Any]]:
