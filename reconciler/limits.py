@@ -270,13 +270,15 @@ PASS_SECONDS: Final = 300.0
 PASS_SECONDS_MOST: Final = 600.0
 PASS_UNWATCHED_SECONDS: Final = 30.0
 PASS_FAILED_SECONDS: Final = 5.0
+# It reads objects by kind and namespace, at least so many before it compares them, and then lets them go.
+PASS_READ_AT_ONCE: Final = 500
 # It compares, and stores what it has found, so many objects at a time, and between two of these others have their turn:
 # a moment whoever they are, and looks at what has just changed until they end, but not for long, nor for ever in all.
 PASS_AT_ONCE: Final = 10
 PASS_PAUSE_SECONDS: Final = 0.001
 PASS_YIELDS_SECONDS: Final = 0.05
 PASS_YIELDS_SECONDS_MOST: Final = 90.0
-LEDGER_AT_ONCE: Final = 100
+LEDGER_AT_ONCE: Final = 50
 # Memory that was let go is given back so often, and what a new snapshot has brought is kept from the collector.
 TRIM_SECONDS: Final = 30.0
 # Objects that no source declares are counted so often, and so soon after Git declares other ones.
@@ -296,6 +298,8 @@ DETECT_AT_ONCE: Final = 500
 DETECT_NEWEST: Final = 100
 DETECT_MOST: Final = 4 * DETECT_AT_ONCE
 DETECT_ONE_BY_ONE: Final = 100
+# What was looked at is stored so many objects at a time: the first of a long queue do not wait for the last.
+DETECT_STORED: Final = 25
 DETECT_LIST_SECONDS: Final = 10.0
 DETECT_NOTE_SECONDS: Final = 1.0
 DETECT_RETRY_SECONDS: Final = 5.0
@@ -314,8 +318,9 @@ API_MESSAGE_CHARS: Final = 600
 # What is read of the error that answers a stream.
 API_ERROR_BYTES: Final = 64 * KIB
 LIST_PAGE_OBJECTS: Final = 500
-# Up to so many objects of one kind and namespace are read one by one, more by listing.
+# Up to so many objects of one kind and namespace are read one by one, more by listing; so many requests at a time.
 LIST_FROM_OBJECTS: Final = 5
+READS_IN_FLIGHT: Final = 4
 # The server engine tries again after 429, 5xx and lost connections; the waits double from the first.
 DRY_RUN_TRIES: Final = 4
 DRY_RUN_FIRST_WAIT_SECONDS: Final = 0.25

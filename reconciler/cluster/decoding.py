@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from reconciler.limits import API_DEPTH
 from reconciler.model.tree import Tree
 
@@ -15,6 +17,16 @@ _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 
 def decoded(data: bytes) -> Tree:
     """The tree; in what no decoder can take, null is in place of whatever is nested too deeply. Raises ValueError."""
+    try:
+        # A page of a list keeps all other threads waiting: for a seventh of the time that the slower one takes.
+        tree: Tree = msgspec.json.decode(data)
+        return tree
+    except (msgspec.DecodeError, RecursionError):
+        return _patiently(data)
+
+
+def _patiently(data: bytes) -> Tree:
+    """By a decoder that takes what the strict one refuses: numbers beyond a float, halves of characters."""
     try:
         return json.loads(data)
     except RecursionError:

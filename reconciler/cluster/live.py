@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from reconciler.cluster.api import ApiClient
 from reconciler.cluster.paths import collection_path, object_path
 from reconciler.cluster.refusal import told
 from reconciler.errors import ApiError, ClusterError, UnreachableError
-from reconciler.limits import LIST_FROM_OBJECTS, LIST_PAGE_OBJECTS
+from reconciler.limits import LIST_FROM_OBJECTS, LIST_PAGE_OBJECTS, READS_IN_FLIGHT
 from reconciler.model.ref import KindInfo, ObjectRef
 from reconciler.model.tree import Tree
 
@@ -52,15 +55,15 @@ def read_live(
     groups: defaultdict[tuple[KindInfo, str], set[ObjectRef]] = defaultdict(set)
     for ref, kind in wanted:
         groups[kind, ref.namespace].add(ref)
-    live = Live()
+    live, single = Live(), list[tuple[KindInfo, ObjectRef]]()
     for (kind, namespace), refs in groups.items():
-        listed = len(refs) > one_by_one and _list_into(live, client, kind, namespace, refs)
-        for ref in () if listed else sorted(refs):
-            _get_into(live, client, kind, ref)
+        if not (len(refs) > one_by_one and _list_into(live, client, kind, namespace, refs)):
+            single += ((kind, ref) for ref in sorted(refs))
+    _get_into(live, client, single)
     return live
 
 
-def get_live(client: ApiClient, kind: KindInfo, namespace: str, name: str) -> Tree | None:
+def get_live(client: ApiClient, kind: KindInfo, namespace: str, name: str) -> dict[str, Any] | None:
     """One object, or None where it is absent. Raises `UnreachableError` and `ApiError` (not for 404)."""
     try:
         return client.request("GET", object_path(kind, namespace, name))
@@ -70,16 +73,33 @@ def get_live(client: ApiClient, kind: KindInfo, namespace: str, name: str) -> Tr
         raise
 
 
-def _get_into(live: Live, client: ApiClient, kind: KindInfo, ref: ObjectRef) -> None:
+def _get_into(live: Live, client: ApiClient, wanted: list[tuple[KindInfo, ObjectRef]]) -> None:
+    for (kind, ref), answer in zip(wanted, _answers(client, wanted), strict=True):
+        if isinstance(answer, ClusterError):
+            live.unseen[ref] = told(answer)
+        elif answer is not None:
+            live.keep(kind, answer)
+
+
+def _answers(
+    client: ApiClient, wanted: list[tuple[KindInfo, ObjectRef]]
+) -> Iterator[dict[str, Any] | ClusterError | None]:
+    """In order; several requests are under way, for most of the time each only waits."""
+    if len(wanted) < READS_IN_FLIGHT:
+        yield from map(partial(_answer, client), wanted)
+        return
+    with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:
+        yield from pool.map(partial(_answer, client), wanted)
+
+
+def _answer(client: ApiClient, wanted: tuple[KindInfo, ObjectRef]) -> dict[str, Any] | ClusterError | None:
+    kind, ref = wanted
     try:
-        tree = get_live(client, kind, ref.namespace, ref.name)
+        return get_live(client, kind, ref.namespace, ref.name)
     except UnreachableError:
         raise
     except ClusterError as error:
-        live.unseen[ref] = told(error)
-        return
-    if tree is not None:
-        live.keep(kind, tree)
+        return error
 
 
 def _list_into(

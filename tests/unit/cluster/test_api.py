@@ -95,6 +95,16 @@ def test_body_query_and_credentials_are_sent(serve: Serve) -> None:
     assert json.loads(body) == {"a": "\ud800é"}
 
 
+def test_a_request_does_not_look_for_a_proxy_anew(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve((200, {}, b"{}"))
+
+    def looked() -> None:
+        raise AssertionError("the environment was looked through")
+
+    monkeypatch.setattr("kubernetes.client.configuration.getproxies", looked)
+    assert client.request("GET", "/x") == {}
+
+
 def test_warning_headers_come_with_the_answer_each_once(serve: Serve) -> None:
     text = '299 - "unknown field \\"spec.x\\"", 299 - "old, deprecated", 299 - "old, deprecated"'
     answer = serve((200, {"Warning": text}, b"{}")).send("GET", "/x")

@@ -32,3 +32,10 @@ def test_what_is_too_deep_is_null_and_the_rest_is_there(text: str) -> None:
 def test_what_is_no_json_is_none_however_deep(data: bytes) -> None:
     with pytest.raises(json.JSONDecodeError):
         decoded(data)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e400", "-0.0", str(2**70), '"\\ud800"', '{"a":1,"a":2}', "NaN", '"é\\u0000"', "1.0"]
+)
+def test_what_only_the_slower_decoder_takes_is_taken_and_the_rest_is_as_it_says(text: str) -> None:
+    assert repr(decoded(text.encode())) == repr(json.loads(text))

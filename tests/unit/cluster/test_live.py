@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from reconciler.cluster.live import get_live, list_live, read_live
-from reconciler.errors import ApiError, ClusterError
-from reconciler.limits import LIST_FROM_OBJECTS
+from reconciler.errors import ApiError, ClusterError, UnreachableError
+from reconciler.limits import LIST_FROM_OBJECTS, READS_IN_FLIGHT
 from reconciler.model.ref import KindInfo, ObjectRef
 from tests.support.fake_api import Call, FakeApi, refused
+from tests.support.waiting import PATIENCE_SECONDS
 
 KIND = KindInfo("apps", "v1", "Deployment", "deployments", namespaced=True)
 NODE = KindInfo("", "v1", "Node", "nodes", namespaced=False)
@@ -120,3 +122,32 @@ def test_an_object_that_may_not_be_read_is_not_taken_for_absent() -> None:
 
     with pytest.raises(ApiError):
         get_live(FakeApi(handler), KIND, "shop", "a")  # type: ignore[arg-type]
+
+
+def test_several_objects_are_asked_for_before_the_first_answers_and_each_answer_is_of_its_own_object() -> None:
+    together = threading.Barrier(READS_IN_FLIGHT)
+
+    def handler(call: Call) -> Any:
+        together.wait(PATIENCE_SECONDS)  # breaks where one waits for the other
+        name = call.path.rpartition("/")[2]
+        if name == "n1":
+            raise refused(404)
+        if name == "n2":
+            raise refused(403)
+        return item(name)
+
+    wanted = [(ref(f"n{number}"), KIND) for number in range(READS_IN_FLIGHT)]
+    live = read_live(FakeApi(handler), wanted, one_by_one=READS_IN_FLIGHT)  # type: ignore[arg-type]
+    assert set(live.unseen) == {ref("n2")}
+    names = {one.name: tree["metadata"]["name"] for one, tree in live.objects.items()}  # type: ignore[index,call-overload]
+    assert names == {one.name: one.name for one, _ in wanted if one.name not in ("n1", "n2")}
+
+
+@pytest.mark.parametrize("several", [1, 3 * READS_IN_FLIGHT])
+def test_where_nobody_answers_nothing_was_read(several: int) -> None:
+    def handler(_: Call) -> Any:
+        raise UnreachableError("nobody answers")
+
+    wanted = [(ref(f"n{number}"), KIND) for number in range(several)]
+    with pytest.raises(UnreachableError):
+        read_live(FakeApi(handler), wanted, one_by_one=several)  # type: ignore[arg-type]
