@@ -29,7 +29,7 @@ from reconciler.limits import (
 )
 from reconciler.loop.current import Current, name_of
 from reconciler.loop.digests import differing, digest
-from reconciler.loop.marks import Marks
+from reconciler.loop.marks import Marks, portions
 from reconciler.loop.reconciler import Reconciler
 from reconciler.loop.scan import Scope, scan_some, unknown_item
 from reconciler.loop.trust import Accused
@@ -238,16 +238,16 @@ class Detecting:
     def _look(self) -> None:
         """At what is due; what could not be seen is looked at again, and nobody has known of it since it was marked."""
         left = dict(self._marks.take())
-        if not left:
-            return
         try:
-            try:
-                unseen: Collection[ObjectRef] = self._look_at(left)
-            except SetscrewError:
-                raise
-            except Exception:  # noqa: BLE001 - what nobody foresaw is in one object, and the others are not to wait for it
-                unseen = self._one_by_one(left)
-            left = {ref: left[ref] for ref in self._seen_soon(unseen)}
+            for some in portions(left):
+                try:
+                    unseen = self._look_at(some)
+                except SetscrewError:
+                    raise
+                except Exception:  # noqa: BLE001 - what nobody foresaw is in one object, the others are not to wait for it
+                    unseen = self._one_by_one(some)
+                for ref in {*some}.difference(self._seen_soon(unseen)):
+                    del left[ref]
         finally:
             self._marks.again(left, DETECT_RETRY_SECONDS)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from reconciler.limits import DETECT_AT_ONCE, DETECT_NEWEST
+from reconciler.limits import DETECT_AT_ONCE, DETECT_NEWEST, DETECT_ONE_BY_ONE, DETECT_STORED
 from reconciler.model.ref import ObjectRef
 
 
@@ -71,3 +72,19 @@ class Marks:
         """Seconds until the first is due."""
         with self._lock:
             return max(0.0, min((mark.due for mark in self._marks.values()), default=inf) - self.clock())
+
+
+def portions(refs: Iterable[ObjectRef]) -> Iterator[tuple[ObjectRef, ...]]:
+    """In their order, so many that the first are stored soon; of what is read by one list, all at once."""
+    left = list(refs)
+    counts = Counter(_place(ref) for ref in left)
+    listed = [place for place, count in counts.items() if count > DETECT_ONE_BY_ONE]
+    single = [ref for ref in left if counts[_place(ref)] <= DETECT_ONE_BY_ONE]
+    for start in range(0, len(single), DETECT_STORED):
+        yield tuple(single[start : start + DETECT_STORED])
+    for place in listed:
+        yield tuple(ref for ref in left if _place(ref) == place)
+
+
+def _place(ref: ObjectRef) -> tuple[str, str, str]:
+    return ref.group, ref.kind, ref.namespace

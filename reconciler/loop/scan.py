@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.live import Live, list_live, read_live
 from reconciler.compare.patch import repair
 from reconciler.gpu.users.model import Census
-from reconciler.limits import DETECT_ONE_BY_ONE, PASS_AT_ONCE
+from reconciler.limits import DETECT_ONE_BY_ONE, PASS_AT_ONCE, PASS_READ_AT_ONCE
 from reconciler.loop.trust import Accused
 from reconciler.loop.users import with_users
 from reconciler.model.ref import KindInfo, ObjectRef
@@ -48,8 +49,11 @@ def scan(
 
     `census` says who uses which GPU class, None where nobody knows; `others` is called now and then: it is their turn.
     """
-    live, unread = _read(client, scope.snapshot), set[tuple[str, str]]()
-    items = [_item(entry, live, scope, now, census) for entry in _in_turns(scope.snapshot.entries, others)]
+    items, unseen, unread = list[DriftItem](), set[ObjectRef](), set[tuple[str, str]]()
+    for some in _by_place(scope.snapshot.entries):
+        live = _read(client, some)
+        items += [_item(entry, live, scope, now, census) for entry in _in_turns(some, others)]
+        unseen |= live.unseen.keys()
     # Of exclusive kinds, what Git does not declare, too: one of them changes what the declared ones mean.
     for kind, policy in scope.exclusive.values():
         found = list_live(client, [kind])
@@ -57,7 +61,22 @@ def scan(
         for ref, tree in found.objects.items():
             if ref not in scope.entries and _is_stray(ref, tree, policy, scope.snapshot):
                 items.append(_stray(ref, tree, policy, scope, now, census))
-    return Scan(_with_suspects(items, suspects, scope, now), frozenset(live.unseen), frozenset(unread))
+    return Scan(_with_suspects(items, suspects, scope, now), frozenset(unseen), frozenset(unread))
+
+
+def _by_place(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """All of some kinds and namespaces at a time, so that of a large cluster never all objects are held at once."""
+    groups: defaultdict[tuple[KindInfo, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.object.kind, entry.object.ref.namespace].append(entry)
+    some: list[Entry] = []
+    for group in groups.values():
+        some += group
+        if len(some) >= PASS_READ_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def _in_turns(entries: Iterable[Entry], others: Callable[[], None]) -> Iterator[Entry]:
@@ -70,12 +89,12 @@ def _in_turns(entries: Iterable[Entry], others: Callable[[], None]) -> Iterator[
 
 def scan_entries(client: ApiClient, scope: Scope, now: datetime, census: Census | None = None) -> list[DriftItem]:
     """Findings of the entries alone. Raises ClusterError where nothing answers."""
-    live = _read(client, scope.snapshot)
+    live = _read(client, scope.snapshot.entries)
     return [_item(entry, live, scope, now, census) for entry in scope.snapshot.entries]
 
 
-def _read(client: ApiClient, snapshot: MemorySnapshot) -> Live:
-    return read_live(client, [(entry.object.ref, entry.object.kind) for entry in snapshot.entries])
+def _read(client: ApiClient, entries: Iterable[Entry]) -> Live:
+    return read_live(client, [(entry.object.ref, entry.object.kind) for entry in entries])
 
 
 @dataclass(frozen=True, slots=True)

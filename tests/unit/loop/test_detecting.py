@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.errors import ApiError, UnreachableError
 from reconciler.limits import DETECT_AT_ONCE, DETECT_GONE_SECONDS, DETECT_RETRY_SECONDS
+from reconciler.loop import marks, scan
 from reconciler.loop.detecting import Detecting
 from reconciler.loop.digests import differing, digest
 from reconciler.loop.enriching import Enricher
@@ -197,6 +198,43 @@ def test_while_nobody_answers_the_report_is_current_up_to_what_was_not_looked_at
             detecting.step()
         now[0] += DETECT_RETRY_SECONDS
     assert detecting._marks.oldest == since
+
+
+def test_the_first_of_a_long_queue_are_stored_before_the_last_are_read_and_what_was_not_read_is_kept(
+    detecting: Detecting, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "DETECT_STORED", 1)
+    cluster.set(live("one", "new"), live("two", "new"))
+    cluster.broken["two"] = UnreachableError("nobody answers any more")
+    detecting.look_soon([ref("one"), ref("two")])
+    with pytest.raises(UnreachableError):
+        detecting.step()
+    assert (cluster.asked, states(detecting)) == (["one", "two"], {"one": "drifted"})
+    assert set(detecting._marks._marks) == {ref("two")}
+
+
+def test_a_pass_reads_one_place_compares_it_and_only_then_reads_the_next(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "PASS_READ_AT_ONCE", 1)
+    other = (CONFIG % ("two", "old")).replace("shop", "inn")
+    site.push("shop", CONFIG % ("one", "old") + "---\n" + other + "---\n" + CONFIG % ("three", "old"))
+    found = site.reconciler()
+    found.sync()
+    snapshot = found.current
+    assert snapshot is not None
+    cluster.set(live("one"), live("two", namespace="inn"), live("three", "new"))
+    compared = scan._item
+
+    def noted(entry: Any, *given: Any) -> Any:
+        cluster.asked.append(f"={entry.ref.name}")
+        return compared(entry, *given)
+
+    monkeypatch.setattr(scan, "_item", noted)
+    items = scan.scan(cluster, scan.Scope.of(snapshot, ""), NOW).items  # type: ignore[arg-type]
+    shop, inn = ["one", "three", "=one", "=three"], ["two", "=two"]
+    assert cluster.asked in (shop + inn, inn + shop)
+    assert {item.name: item.state for item in items} == {"one": "in-sync", "two": "in-sync", "three": "drifted"}
 
 
 def test_an_error_that_nobody_foresaw_is_of_one_object_and_of_no_other(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.limits import DETECT_AT_ONCE, DETECT_GONE_SECONDS
-from reconciler.loop.marks import Marks
+from reconciler.limits import DETECT_AT_ONCE, DETECT_GONE_SECONDS, DETECT_ONE_BY_ONE, DETECT_STORED
+from reconciler.loop.marks import Marks, portions
 from reconciler.model.ref import ObjectRef
 
 
@@ -72,3 +72,15 @@ def test_what_is_marked_now_does_not_wait_for_all_that_was_marked_before() -> No
     taken = marks.take()
     assert (len(taken), ref("new") in taken, ref("n0000") in taken, marks.oldest) == (DETECT_AT_ONCE, True, True, 100.0)
     assert sum(len(marks.take()) for _ in range(3)) == 2 * DETECT_AT_ONCE + 1
+
+
+def test_a_long_queue_is_looked_at_in_its_order_a_few_at_a_time_and_what_one_list_reads_all_at_once() -> None:
+    few = [ref(f"n{number}") for number in range(2 * DETECT_STORED + 1)]
+    many = [ObjectRef("apps", "Deployment", "shop", f"d{number}") for number in range(DETECT_ONE_BY_ONE + 1)]
+    assert list(portions([*many[:7], *few, *many[7:]])) == [
+        tuple(few[:DETECT_STORED]),
+        tuple(few[DETECT_STORED : 2 * DETECT_STORED]),
+        tuple(few[2 * DETECT_STORED :]),
+        tuple(many),
+    ]
+    assert list(portions([])) == []
