@@ -190,6 +190,8 @@ ATTRIBUTED_RECORDS: Final = 50
 # The state store. What each connection keeps of the file: by default it grows with the file up to 2 MiB.
 STATE_BUSY_SECONDS: Final = 10
 STATE_CACHE_KIB: Final = 256
+# And so many statements: by default 128, of some 10 KB each, most of which differ only in how many ids they name.
+STATE_STATEMENTS: Final = 16
 DELIVERIES_KEPT: Final = 10_000
 DELIVERY_HOURS: Final = 24
 DECISION_LINE_BYTES: Final = 64 * KIB

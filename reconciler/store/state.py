@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reconciler.errors import StoreError
-from reconciler.limits import STATE_BUSY_SECONDS, STATE_CACHE_KIB
+from reconciler.limits import STATE_BUSY_SECONDS, STATE_CACHE_KIB, STATE_STATEMENTS
 from reconciler.store.schema import ADDED_TO, APPEND_ONLY, META, METADATA, SCHEMA_VERSION
 from reconciler.store.taking_over import add_lines
 
@@ -87,7 +87,9 @@ def hurried(state: State, seconds: float) -> State:
 def _engine(target: URL, busy_seconds: float) -> Engine:
     if target.get_backend_name() != "sqlite":
         return create_engine(target)
-    engine = create_engine(target, connect_args={"timeout": busy_seconds})
+    held = {"timeout": busy_seconds, "cached_statements": STATE_STATEMENTS}
+    # Last in, first out: what one connection keeps of the file is kept once, where one is enough.
+    engine = create_engine(target, connect_args=held, pool_use_lifo=True)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine

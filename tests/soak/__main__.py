@@ -34,7 +34,8 @@ process that did not live through all of it. The first {warm:.0f} minutes fill c
 slower pace so many times as long, for they fill by what happens, and at most half of a short run. Of the rest, looked
 at every ten seconds, the slope is the median of those between all pairs of looks, of resident and of
 anonymous memory, whichever is worse. A run that has less than {judged:.0f} minutes after that shows slopes and does not
-judge them: too short to tell. Connections come and go: of descriptors the fewest in each five minutes count.
+judge them: too short to tell. Connections come and go, and move between the workers of a server: of descriptors, the
+fewest that all workers together had in each five minutes count.
 Memory does not depend on how fast the machine is, so others may use it meanwhile; the load says whether they did.
 
 `make soak SOAK=1h RECORD=1` writes the first part, `make soak-cluster` with the same the second; the tests run two

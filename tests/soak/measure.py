@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -23,6 +23,7 @@ _NAMES: Final = (
     (("setscrew", "serve"), "supervisor of servers"),
     (("setscrew", "run"), "supervisor"),
 )
+_WORKER: Final = ", worker "
 
 
 @dataclass(slots=True)
@@ -69,8 +70,8 @@ class Watch:
 
     def trends(self) -> list[Trend]:
         """What came of each process, after the warm-up."""
-        rows = [(name, self.samples.get(pid, [])) for pid, name in self.names.items()]
-        whole = [(name, row) for name, row in rows if len(row) > 1]
+        rows = {name: self.samples.get(pid, []) for pid, name in self.names.items()}
+        whole = [(name, _together(name, rows)) for name, row in rows.items() if len(row) > 1]
         warm_up = WARM_UP_SECONDS * self.pace
         return [Trend.of(name, row, min(warm_up, row[-1].at * WARM_UP_SHARE)) for name, row in whole]
 
@@ -84,6 +85,16 @@ class Watch:
             *table(trends),
             *([] if span >= JUDGED_SECONDS else [f"too short to judge growth: that takes {JUDGED_SECONDS:.0f} s"]),
         ]
+
+
+def _together(name: str, rows: Mapping[str, Sequence[Sample]]) -> Sequence[Sample]:
+    """The looks at one process. Connections move between the workers of a server: each is told those of all."""
+    server, worker, _ = name.rpartition(_WORKER)
+    same = [row for one, row in rows.items() if worker and one.startswith(f"{server}{_WORKER}")]
+    if len({len(row) for row in same}) != 1:
+        return rows[name]
+    sums = (sum(one.descriptors for one in looks) for looks in zip(*same, strict=True))
+    return [replace(one, descriptors=number) for one, number in zip(rows[name], sums, strict=True)]
 
 
 def _named(roots: Sequence[tuple[str, int]]) -> dict[int, str]:
@@ -102,8 +113,8 @@ def _named_below(root: int) -> dict[int, str]:
         if not name:
             continue
         if name in masters:
-            number = sum(one.startswith(f"{name}, worker") for one in found.values()) + 1
-            found[pid] = f"{name}, worker {number}"
+            number = sum(one.startswith(f"{name}{_WORKER}") for one in found.values()) + 1
+            found[pid] = f"{name}{_WORKER}{number}"
         else:
             masters.add(name)
             found[pid] = name

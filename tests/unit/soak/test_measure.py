@@ -88,3 +88,16 @@ def test_a_slower_pace_warms_up_for_longer_and_never_longer_than_half_of_the_run
     watch = Watch([], pace=pace, names={1: "reconciler"})
     watch.samples[1] = [Sample(at, 1, 1, 1) for at in range(0, minutes * 60 + 1, 60)]
     assert watch.trends()[0].seconds == judged * 60
+
+
+def test_connections_that_move_from_worker_to_worker_are_no_leak_and_hide_none() -> None:
+    def grown(more: int) -> list[float]:
+        rows = {
+            1: [Sample(at, 0, 0, 20 + at // 600) for at in range(0, 7_200, 10)],
+            2: [Sample(at, 0, 0, 40 - (1 - more) * (at // 600)) for at in range(0, 7_200, 10)],
+        }
+        watch = Watch([], names={1: "admission server, worker 1", 2: "admission server, worker 2"}, samples=rows)
+        return [trend.descriptors_an_hour for trend in watch.trends()]
+
+    assert grown(0) == [0, 0]
+    assert all(one > 1 for one in grown(1))
