@@ -112,10 +112,17 @@ def _measured(stage: Stage, objects: int, rate: float, seconds: float, every: fl
 
 
 def _observe(stage: Stage, seen: Seen, stop: threading.Event) -> None:
-    """What the report would show: the table that it is read from, so that asking costs nothing of what is measured."""
+    """What the report would show: the tables that it is read from, and of these only what has come since.
+
+    What is detected stands there from the moment when its finding does. So asking costs little of what is measured.
+    """
     database = sqlite3.connect(f"{(stage.state_dir / 'state.db').as_uri()}?mode=ro", uri=True)
+    found = "SELECT seq, name FROM history JOIN lines USING (id) WHERE seq > ? AND state = 'drifted' ORDER BY seq"
+    last = 0
     while not stop.wait(_GLANCE_SECONDS):
-        seen.take({str(name) for (name,) in database.execute("SELECT name FROM drift WHERE state = 'drifted'")})
+        rows = database.execute(found, (last,)).fetchall()
+        last = max((seq for seq, _ in rows), default=last)
+        seen.take({str(name) for _, name in rows})
 
 
 @dataclass(slots=True)
@@ -168,7 +175,8 @@ def _is_quiet(stage: Stage, objects: int) -> bool:
     found = stage.drift() or {}
     summary, metadata = found.get("summary", {}), found.get("metadata", {})
     known = summary.get("managed") == objects and not summary["total"] and bool(metadata["currentAt"])
-    return known and not stage.unconfirmed()  # asking for forms takes more of both cores than all that is measured
+    # Asking for forms takes more of both cores than all that is measured, and what they change is looked at after it.
+    return known and not stage.unconfirmed() and metadata["snapshot"] == stage.snapshot().digest
 
 
 def _percentile(values: list[float], share: float) -> float:
