@@ -88,8 +88,9 @@ def _engine(target: URL, busy_seconds: float) -> Engine:
     if target.get_backend_name() != "sqlite":
         return create_engine(target)
     held = {"timeout": busy_seconds, "cached_statements": STATE_STATEMENTS}
-    # Last in, first out: what one connection keeps of the file is kept once, where one is enough.
-    engine = create_engine(target, connect_args=held, pool_use_lifo=True)
+    # Last in, first out: what one connection keeps of the file is kept once, where one is enough. As many as are asked
+    # for: who reads a list needs another one meanwhile, and all who wait for one would hold what the others wait for.
+    engine = create_engine(target, connect_args=held, pool_use_lifo=True, max_overflow=-1)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine

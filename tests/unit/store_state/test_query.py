@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reconciler.errors import StoreError
+from reconciler.limits import API_THREADS
 from reconciler.model.ref import ObjectRef
 from reconciler.report.drift import DriftItem, DriftSource, Owner, finding_id
 from reconciler.report.line import line_of
@@ -113,6 +115,13 @@ def test_whoever_has_gone_through_a_list_holds_the_store_no_longer(filled: State
     first, again = list(found.texts), list(found.texts)
     assert (held, filled.engine.pool.checkedout()) == (1, 0)  # type: ignore[attr-defined]
     assert first == again == list(found.texts[:]) == [found.texts[place] for place in range(4)]
+
+
+def test_as_many_lists_are_read_at_once_as_are_asked_for_and_each_reader_may_ask_for_more(filled: State) -> None:
+    with ExitStack() as held:
+        found = [held.enter_context(read_matching(filled, Query())) for _ in range(2 * API_THREADS)]
+        assert {len(one.texts[:]) for one in found} == {4}
+        assert count_denials(filled, "2030-01-01T00:00:00Z") == []
 
 
 def test_what_was_not_read_before_a_list_is_closed_cannot_be_read(filled: State) -> None:
