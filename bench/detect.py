@@ -86,10 +86,11 @@ def _measured(stage: Stage, objects: int, rate: float, seconds: float, every: fl
     observers = [threading.Thread(target=_observe, args=(stage, ours, stop)), threading.Thread(target=poller.run)]
     for one in observers:
         one.start()
-    requests, began = _requests(client), cpu_seconds([pid])
+    compared, requests, began = _compared(stage), _requests(client), cpu_seconds([pid])
     _change(client, [ours, theirs], objects, rate, seconds)
     stage.wait("a finding of each write", lambda: len(ours.times) == len(ours.written), 60)
     busy = (cpu_seconds([pid]) - began) / seconds
+    passes = int(_compared(stage) != compared)
     asked = _requests(client) - requests - poller.requests - len(ours.written)
     stop.set()
     for one in observers:
@@ -99,6 +100,7 @@ def _measured(stage: Stage, objects: int, rate: float, seconds: float, every: fl
         Row(f"write to finding, {scale}, median", 1000 * statistics.median(ours.times), "ms", 200),
         Row("the same, 99th percentile", 1000 * _percentile(ours.times, 0.99), "ms", 1000),
         Row("the same, slowest", 1000 * ours.times[-1], "ms"),
+        Row("full passes that ended meanwhile, at least", passes, "passes"),
         Row("CPU of the reconciler at rest, of one core", 100 * rest, "%", 5),
         Row("the same while objects change", 100 * busy, "%"),
         Row("memory of the reconciler (RSS)", resident_mib(pid)[0], "MiB", 250),
@@ -123,6 +125,11 @@ def _observe(stage: Stage, seen: Seen, stop: threading.Event) -> None:
         rows = database.execute(found, (last,)).fetchall()
         last = max((seq for seq, _ in rows), default=last)
         seen.take({str(name) for _, name in rows})
+
+
+def _compared(stage: Stage) -> str:
+    """When the last full pass began."""
+    return str((stage.drift() or {}).get("metadata", {}).get("observedAt", ""))
 
 
 @dataclass(slots=True)
