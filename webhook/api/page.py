@@ -184,7 +184,7 @@ class _Pages:
         report = self._report()
         canary = blindness.watches.get("canary") or {}
         with self.state.matching(Query(limit=None)) as found:
-            unguarded = coverage.unguarded(found)
+            unguarded, number = coverage.unguarded(found, REPORT_PAGE)
         counted = self.state.unmanaged()
         places, more = coverage.places(counted)
         return _page(
@@ -198,7 +198,8 @@ class _Pages:
             entries=coverage.entries(self.state.registration(), canary),
             unwatched=unwatched(report),
             watched=[one["name"] for one in self.state.sources() if one.get("mode") in {"new", "watched"}],
-            unguarded=[Shown(one) for one in unguarded[:REPORT_PAGE]],
+            unguarded=[Shown(one) for one in unguarded],
+            unguarded_number=number,
             blind=list(blind_lines(report["summary"].get("blind") or {})),
         )
 

@@ -19,13 +19,14 @@ from reconciler.report.drift import DriftChange, DriftItem, DriftSource, finding
 from reconciler.report.links import GitHost
 from reconciler.report.unmanaged import Place, Unmanaged
 from reconciler.store.decisions import read_decisions, record, record_all
-from reconciler.store.findings import Pass, replace_findings
+from reconciler.store.findings import Pass, put_findings, replace_findings
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State
 from reconciler.store.unmanaged import save_unmanaged
 from setscrew.stored_state import StoredState
 from tests.support import sample_past, sample_report
 from tests.unit.api.conftest import NOW, Asked
+from webhook.api import page as pages
 from webhook.api.app import create_api_app
 from webhook.api.pages import coverage, undo
 from webhook.api.pages.finding import Shown
@@ -364,6 +365,18 @@ def test_coverage_names_what_happens_when_nobody_answers_and_what_is_only_watche
     assert "failurePolicy: Fail" in page
     assert re.search(r"Only watched.*payments", page)
     assert "resource.k8s.io" in page
+
+
+def test_coverage_counts_all_that_was_there_before_git_declared_it_and_shows_some(
+    state: State, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "REPORT_PAGE", 2)
+    before = DriftItem("", "f", "apps/v1", "Deployment", "shop", "", "drifted", last_seen="2030-01-01T00:00:00Z")
+    named = [replace(before, id=f"{number}", name=f"old-{number}", adopted=False) for number in range(1_005)]
+    put_findings(state, [*named, replace(before, id="new", name="new")])
+    text = get("/coverage").text
+    assert text.count("it was there before Git declared it") == 2
+    assert "and 1,003 more" in text
 
 
 def test_grants_rules_and_sources_say_why(morning: State, get: Get) -> None:

@@ -49,9 +49,10 @@ def places(found: Unmanaged) -> tuple[list[dict[str, Any]], int]:
     return rows, max(0, len(some) - _PLACES)
 
 
-def unguarded(found: Matching) -> list[dict[str, Any]]:
-    """Findings of objects that were there before Git declared them; of ten thousand others none is read."""
-    return [msgspec.json.decode(found.texts[place]) for place, line in enumerate(found.lines) if not line.adopted]
+def unguarded(found: Matching, most: int) -> tuple[list[dict[str, Any]], int]:
+    """Findings of objects that were there before Git declared them, so many of them at most, and how many there are."""
+    places = [place for place, line in enumerate(found.lines) if not line.adopted]
+    return [msgspec.json.decode(found.texts[place]) for place in places[:most]], len(places)
 
 
 def kinds(managed: Mapping[str, int]) -> list[dict[str, Any]]:
