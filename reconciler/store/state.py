@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, update
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, insert, inspect, make_url, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -90,7 +90,7 @@ def _engine(target: URL, busy_seconds: float) -> Engine:
     held = {"timeout": busy_seconds, "cached_statements": STATE_STATEMENTS}
     # Last in, first out: what one connection keeps of the file is kept once, where one is enough. As many as are asked
     # for: who reads a list needs another one meanwhile, and all who wait for one would hold what the others wait for.
-    engine = create_engine(target, connect_args=held, pool_use_lifo=True, max_overflow=-1)
+    engine = create_engine(target, connect_args=held, poolclass=QueuePool, pool_use_lifo=True, max_overflow=-1)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine

@@ -143,7 +143,8 @@ def test_what_could_not_be_read_for_a_moment_is_read_long_before_the_next_turn(s
         eventually(lambda: names(clockwork.reconciler), "the first snapshot")
         site.push("shop", CONFIG % ("two", "x"))
         back = site.hide("shop")
-        (answer,) = told(site.directory, b'{"source": "shop"}\n')
+        # On a slow machine something is known before all is.
+        *_, answer = told(site.directory, b'{"source": "shop"}\n')
         assert answer["failed"]
         back()
         eventually(lambda: names(clockwork.reconciler) == ["two"], "the push that nobody could read")
