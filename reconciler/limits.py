@@ -192,6 +192,7 @@ STATE_BUSY_SECONDS: Final = 10
 STATE_CACHE_KIB: Final = 256
 # And so many statements: by default 128, of some 10 KB each, most of which differ only in how many ids they name.
 STATE_STATEMENTS: Final = 16
+STATE_CONNECTIONS: Final = 2
 DELIVERIES_KEPT: Final = 10_000
 DELIVERY_HOURS: Final = 24
 DECISION_LINE_BYTES: Final = 64 * KIB

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reconciler.errors import StoreError
-from reconciler.limits import STATE_BUSY_SECONDS, STATE_CACHE_KIB, STATE_STATEMENTS
+from reconciler.limits import STATE_BUSY_SECONDS, STATE_CACHE_KIB, STATE_CONNECTIONS, STATE_STATEMENTS
 from reconciler.store.schema import ADDED_TO, APPEND_ONLY, META, METADATA, SCHEMA_VERSION
 from reconciler.store.taking_over import add_lines
 
@@ -88,9 +88,10 @@ def _engine(target: URL, busy_seconds: float) -> Engine:
     if target.get_backend_name() != "sqlite":
         return create_engine(target)
     held = {"timeout": busy_seconds, "cached_statements": STATE_STATEMENTS}
-    # Last in, first out: what one connection keeps of the file is kept once, where one is enough. As many as are asked
-    # for: who reads a list needs another one meanwhile, and all who wait for one would hold what the others wait for.
-    engine = create_engine(target, connect_args=held, poolclass=QueuePool, pool_use_lifo=True, max_overflow=-1)
+    # Few stay open, and the last one is taken first: each keeps something of the file, and for hours more and more. As
+    # many as are asked for: who reads a list needs another one meanwhile, and all who wait would hold what others need.
+    pool = {"poolclass": QueuePool, "pool_size": STATE_CONNECTIONS, "max_overflow": -1, "pool_use_lifo": True}
+    engine = create_engine(target, connect_args=held, **pool)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine
