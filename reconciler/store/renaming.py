@@ -41,7 +41,9 @@ def rename_findings(state: State, items: Iterable[DriftItem]) -> None:
             body = json.dumps(item.as_json())
             if connection.execute(query.values(body=body)).rowcount:
                 mine = (LINES.c.cluster == state.cluster, LINES.c.id == item.id)
-                connection.execute(update(LINES).where(*mine).values(line_of(body)._asdict()))
+                # The key stays: an earlier version has named another cluster in what it stored.
+                line = line_of(body)._replace(cluster=state.cluster)
+                connection.execute(update(LINES).where(*mine).values(line._asdict()))
                 _rename_event(connection, state.cluster, item)
 
 

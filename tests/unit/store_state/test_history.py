@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from reconciler.store import history
 from reconciler.store.findings import Pass, drop_findings, put_findings, read_findings, replace_findings
 from reconciler.store.history import note_history, read_history, read_in_sync, read_resolved
 from reconciler.store.namespaces import keep_namespaces, read_namespaces
+from reconciler.store.query import read_lines
 from reconciler.store.renaming import read_items, rename_findings
-from reconciler.store.state import State
+from reconciler.store.state import State, open_state, sqlite_url
 
 WEB = DriftItem(
     *("web", "one", "apps/v1", "Deployment", "shop", "web", "drifted"),
@@ -211,6 +213,16 @@ def test_who_is_known_too_late_is_not_named_for_another_difference(state: State)
     put_findings(state, [replace(WEB, fingerprint="two")])
     rename_findings(state, [replace(WEB, attribution=Attribution(user="alice", confidence="admission"))])
     assert (one(state)["attribution"]["user"], read_history(state, "web")[0]["who"]) == ("", "kubectl")
+
+
+def test_a_finding_whose_body_names_another_cluster_stays_in_the_lists_of_this_one(path: Path) -> None:
+    state = open_state(sqlite_url(path), cluster="prod")  # as version 5 stored it: each body named the default one
+    put_findings(state, [WEB])
+    rename_findings(state, [replace(WEB, severity="high")])
+    assert [(line.cluster, line.severity) for line in read_lines(state)] == [("prod", "high")]
+    put_findings(state, [at(1)])
+    assert one(state)["lastSeen"] == at(1).last_seen
+    state.close()
 
 
 def test_labels_of_namespaces_are_those_that_were_last_seen(state: State) -> None:
