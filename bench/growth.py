@@ -26,7 +26,7 @@ from reconciler.limits import RENDERED_OBJECTS
 from setscrew.demo.stage import Stage
 
 _MARKS = ("<!-- growth: begin (written by `bench/growth.py --record`, do not edit) -->", "<!-- growth: end -->")
-_NO_SERVER_FORMS = ("--dry-runs-per-second", "0.001")
+_NO_SERVER_FORMS = ("--canonicalizer-kubeconfig", "")
 _PASS_SECONDS, _PATIENCE_SECONDS, _GLANCE_SECONDS = 60.0, 1800.0, 5.0
 _PASSES = 2
 """After each memory is looked at: the first fills caches."""
