@@ -98,9 +98,17 @@ class _Finding(msgspec.Struct, rename="camel"):
 _decode: Final = msgspec.json.Decoder(_Finding).decode
 
 
+def _read(text: str) -> _Finding:
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:
+        # Values that the strict decoder refuses may be of no member of a line: numbers beyond a float, half characters.
+        return msgspec.convert(json.loads(text), _Finding)
+
+
 def line_of(text: str) -> Line:
-    """That of a finding as it is stored, or of an object in sync as it is told. Raises msgspec.DecodeError."""
-    found = _decode(text)
+    """That of a finding as it is stored, or of an object in sync as it is told. Raises ValueError."""
+    found = _read(text)
     return Line(
         cluster=found.cluster,
         id=found.id,

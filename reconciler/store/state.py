@@ -1,7 +1,7 @@
 """Owns the opening of the state store: engine, locking, file mode, version of the schema. Must not hold queries.
 
 One process writes findings and sources, others read them and note deliveries; SQLite in WAL mode lets readers go on
-while a writer works, and a second writer waits. Everything below speaks SQLAlchemy Core, so that PostgreSQL is a URL.
+while a writer works, and a second writer waits. It speaks SQLAlchemy Core, so that another database is no rewrite.
 """
 
 from __future__ import annotations

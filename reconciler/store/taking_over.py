@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, column, insert, inspect, select, table, text
@@ -23,9 +22,9 @@ def add_lines(connection: Connection) -> None:
     if once:
         found = found.outerjoin(_FACTS, and_(DRIFT.c.cluster == _FACTS.c.cluster, DRIFT.c.id == _FACTS.c.id))
         query = query.add_columns(_FACTS.c.occurrences, _FACTS.c.known, _FACTS.c.before)
-    rows = connection.execute(query.select_from(found).where(LINES.c.id.is_(None))).all()
-    for some in _portions(rows):
-        connection.execute(insert(LINES), [_line(row) for row in some])
+    bare = query.select_from(found).where(LINES.c.id.is_(None)).limit(REPORT_PAGE_MAX)
+    while rows := connection.execute(bare).all():
+        connection.execute(insert(LINES), [_line(row) for row in rows])
     if once:
         connection.execute(text("DROP TABLE drift_facts"))
 
@@ -38,7 +37,3 @@ def _line(row: Any) -> dict[str, Any]:
     else:
         kept = {"occurrences": row.occurrences, "known": row.known, "before": row.before}
     return line_of(row.body)._asdict() | mine | kept
-
-
-def _portions(rows: Any) -> Iterator[Any]:
-    return (rows[start : start + REPORT_PAGE_MAX] for start in range(0, len(rows), REPORT_PAGE_MAX))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.report.drift import Attribution, DriftItem, DriftSource, Owner
+from reconciler.report.drift import Attribution, DriftChange, DriftItem, DriftSource, Owner
 from reconciler.report.line import Line, Listed, line_of
 
 WEB = DriftItem(
@@ -46,6 +46,12 @@ def test_a_finding_that_an_earlier_version_stored_has_a_line_too() -> None:
     short = {name: WEB.as_json()[name] for name in ("id", "kind", "namespace", "name", "state", "apiVersion")}
     found = line_of(json.dumps(short))
     assert (found.severity, found.team, found.who, found.source, found.adopted) == ("medium", "", "", "", True)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "\ud800"])
+def test_a_value_that_a_strict_decoder_refuses_does_not_cost_the_finding_its_line(value: object) -> None:
+    change = DriftChange("/spec/x", "replace", 1, value)  # type: ignore[arg-type] # no tree of the API server
+    assert line_of(text(replace(WEB, changes=(change,)))).name == "web"
 
 
 def test_a_list_takes_its_members_from_the_line() -> None:
