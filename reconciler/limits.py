@@ -443,6 +443,8 @@ EVENT_INSTANCE_CHARS: Final = 128
 # How often decisions and sources are looked at for Events, and how many decisions one look reads.
 EVENT_LOOK_SECONDS: Final = 1.0
 EVENT_DECISIONS: Final = 500
+# Drift is seen before the record of who wrote it is there: so long its Event waits for a name.
+EVENT_NAMED_SECONDS: Final = 3.0
 # Metrics of findings keep the namespace as a label for up to so many series of one name; beyond, it is left empty.
 METRIC_SERIES: Final = 2_000
 # Healing: seconds between two corrections of one object, the last one from then on; corrections a second, over all; how

@@ -9,19 +9,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from reconciler.cluster.events import EventSink
 from reconciler.errors import SetscrewError, place
-from reconciler.limits import EVENT_LOOK_SECONDS, EVENT_SECONDS, EVENTS_PER_SECOND, EVENTS_QUEUED, EVENTS_REMEMBERED
+from reconciler.limits import (
+    EVENT_LOOK_SECONDS,
+    EVENT_NAMED_SECONDS,
+    EVENT_SECONDS,
+    EVENTS_PER_SECOND,
+    EVENTS_QUEUED,
+    EVENTS_REMEMBERED,
+)
 from reconciler.model.instant import stamp
 from reconciler.report import event
 from reconciler.report.drift import DriftItem
 from reconciler.report.event import ClusterEvent
 from reconciler.snapshot.model import MemorySnapshot
+from reconciler.store.renaming import read_items
 from reconciler.store.sources import read_sources
 from reconciler.store.state import State
 from reconciler.store.totals import count_on, departures_after
@@ -53,6 +61,7 @@ class Telling:
     clock: Callable[[], float] = time.monotonic
     _told: dict[str, _Told] = field(default_factory=dict)
     _queue: deque[tuple[ClusterEvent, int]] = field(default_factory=deque)
+    _nameless: dict[str, tuple[float, DriftItem]] = field(default_factory=dict)
     _uids: dict[str, str] = field(default_factory=dict)
     _decisions: int | None = None
     _sources: dict[str, str] | None = None
@@ -68,8 +77,8 @@ class Telling:
                 if item.state in event.DRIFT:
                     self._uids[item.id] = item.uid
                     # What finds no room now is offered again by the next pass.
-                    if len(self._queue) < EVENTS_QUEUED and event.key_of(item) not in self._told:
-                        self._offer(event.detected(item))
+                    if len(self._queue) + len(self._nameless) < EVENTS_QUEUED and event.key_of(item) not in self._told:
+                        self._detected(item)
 
     def run(self, stop: threading.Event) -> None:
         """Count and write until `stop` is set."""
@@ -87,7 +96,10 @@ class Telling:
             return
         departures = self._departures()
         sources = self._changed_sources()
+        found = self._named({str(finding["id"]) for finding in over})
         with self._lock:
+            for item in found:
+                self._offer(event.detected(item))
             for finding in over:
                 self._offer(event.resolved(finding, self._uids.pop(str(finding["id"]), "")))
             for one in departures:
@@ -102,6 +114,23 @@ class Telling:
             waiting = self._queue.popleft() if self._queue else None
         if waiting is not None and self.sink is not None:
             self.sink.send(*waiting, self.now())
+
+    def _detected(self, item: DriftItem) -> None:
+        key = event.key_of(item)
+        if item.attribution.user:
+            self._nameless.pop(key, None)
+            self._offer(event.detected(item))
+        else:
+            self._nameless.setdefault(key, (self.clock(), item))
+
+    def _named(self, over: Collection[str]) -> list[DriftItem]:
+        """Findings that have waited long enough for a name, or are `over` by id: as they are known now."""
+        due = self.clock() - EVENT_NAMED_SECONDS
+        with self._lock:
+            keys = [key for key, (at, item) in self._nameless.items() if at <= due or item.id in over]
+            waited = [self._nameless.pop(key)[1] for key in keys]
+        now = {event.key_of(item): item for item in read_items(self.state, [item.id for item in waited])}
+        return [now.get(event.key_of(item), item) for item in waited]
 
     def _departures(self) -> list[ClusterEvent]:
         """Events of decisions since the last look; the first one only sees where the record ends."""

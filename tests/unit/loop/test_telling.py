@@ -14,14 +14,15 @@ import pytest
 
 import reconciler.loop.telling as module
 from reconciler.errors import StoreError
-from reconciler.limits import EVENT_SECONDS
+from reconciler.limits import EVENT_NAMED_SECONDS, EVENT_SECONDS
 from reconciler.loop.telling import Telling
 from reconciler.policy.model import Rules
-from reconciler.report.drift import DriftItem
+from reconciler.report.drift import Attribution, DriftItem
 from reconciler.report.event import ClusterEvent
 from reconciler.snapshot.model import MemorySnapshot
 from reconciler.store.decisions import record
 from reconciler.store.findings import put_findings
+from reconciler.store.renaming import rename_findings
 from reconciler.store.sources import SourceStatus, save_source
 from reconciler.store.state import State, open_state, sqlite_url
 from reconciler.store.totals import read_totals
@@ -29,8 +30,12 @@ from reconciler.store.totals import read_totals
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 NOTHING = MemorySnapshot((), Rules(()))
 ITEM = DriftItem(
-    "i", "f", "apps/v1", "Deployment", "shop", "web", "drifted", first_seen="2030-01-02T03:04:05Z", uid="u"
+    *("i", "f", "apps/v1", "Deployment", "shop", "web", "drifted"),
+    first_seen="2030-01-02T03:04:05Z",
+    uid="u",
+    attribution=Attribution("kubectl", user="dana", confidence="admission"),
 )
+NAMELESS = replace(ITEM, attribution=Attribution("kubectl", confidence="managedFields"))
 
 
 @dataclass
@@ -96,6 +101,38 @@ def test_a_finding_is_told_once_and_its_end_at_the_same_object(world: World) -> 
     world.store(replace(ITEM, state="in-sync"))
     assert world.told() == [("DriftResolved", 1)]
     assert {event.regarding.uid for event, _ in world.sink.sent} == {"u"}
+
+
+def test_drift_that_is_seen_before_the_record_of_who_wrote_it_is_told_with_the_name(world: World) -> None:
+    world.store(NAMELESS)
+    assert world.told() == []
+    rename_findings(world.state, [replace(ITEM, last_seen="2030-01-02T04:00:00Z", occurrences=1)])
+    world.seconds = EVENT_NAMED_SECONDS
+    assert world.told() == [("DriftDetected", 1)]
+    assert "dana (admission)" in world.sink.sent[0][0].note
+    world.store(ITEM)
+    assert world.told() == []
+
+
+def test_drift_that_the_next_look_can_name_waits_no_longer(world: World) -> None:
+    world.store(NAMELESS)
+    world.store(ITEM)
+    assert world.told() == [("DriftDetected", 1)]
+    world.seconds = EVENT_NAMED_SECONDS
+    assert world.told() == []
+
+
+def test_drift_that_nobody_can_name_is_told_all_the_same(world: World) -> None:
+    world.store(NAMELESS)
+    world.seconds = EVENT_NAMED_SECONDS
+    assert world.told() == [("DriftDetected", 1)]
+    assert "last written by kubectl (managedFields)" in world.sink.sent[0][0].note
+
+
+def test_drift_that_is_over_before_it_has_a_name_is_told_first(world: World) -> None:
+    world.store(NAMELESS)
+    world.store(replace(NAMELESS, state="in-sync"))
+    assert world.told() == [("DriftDetected", 1), ("DriftResolved", 1)]
 
 
 def test_another_difference_of_the_same_object_is_told_anew(world: World) -> None:
