@@ -68,10 +68,12 @@ def _held(objects: int) -> tuple[float, float]:
 
     with Stage(sources, fill, scan_seconds=_PASS_SECONDS, canary_seconds=3600, run_options=_NO_SERVER_FORMS) as stage:
         create(ApiClient.load(str(stage.plane.admin_kubeconfig), connections=WRITERS), objects)
-        stage.start_setscrew(register=False)
+        stage.start_setscrew(register=False, seconds=_PATIENCE_SECONDS)
         seen: set[str] = set()
         stage.wait(f"{_PASSES} looks at all", lambda: _looked(stage, objects, seen) > _PASSES, _PATIENCE_SECONDS)
-        return resident_mib(reconciler_of(stage))
+        held = resident_mib(reconciler_of(stage))
+        click.echo(f"{objects:,} objects: {held[0]:.0f} MiB, at most {held[1]:.0f}", err=True)
+        return held
 
 
 def _looked(stage: Stage, objects: int, seen: set[str]) -> int:

@@ -137,8 +137,8 @@ class Stage:
         """The receiver of the repository's hook."""
         return f"http://127.0.0.1:{self.api_port}/hooks/v1/{RECEIVER}"
 
-    def start_setscrew(self, *, register: bool = True) -> None:
-        """Start `setscrew run` and wait until its first snapshot is there."""
+    def start_setscrew(self, *, register: bool = True, seconds: float = _PATIENCE_SECONDS) -> None:
+        """Start `setscrew run` and wait, for so long, until its first snapshot is there."""
         config = self.configured()
         repository.install_hook(self.repository, self.hook_url, self.directory / "hook-secret")
         command = [sys.executable, "-m", "setscrew", "run", "--state", str(self.state_dir), "--config", str(config)]
@@ -173,7 +173,7 @@ class Stage:
         self._stack.callback(self.stop_setscrew)
         # After a restart there is a snapshot already.
         self.wait("the reconciler", lambda: listens(self.state_dir / RECONCILER_SOCKET))
-        self.wait("the first snapshot", lambda: self.snapshot() is not None)
+        self.wait("the first snapshot", lambda: self.snapshot() is not None, seconds)
         self.wait(
             "the API server of Setscrew", lambda: (self.state_dir / "api.json").exists() and self.drift() is not None
         )
