@@ -123,13 +123,15 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[Child]:
             admission.environment(),
             partial(answers, *listen.admission, tls=True),
         ),
-        Child("API server", api, {}, partial(answers, *listen.api, tls=False)),
+        Child("API server", api, {}, partial(answers, *listen.api, tls=False), needed=False),
         Child(
             "reconciler",
             reconcile,
             {},
             partial(listens, state_dir / RECONCILER_SOCKET),
             once=["--enforce"] if options.enforce else [],
+            # With a last snapshot the guard works: the API server, a disk or Git may come back later than this machine.
+            needed=not admission.pointer.exists(),
         ),
     ]
 

@@ -27,13 +27,17 @@ _TOLD: Final = (2, 3, 4, 5)
 
 @dataclass(slots=True)
 class Child:
-    """A part: its `command` with `environment`, and whether it works. `once` is said to it until it has worked."""
+    """A part: its `command` with `environment`, and whether it works. `once` is said to it until it has worked.
+
+    `needed`: where it cannot even begin the others end with it, so that somebody sees why; else it is tried for ever.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     ready: Callable[[], bool]
     once: Sequence[str] = ()
+    needed: bool = True
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     # In this life, and in any.
@@ -73,7 +77,7 @@ class Supervisor:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> int:
-        """Until a signal (0), or until a child cannot even begin (its own status, which it has explained)."""
+        """Until a signal (0), or until a needed child cannot even begin (its own status, which it has explained)."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         try:
@@ -98,10 +102,10 @@ class Supervisor:
             return 0
         status = child.process.returncode if child.process else 0
         child.deaths += 1
-        if not child.settled and (child.deaths >= _EARLY_DEATHS or status in _TOLD):
+        if child.needed and not child.settled and (child.deaths >= _EARLY_DEATHS or status in _TOLD):
             _say(f"the {child.name} ended with status {status}: giving up")
             return status if status in _TOLD else 2
-        # One that has worked works again: the guard does not end because a part of it has to wait.
+        # The guard does not end because a part of it has to wait.
         wait = min(2.0 ** (child.deaths - 1), _LONGEST_WAIT_SECONDS) if child.deaths > 1 else 0.0
         child.next_start = time.monotonic() + wait
         _say(f"the {child.name} ended with status {status}: starting it again" + (f" in {wait:g} s" if wait else ""))

@@ -61,5 +61,5 @@ def _children(
     admission = partial(answers, *listen.admission, tls=True)
     return (
         Child("admission server", [*python, "webhook.server"], settings.environment(), admission),
-        Child("API server", api, {}, partial(answers, *listen.api, tls=False)),
+        Child("API server", api, {}, partial(answers, *listen.api, tls=False), needed=False),
     )

@@ -10,16 +10,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.store.snapshot_file import publish
 from setscrew.demo.stage import Stage
-from tests.support import small_shop
+from setscrew.readiness import answers
+from tests.support import decisions, small_shop
 from tests.support.admission import a_review, free_port
 from tests.support.command import setscrew
 from tests.support.waiting import eventually
+from webhook.server.feed import KEY_FILE, Feed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -106,6 +110,26 @@ def test_run_without_a_cluster_ends_with_the_reason_and_leaves_nothing(tmp_path:
     assert "the API server cannot be reached: Connection refused" in done.stderr
     assert "Traceback" not in done.stderr
     assert children_of(tmp_path / "state") == []
+
+
+def test_run_with_a_last_snapshot_guards_by_it_until_the_cluster_is_there(tmp_path: Path) -> None:
+    state, admission = tmp_path / "state", ("127.0.0.1", free_port())
+    state.mkdir()
+    (state / KEY_FILE).write_bytes(bytes(32))
+    digest = publish(replace(decisions.snapshot(["web"]), secret_key=bytes(32)), state / "snapshots")
+    at = [*listeners()[2:], "--listen-admission", f"{admission[0]}:{admission[1]}"]
+    arguments = run_arguments(tmp_path, "file:///nowhere", *at, "--kubeconfig", dead_kubeconfig(tmp_path))
+    with (tmp_path / "log").open("w") as log:
+        started = subprocess.Popen([sys.executable, "-m", "setscrew", *map(str, arguments)], stderr=log)
+    try:
+        waited = re.compile(r"the reconciler ended with status 3: starting it again in [48] s")
+        eventually(lambda: waited.search((tmp_path / "log").read_text()), "more tries than a first start gets")
+        assert answers(*admission, tls=True)
+        assert Feed.of(state).current().digest == digest
+    finally:
+        started.terminate()
+    assert started.wait(60) == 0
+    assert children_of(state) == []
 
 
 def test_no_kubeconfig_at_all_says_where_to_give_one(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,16 @@ def test_stopping_ends_all_parts_with_status_0() -> None:
     assert not any(part.runs() for part in parts)
 
 
-def eventually_stop(supervisor: Supervisor, starts: Path, wanted: str = "xx") -> None:
-    """Stop once the part has been started twice."""
+def stop_when(supervisor: Supervisor, reached: Callable[[], bool]) -> None:
     try:
-        eventually(lambda: starts.exists() and starts.read_text() == wanted, "a second start")
+        eventually(reached, "what the test waits for")
     finally:
         supervisor._stop.set()
+
+
+def eventually_stop(supervisor: Supervisor, starts: Path, wanted: str = "xx") -> None:
+    """Stop once the part has been started twice."""
+    stop_when(supervisor, lambda: starts.exists() and starts.read_text() == wanted)
 
 
 @pytest.mark.parametrize("status", [2, 3, 4, 5])
@@ -131,6 +136,22 @@ def test_a_part_that_keeps_dying_is_waited_for_longer_each_time(capsys: pytest.C
     waits = [line.partition("starting it again")[2] for line in capsys.readouterr().err.splitlines()]
     assert waits[:2] == ["", " in 2 s"]
     assert len(waits) <= 4
+
+
+def test_a_part_that_the_guard_can_do_without_never_ends_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "_LONGEST_WAIT_SECONDS", 0.05)
+    guard, report = child("guard", FOREVER), child("report", "raise SystemExit(3)")
+    report.needed = False
+    supervisor = Supervisor([guard, report])
+    stopping = threading.Thread(
+        target=lambda: (eventually(lambda: report.deaths > 5, "deaths"), supervisor._stop.set())
+    )
+    stopping.start()
+    assert supervisor.run() == 0
+    stopping.join()
+    assert "giving up" not in capsys.readouterr().err
 
 
 def test_a_part_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
