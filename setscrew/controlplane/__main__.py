@@ -21,6 +21,8 @@ def main() -> None:
 @click.argument("names", nargs=-1, type=click.Choice(binaries.ALL))
 def build(names: tuple[str, ...]) -> None:
     """Find or build the pinned programs (all of them if none is named) and print where they are."""
+    # As Ctrl-C does: the compiler ends with us instead of going on for a quarter of an hour.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     tools = binaries.ensure(names or binaries.ALL)
     for name, path in tools.paths.items():
         click.echo(f"{name}\t{path}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from setscrew.controlplane import binaries, build, cache
 from setscrew.controlplane.binaries import Tools, ensure, find
 from setscrew.controlplane.errors import BuildError, ToolMissingError
 from setscrew.controlplane.pins import KUBERNETES, TOOLS
+from tests.support.waiting import eventually
 
 SAYS = {
     "etcd": "etcd Version: {}",
@@ -205,6 +208,17 @@ def test_what_a_killed_build_left_is_removed(machine: Machine) -> None:
     machine.program(half, "etcd", "")
     assert machine.ensure("etcd").etcd.parent == machine.cached("etcd")
     assert not half.exists()
+
+
+def test_a_build_that_is_ended_ends_its_compiler(machine: Machine) -> None:
+    # The shell becomes the sleep, so that what is ended is what works.
+    machine.program(machine.path, "go", f'echo "$$" > {machine.log}; exec /bin/sleep 600')
+    command = [sys.executable, "-m", "setscrew.controlplane", "build", "etcd"]
+    building = subprocess.Popen(command, env=machine.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    compiler = int(eventually(lambda: "".join(machine.builds), "the compiler's start"))
+    building.terminate()
+    assert building.wait(60) == 1
+    eventually(lambda: not Path(f"/proc/{compiler}").exists(), "the compiler's end")
 
 
 def test_another_lock_file_or_flag_gives_another_place(tmp_path: Path) -> None:
