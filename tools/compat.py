@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from bench.support.page import placed  # noqa: E402
 from setscrew.controlplane import ensure  # noqa: E402
 from setscrew.controlplane.binaries import version  # noqa: E402
-from setscrew.controlplane.pins import MINOR_VARIABLE, TOOLS_BY_MINOR  # noqa: E402
+from setscrew.controlplane.pins import KUBERNETES_VERSION, MINOR_VARIABLE, TOOLS_BY_MINOR, minor_of  # noqa: E402
 from tests.support.order import ORDER, OTHERS, ranks  # noqa: E402
 
 README: Final = ROOT / "README.md"
@@ -123,11 +123,21 @@ def _row(runs: Sequence[Run]) -> str:
     return f"| {runs[0].minor} | {exact} | {files} | {tests - failed - skipped} | {failed} | {skipped} |"
 
 
+def built(minor: str) -> str:
+    """The exact version of that minor's API server, built now where it is not there yet."""
+    program = ensure([_SERVER, "kube-controller-manager"], environ={**os.environ, MINOR_VARIABLE: minor}).path(_SERVER)
+    return version(TOOLS_BY_MINOR[minor][_SERVER], program) or ""
+
+
+def taken(report: Path, minor: str) -> list[Run]:
+    """The chosen files that were run whole when all tests were, on that minor."""
+    exact, found = built(minor), read(report)
+    return [Run(minor, exact, one, *found[one]) for one in CHOSEN if one in found]
+
+
 def play(minor: str, chosen: Sequence[str], options: Sequence[str]) -> list[Run]:
-    """Run what is chosen against one minor, building it first where it is not there yet."""
-    environ = {**os.environ, MINOR_VARIABLE: minor}
-    program = ensure([_SERVER, "kube-controller-manager"], environ=environ).path(_SERVER)
-    exact = version(TOOLS_BY_MINOR[minor][_SERVER], program) or ""
+    """Run what is chosen against one minor."""
+    environ, exact = {**os.environ, MINOR_VARIABLE: minor}, built(minor)
     with tempfile.TemporaryDirectory(prefix="setscrew-compat-") as directory:
         report = Path(directory) / "report.xml"
         files = [f"tests/integration/{one}" for one in chosen]
@@ -146,32 +156,48 @@ def kept(results: Path) -> list[Run]:
     return [Run(**json.loads(line)) for line in results.read_text().splitlines()] if results.exists() else []
 
 
+def keep(runs: Sequence[Run], results: Path) -> int:
+    """Add these outcomes; returns how many tests failed."""
+    with results.open("a") as file:
+        file.writelines(json.dumps(asdict(run)) + "\n" for run in runs)
+    return sum(run.failed for run in runs)
+
+
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--minor", "minors", multiple=True, type=click.Choice(list(TOOLS_BY_MINOR)), help="None: all of them.")
 @click.option("--only", multiple=True, type=click.Choice(CHOSEN), help="None: all of them.")
 @click.option("--results", type=click.Path(path_type=Path), default=ROOT / "out" / "compat.jsonl", show_default=True)
 @click.option("--again/--missing", default=True, help="Run what is kept once more, or only what is missing or failed.")
+@click.option("--take", type=click.Path(path_type=Path, exists=True), help="Run nothing: what this report of pytest has.")
 @click.option("--record", is_flag=True, help="Write README's table.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def main(
-    minors: tuple[str, ...], only: tuple[str, ...], results: Path, again: bool, record: bool, options: tuple[str, ...]
+    minors: tuple[str, ...],
+    only: tuple[str, ...],
+    results: Path,
+    again: bool,
+    take: Path | None,
+    record: bool,
+    options: tuple[str, ...],
 ) -> None:
-    """Run what depends on the API server against each minor; OPTIONS go to pytest."""
-    latest = {} if again else {(one.minor, one.chosen): one for one in kept(results)}
-    good = {what for what, run in latest.items() if not run.failed}
+    """Run what depends on the API server against each minor; OPTIONS go to pytest.
+
+    `make test PYTEST_ARGS=--junitxml=FILE` runs all of it on the newest minor: --take FILE then keeps the outcome.
+    """
     results.parent.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    for minor in minors or TOOLS_BY_MINOR:
-        for batch in batches([one for one in only or CHOSEN if (minor, one) not in good]):
-            try:
-                runs = play(minor, batch, options)
-            except click.ClickException as error:
-                error.show()
-                failed += 1
-                continue
-            failed += sum(run.failed for run in runs)
-            with results.open("a") as file:
-                file.writelines(json.dumps(asdict(run)) + "\n" for run in runs)
+    if take:
+        failed = keep(taken(take, minors[0] if minors else minor_of(KUBERNETES_VERSION)), results)
+    else:
+        latest = {} if again else {(one.minor, one.chosen): one for one in kept(results)}
+        good = {what for what, run in latest.items() if not run.failed}
+        failed = 0
+        for minor in minors or TOOLS_BY_MINOR:
+            for batch in batches([one for one in only or CHOSEN if (minor, one) not in good]):
+                try:
+                    failed += keep(play(minor, batch, options), results)
+                except click.ClickException as error:
+                    error.show()
+                    failed += 1
     block = table(kept(results))
     click.echo(block)
     if record:

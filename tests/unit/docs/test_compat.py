@@ -73,6 +73,19 @@ def test_what_pytest_wrote_down_is_counted_file_by_file(compat: ModuleType, tmp_
     assert compat.read(report) == {"test_a.py": (3, 1, 1), "test_b.py": (2, 1, 0)}
 
 
+def test_a_report_of_all_tests_counts_for_the_files_that_are_chosen_whole(
+    compat: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compat, "built", lambda minor: f"{minor}.3")
+    files = ("test_levers", "test_levers", "test_control_plane", "test_of_something_else")
+    said = [f'<testcase classname="tests.integration.{file}" name="{number}"/>' for number, file in enumerate(files)]
+    (tmp_path / "report.xml").write_text(f"<testsuite>{''.join(said)}</testsuite>")
+    runs = compat.taken(tmp_path / "report.xml", "1.36")
+    assert runs == [compat.Run("1.36", "1.36.3", "test_levers.py", 2, 0, 0)]
+    assert compat.keep(runs, tmp_path / "kept") == 0
+    assert compat.kept(tmp_path / "kept") == runs
+
+
 def test_only_files_that_share_a_control_plane_are_run_together(compat: ModuleType) -> None:
     alone, shared, too = "test_install.py", "test_discovery.py", "test_control_plane.py::test_gpu_classes_are_served"
     assert list(compat.batches([alone, shared, too])) == [(shared, too), (alone,)]
