@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from reconciler.errors import SetscrewError, UsageError, place
@@ -18,8 +18,8 @@ from reconciler.limits import CERTIFICATE_LOOK_SECONDS, CERTIFICATE_TOLD_SECONDS
 from webhook.registration.client import UrlClient
 from webhook.settings import AdmissionSettings
 from webhook.tls import files, given
-from webhook.tls.files import BUNDLE, ServingFiles
-from webhook.tls.given import REMEMBERED, GivenFiles
+from webhook.tls.files import ServingFiles
+from webhook.tls.given import GivenFiles
 from webhook.tls.lifetime import LIVES, Lives
 
 DIRECTORY: Final = "tls"
@@ -31,8 +31,28 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def unshared() -> None:
+class Sharing(Protocol):
+    """How the replicas of one installation know of each other's certificates. Both raise SetscrewError."""
+
+    def share(self, bundle: bytes) -> bytes:
+        """Give the others what the files are now, before anybody relies on them; whom clients are to trust for all.
+
+        `bundle` is whom they are to trust for this replica. It is called at each look.
+        """
+
+    def registered(self, bundle: bytes) -> None:
+        """The API server trusts all of `bundle` by now."""
+
+
+class Alone:
     """There are no other replicas."""
+
+    def share(self, bundle: bytes) -> bytes:
+        """See `Sharing`."""
+        return bundle
+
+    def registered(self, bundle: bytes) -> None:
+        """See `Sharing`."""
 
 
 def given_files(certificate: Path | None, key: Path | None, ca_bundle: Path | None) -> GivenFiles | None:
@@ -77,22 +97,21 @@ def served(
     return replace(chosen, certificate=certificate, key=key) if certificate and key else chosen
 
 
-def tried(settings: AdmissionSettings, url: str, *, given: bool) -> AdmissionSettings:
+def tried(settings: AdmissionSettings, url: str, trusted: str) -> AdmissionSettings:
     """`settings` of an admission server that tries a new certificate as the API server would that calls `url`.
 
-    `given`: others renew it.
+    `trusted` is the name of the file that says whom that trusts.
     """
-    directory = settings.state_dir / DIRECTORY
-    trusted = directory / (REMEMBERED if given else BUNDLE)
-    return replace(settings, tls_trusted=trusted, tls_host=urlsplit(url).hostname or "")
+    return replace(
+        settings, tls_trusted=settings.state_dir / DIRECTORY / trusted, tls_host=urlsplit(url).hostname or ""
+    )
 
 
 @dataclass(slots=True)
 class Certificates:
     """The certificates of one installation. `say` takes one line for the log; all methods may be called in any thread.
 
-    `url` is what the API server calls; "" where nothing is registered. `share` gives other replicas what the files are
-    now, before anybody relies on them, and raises SetscrewError where it cannot; it is called at each look.
+    `url` is what the API server calls; "" where nothing is registered.
     """
 
     state_dir: Path
@@ -101,7 +120,7 @@ class Certificates:
     given: GivenFiles | None = None
     lives: Lives = LIVES
     now: Callable[[], datetime] = _now
-    share: Callable[[], object] = unshared
+    shared: Sharing = field(default_factory=Alone)
     _found: ServingFiles | None = None
     _looked: datetime = _NEVER
     _stamp: _Stamp = ()
@@ -127,18 +146,19 @@ class Certificates:
                 # What was written meanwhile is not news.
                 self._looked, self._stamp = now, self._look()
             assert self._found is not None  # noqa: S101 - `_renew` raises before that
-            self.share()
-            return self._found
+            found, bundle = self._found, self.shared.share(self._found.ca_bundle)
+            return found if bundle == found.ca_bundle else replace(found, ca_bundle=bundle)
 
     def registered(self, ca_bundle: bytes) -> None:
         """The API server trusts all of `ca_bundle` by now. Raises StoreError."""
         if self.given is None:
             with self._lock:
                 files.registered(self._directory, ca_bundle)
+        self.shared.registered(ca_bundle)
 
     def watch(self, stop: threading.Event, changed: Callable[[], object]) -> None:
         """Look every second until `stop`; `changed` is called where clients are to trust something else."""
-        trusted = self._found.ca_bundle if self._found else b""
+        trusted = b""
         while not stop.wait(CERTIFICATE_LOOK_SECONDS):
             try:
                 bundle = self.current().ca_bundle

@@ -25,6 +25,8 @@ from setscrew.receivers import load_receivers
 from setscrew.supervisor import Child, Supervisor
 from setscrew.talk import tell
 from webhook.settings import AdmissionSettings
+from webhook.tls.files import BUNDLE
+from webhook.tls.given import REMEMBERED
 
 # There is no other replica to send anybody to, so only what is under way is waited for.
 _DRAIN_SECONDS: Final = 1.0
@@ -84,8 +86,8 @@ def _children(options: Options, listen: Listen, state_dir: Path) -> list[Child]:
         drain_seconds=_DRAIN_SECONDS,
     )
     given = options.given
-    certificate, key = (given.certificate, given.key) if given else (None, None)
-    admission = tried(served(admission, certificate, key, listen.clients), options.webhook_url, given=given is not None)
+    certificate, key, trusted = (given.certificate, given.key, REMEMBERED) if given else (None, None, BUNDLE)
+    admission = tried(served(admission, certificate, key, listen.clients), options.webhook_url, trusted)
     reconcile = [*python, "setscrew", "reconcile", "--state", str(state_dir), "--config", str(options.config_dir)]
     reconcile += ["--helm", str(options.tools.helm), "--kubectl", str(options.tools.kubectl)]
     reconcile += ["--webhook-url", options.webhook_url, "--scan-interval", str(options.scan_seconds)]

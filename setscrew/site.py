@@ -6,11 +6,11 @@ Must not wire anything together: `setscrew.reconcile` does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.cluster.api import ApiClient
 from reconciler.limits import API_CONNECTIONS
-from setscrew.certificates import Certificates, unshared
+from setscrew.certificates import Alone, Certificates, Sharing
 from setscrew.incluster.configured import Configured
 from setscrew.options import Options
 from setscrew.registrar import Service
@@ -21,8 +21,8 @@ class Site:
     """`reader` gives a client of the reconciler's own identity that keeps so many connections; None: no cluster.
 
     The other identities are None where there are none. Of `service` None the options' URL is registered; of
-    `configured` None the options' directory holds all configuration. `share` gives every replica what the certificates
-    are now, see `Certificates`.
+    `configured` None the options' directory holds all configuration. `shared` is how replicas know of each other's
+    certificates.
     """
 
     reader: Callable[[int], ApiClient] | None = None
@@ -32,7 +32,7 @@ class Site:
     url: str = ""
     service: Service | None = None
     configured: Configured | None = None
-    share: Callable[[], object] = unshared
+    shared: Sharing = field(default_factory=Alone)
 
     @classmethod
     def of(cls, options: Options) -> Site:
@@ -58,4 +58,4 @@ class Site:
 
     def certificates(self, options: Options, say: Callable[[str], None]) -> Certificates:
         """The certificates of this installation."""
-        return Certificates(options.state_dir, self.url, say, options.given, share=self.share)
+        return Certificates(options.state_dir, self.url, say, options.given, shared=self.shared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ from reconciler.published.publisher import Publisher
 from reconciler.published.records import Taking
 from reconciler.published.restorer import Restorer
 from reconciler.snapshot.model import MemorySnapshot
-from setscrew.certificates import DIRECTORY, unshared
+from setscrew.certificates import DIRECTORY, Sharing
 from setscrew.incluster import service
 from setscrew.incluster.configured import Configured
 from setscrew.incluster.election import Election
@@ -26,7 +27,9 @@ from setscrew.incluster.keys import Keys
 from setscrew.incluster.newest import Newest
 from setscrew.incluster.publishing import Publishing
 from setscrew.incluster.shared_tls import SharedTls
-from setscrew.options import Options
+from setscrew.incluster.shared_trust import SharedTrust
+from setscrew.incluster.steps import Steps
+from setscrew.options import Options, Pod
 from setscrew.reconcile import make
 from setscrew.registrar import Service
 from setscrew.site import Site
@@ -36,9 +39,10 @@ from webhook.tls.signing import PrivateKey
 _CANONICALIZER, _CANARY = DRY_RUNNERS
 SNAPSHOTS: Final = "snapshots"
 Say = Callable[[str], None]
+Companion = Callable[[threading.Event], None]
 
 
-def led(options: Options, identity: PodIdentity, election: Election, say: Say) -> Clockwork:
+def led(options: Options, pod: Pod, identity: PodIdentity, election: Election, say: Say) -> Clockwork:
     """The clockwork of the replica that has just come to lead: it goes on from what the last leader has published.
 
     Whatever it writes is refused once it does not lead any more. Raises SetscrewError where it cannot begin.
@@ -48,10 +52,8 @@ def led(options: Options, identity: PodIdentity, election: Election, say: Say) -
         return identity.client(connections=connections, writing=election.writing)
 
     client = reader(API_CONNECTIONS)
-    keys, tls = Keys(client, options.state_dir), SharedTls(client, options.state_dir / DIRECTORY)
-    private = keys.led()
-    if options.given is None:
-        tls.adopt()
+    private = Keys(client, options.state_dir).led()
+    certificates, keeping = _certificates(client, options, pod, say)
     _restore(client, private, options, say)
     site = Site(
         reader=reader,
@@ -62,14 +64,26 @@ def led(options: Options, identity: PodIdentity, election: Election, say: Say) -
         url=options.webhook_url,
         service=Service(service.CLIENT, partial(service.probed, client)) if options.webhook_url else None,
         configured=Configured(client, options.config_dir, say),
-        share=tls.share if options.given is None else unshared,
+        shared=certificates,
     )
     clockwork = make(replace(options, kubeconfig=""), site)
     _publish(clockwork, client, private, say)
     # Who wrote what is known by the replica that was asked: the report is to name them whoever that was.
     taking = Taking(client, secret_key(options.state_dir), clockwork.recorded, say)
-    clockwork.companions.append(taking.run)
+    clockwork.companions += [taking.run, *keeping]
     return clockwork
+
+
+def _certificates(client: ApiClient, options: Options, pod: Pod, say: Say) -> tuple[Sharing, list[Companion]]:
+    """How replicas know of each other's, with what the last leader has shared; and what runs for that."""
+    directory = options.state_dir / DIRECTORY
+    if options.given is None:
+        tls = SharedTls(client, directory)
+        tls.adopt()
+        return tls, []
+    trust = SharedTrust(client, pod.name, directory, Steps(client, say))
+    trust.look()
+    return trust, [trust.lead]
 
 
 def _restore(client: ApiClient, private: PrivateKey, options: Options, say: Say) -> None:

@@ -33,7 +33,9 @@ from setscrew.incluster.keys import Keys
 from setscrew.incluster.lead import led
 from setscrew.incluster.role import Role
 from setscrew.incluster.shared_tls import SharedTls
+from setscrew.incluster.shared_trust import SharedTrust
 from setscrew.incluster.shown import Shown
+from setscrew.incluster.steps import Steps
 from setscrew.options import Options, Pod
 from setscrew.reconcile import say
 from setscrew.store import open_store
@@ -58,25 +60,27 @@ def run(options: Options, pod: Pod) -> None:
     role = Role(client, pod.name, say)
     follower = _follower(options, pod, client, state)
     election = Election(identity.client(seconds=LEASE_REQUEST_SECONDS), pod.name, say)
+    # Whom the API server trusts is known before there is a snapshot to be ready with.
+    everywhere = _everywhere(options, pod, client, state)
     follower.start()
     shown = Shown(client, pod.name, options.state_dir, say)
-    for work in (role.run, shown.run, *_everywhere(options, client, state)):
+    for work in (role.run, shown.run, *everywhere):
         threading.Thread(target=work, args=(stop,), daemon=True).start()
     if election.campaign(stop):
         say(f"{pod.name} leads")
         election.keep(lambda: _again(f"{pod.name} does not lead any more: it follows"))
         role.become("leader")
-        _lead(options, identity, election, follower, stop)
+        _lead(options, pod, identity, election, follower, stop)
     follower.quiet()
     follower.close()
 
 
 def _lead(
-    options: Options, identity: PodIdentity, election: Election, follower: Follower, stop: threading.Event
+    options: Options, pod: Pod, identity: PodIdentity, election: Election, follower: Follower, stop: threading.Event
 ) -> None:
     follower.quiet()
     try:
-        clockwork = led(options, identity, election, say)
+        clockwork = led(options, pod, identity, election, say)
     except SetscrewError as error:
         say(f"this replica cannot begin to lead: {error}")
         election.resign()
@@ -102,14 +106,16 @@ def _follower(options: Options, pod: Pod, client: ApiClient, state: State) -> Fo
     return Follower(client, pod.name, options.state_dir, state, Keys(client, options.state_dir), tls, say)
 
 
-def _everywhere(options: Options, client: ApiClient, state: State) -> list[Callable[[threading.Event], None]]:
+def _everywhere(options: Options, pod: Pod, client: ApiClient, state: State) -> list[Callable[[threading.Event], None]]:
     """What each replica does, whether it leads or not."""
     granted = Granted(client, state, options.state_dir, _rules(options.state_dir), say)
     works: list[Callable[[threading.Event], None]] = [granted.run]
     if options.given is not None:
-        certificates = Certificates(options.state_dir, service.url(), say, options.given)
+        trust = SharedTrust(client, pod.name, options.state_dir / DIRECTORY, Steps(client, say))
+        certificates = Certificates(options.state_dir, service.url(), say, options.given, shared=trust)
+        trust.steps.step("certificate", trust.look)
         certificates.begin()
-        works.append(lambda stop: certificates.watch(stop, lambda: None))
+        works += [trust.follow, lambda stop: certificates.watch(stop, lambda: None)]
     return works
 
 

@@ -24,6 +24,8 @@ from setscrew.supervisor import Child, Supervisor
 from setscrew.talk import tell
 from webhook.settings import AdmissionSettings
 from webhook.tls import placeholder
+from webhook.tls.files import BUNDLE
+from webhook.tls.given import REGISTERED
 
 
 def serve_pod(
@@ -52,7 +54,7 @@ def _children(
     settings = AdmissionSettings.in_directory(
         state_dir, host=host, port=port, metrics=listen.metrics, worker=listen.worker, log_level="warning"
     )
-    settings = tried(served(settings, certificate, key, listen.clients), url(), given=certificate is not None)
+    settings = tried(served(settings, certificate, key, listen.clients), url(), REGISTERED if certificate else BUNDLE)
     api = [*python, "setscrew.serve_api", "--state", str(state_dir)]
     api += ["--host", listen.api[0], "--port", str(listen.api[1]), "--log-level", "warning"]
     api += ["--receivers", str(config_dir)] if config_dir else []

@@ -43,11 +43,18 @@ class SharedTls:
             self._write(found, _ORDER)
             self._shared = self._stamp()
 
-    def share(self) -> None:
-        """For the leader: give the others what has changed here since."""
+    def share(self, bundle: bytes) -> bytes:
+        """For the leader: give the others what has changed here since; all replicas serve with that."""
         stamp = self._stamp()
-        if stamp == self._shared:
-            return
+        if stamp != self._shared:
+            self._share()
+            self._shared = stamp
+        return bundle
+
+    def registered(self, bundle: bytes) -> None:
+        """What that changes here is shared at the next look."""
+
+    def _share(self) -> None:
         held = {name: self._read(name) for name in NAMES}
         data: dict[str, Any] = {name: encoded(one) if one else None for name, one in held.items()}
         try:
@@ -58,7 +65,6 @@ class SharedTls:
                 raise
             body = shared("Secret", TLS_SECRET, {name: one for name, one in held.items() if one})
             self.client.request("POST", COLLECTION, body)
-        self._shared = stamp
 
     def mirror(self) -> bool:
         """For a follower: serve with what the leader has shared; False while there is nothing."""

@@ -178,6 +178,8 @@ class AdmissionApp:
             return text(503, _NO_SNAPSHOT.encode())
         if self.certificate is not None and not self.certificate.valid_now():
             return text(503, b"the certificate is not valid now")
+        if self.certificate is not None and not self.certificate.trusted():
+            return text(503, b"the API server does not trust the certificate yet")
         blocked = self.seat.board.blocked(time.monotonic(), WEBHOOK_TIMEOUT_SECONDS)
         return text(503, b"a worker is blocked") if blocked else text(200, b"ok")
 

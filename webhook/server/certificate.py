@@ -10,6 +10,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -67,6 +68,7 @@ class ServingCertificate:
         self._clock = clock
         self._fresh: tuple[_Stamp, float] = ((), 0.0)
         self._told: _Stamp | None = None
+        self._trusted = False
         try:
             self._loaded = self._load()
         except (OSError, _UnfitError) as error:
@@ -92,6 +94,13 @@ class ServingCertificate:
     def valid_now(self) -> bool:
         """Whether clients accept the certificate in use by this clock."""
         return self._loaded.span.holds(self._clock())
+
+    def trusted(self) -> bool:
+        """Whether clients have come to trust the certificate in use; also where nobody says whom they trust."""
+        with suppress(OSError):
+            self._trusted = self._trusted or not self._trial(self._loaded.context)
+            return self._trusted
+        return True
 
     def reload_if_changed(self) -> bool:
         """Take new files for the connections to come. Files that do not fit (yet) change nothing and are tried again.
@@ -119,7 +128,7 @@ class ServingCertificate:
         loaded = self._load()
         if self.valid_now() and (reason := self._trial(loaded.context)):
             raise _UnfitError(self._certificate, f"clients would refuse it ({reason})")
-        self._loaded = loaded
+        self._loaded, self._trusted = loaded, False
 
     def _settled(self, stamp: _Stamp) -> bool:
         if stamp != self._fresh[0]:

@@ -95,6 +95,11 @@ def read_bundle(bundle: bytes) -> list[x509.Certificate]:
         return []
 
 
+def write_bundle(certificates: Iterable[x509.Certificate]) -> bytes:
+    """Them as a PEM bundle."""
+    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
+
+
 def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     """True when `authority` signed `certificate`."""
     try:

@@ -18,12 +18,20 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from reconciler.errors import StoreError
 from reconciler.limits import RENEWAL_RETRY_SECONDS
 from webhook.tls import disk
-from webhook.tls.authority import KeyPair, issue, new_authority, read_bundle, read_pair, signed_by, validity
+from webhook.tls.authority import (
+    KeyPair,
+    issue,
+    new_authority,
+    read_bundle,
+    read_pair,
+    signed_by,
+    validity,
+    write_bundle,
+)
 from webhook.tls.disk import PUBLIC, SECRET, Content
 from webhook.tls.lifetime import LIVES, Lives, left, renewal, usable
 
@@ -145,7 +153,7 @@ class _Work:
         path = self.directory / BUNDLE
         trusted = self._trusted()
         wanted = [pair.certificate for pair in pairs if pair.certificate not in trusted] + trusted
-        content = b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in wanted)
+        content = write_bundle(wanted)
         if content != disk.read(path):
             disk.write({path: Content(content, PUBLIC)})
 

@@ -1,8 +1,7 @@
 """Owns serving certificates that others renew: an admin's files, or cert-manager's Secret as the kubelet mounts it.
 
-Must not write them. What the API server was last told to trust is remembered in the state directory: an authority that
-leaves the bundle is trusted on while the certificate in use may still be of it, and for `CA_OVERLAP_SECONDS` more,
-since other replicas see new files later.
+Must not write them. What this replica was last to be trusted by is remembered in the state directory: an authority that
+leaves the bundle is trusted on while the certificate in use may still be of it, and for `CA_OVERLAP_SECONDS` more.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from reconciler.errors import UsageError
 from reconciler.limits import CA_OVERLAP_SECONDS, RENEWAL_RETRY_SECONDS
 from webhook.tls import disk
-from webhook.tls.authority import read_bundle, validity
+from webhook.tls.authority import read_bundle, validity, write_bundle
 from webhook.tls.checks import Problem, authorities, problems, verifies
 from webhook.tls.disk import Content
 from webhook.tls.files import ServingFiles
@@ -27,6 +25,8 @@ from webhook.tls.lifetime import usable
 
 UNUSABLE: Final = "SS1005"
 REMEMBERED: Final = "given-ca.crt"
+# In a cluster: what is registered, by the word of the leader. Others write it.
+REGISTERED: Final = "registered-ca.crt"
 # The kubelet's mark of a projected volume, whose files only the containers of one pod see.
 _PROJECTED: Final = "..data"
 _OTHERS: Final = 0o007
@@ -71,10 +71,12 @@ def look(files: GivenFiles, directory: Path, names: Collection[str], now: dateti
     earlier = _authorities(disk.read(directory / REMEMBERED), now)
     found = check(files, names, now)
     chain = read_bundle(_read(files.certificate))
-    trusted = _trusted(files, chain, earlier, now)
+    given = authorities(_read(files.ca_bundle), now)
+    settled = _settled(files, directory, chain, given, now)
+    trusted = given if settled else [*given, *(one for one in earlier if one not in given)]
     if not chain or not trusted:
         refuse(files, found)
-    bundle = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in trusted)
+    bundle = write_bundle(trusted)
     trouble = "; ".join(f"{files.file(one)}: {one.what} ({one.fix})" for one in found)
     with disk.alone(directory):
         if disk.read(directory / REMEMBERED) != bundle:
@@ -84,15 +86,21 @@ def look(files: GivenFiles, directory: Path, names: Collection[str], now: dateti
     return ServingFiles(files.certificate, files.key, bundle, end, due, (), trouble)
 
 
-def _trusted(
-    files: GivenFiles, chain: Sequence[x509.Certificate], earlier: Sequence[x509.Certificate], now: datetime
-) -> list[x509.Certificate]:
-    given = authorities(_read(files.ca_bundle), now)
-    changed = datetime.fromtimestamp(files.certificate.stat().st_mtime, UTC)
-    settled = now - changed >= timedelta(seconds=CA_OVERLAP_SECONDS)
-    if settled and chain and given and verifies(chain, given, now):
-        return given
-    return [*given, *(one for one in earlier if one not in given)]
+def _settled(
+    files: GivenFiles,
+    directory: Path,
+    chain: Sequence[x509.Certificate],
+    given: Sequence[x509.Certificate],
+    now: datetime,
+) -> bool:
+    """Whether nothing of an earlier authority is in use: for a while files and clients have known the `given` ones."""
+    told = read_bundle(disk.read(directory / REGISTERED))
+    known = [given, told] if told else [given]
+    if not chain or not all(roots and verifies(chain, roots, now) for roots in known):
+        return False
+    changed = [files.certificate, directory / REGISTERED] if told else [files.certificate]
+    last = datetime.fromtimestamp(max(path.stat().st_mtime for path in changed), UTC)
+    return now - last >= timedelta(seconds=CA_OVERLAP_SECONDS)
 
 
 def _authorities(bundle: bytes, now: datetime) -> list[x509.Certificate]:
