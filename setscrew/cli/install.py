@@ -173,15 +173,26 @@ def _apply(server: Server, plan: Prepared, options: dict[str, Any]) -> None:
         if text:
             click.echo(f"{shown(ref)} {outcome}")
 
-    patience = Patience(options["timeout"]) if options["wait"] else None
+    patience = Patience(options["timeout"], _say) if options["wait"] else None
     run = Applying(server, tell, patience, force=options["force_conflicts"])
-    run.run(plan.documents, plan.before, plan.after)
+    try:
+        run.run(plan.documents, plan.before, plan.after)
+    except KeyboardInterrupt:
+        note([f"broken off, {_changed(run)}: the same command goes on from there"])
+        raise
     if not text:
         print_json({"objects": [{"object": str(ref), "outcome": one} for ref, one in run.outcomes.items()]})
-    changed = sum(one != "unchanged" for one in run.outcomes.values())
-    many = f"{changed} object{'' if changed == 1 else 's'} changed"
-    note([f"{plan.after.version} is installed (overlay {plan.after.overlay}), {many}", *_next(plan)])
+    note([f"{plan.after.version} is installed (overlay {plan.after.overlay}), {_changed(run)}", *_next(plan)])
     finish(0)
+
+
+def _changed(run: Applying) -> str:
+    changed = sum(one != "unchanged" for one in run.outcomes.values())
+    return f"{changed} object{'' if changed == 1 else 's'} changed"
+
+
+def _say(line: str) -> None:
+    note([line])
 
 
 def _next(plan: Prepared) -> list[str]:

@@ -51,7 +51,7 @@ def rollout() -> None:
 @output_option("text", "json", default="text")
 def status(kubeconfig: str, kube_context: str, output: str) -> None:
     r"""Say how far it is, and of which sources anything is refused at all."""
-    server = Server(ApiClient.load(kubeconfig, kube_context))
+    server = _installed(kubeconfig, kube_context)
     levers = server.levers()
     now = stage(levers)
     sources = [one for one in levers if one["kind"] == "GitSource"]
@@ -98,7 +98,8 @@ def advance(
     kubectl port-forward -n setscrew-system pod/POD 8081:8080 &            # for each pod, with a port of its own
     setscrew rollout advance --server http://127.0.0.1:8081 --server http://127.0.0.1:8082 --token-file token
     """
-    server = Server(ApiClient.load(where["kubeconfig"], where["kube_context"]))
+    server = _installed(where["kubeconfig"], where["kube_context"])
+    apis = tuple(dict.fromkeys(one.rstrip("/") for one in apis))
     now = stage(server.levers())
     then = beside(now, 1)
     if then == now:
@@ -119,11 +120,20 @@ def advance(
 @reach_options
 def back(kubeconfig: str, kube_context: str) -> None:
     r"""Go one step back: Deny to Warn, Warn to Audit. At once, and without a question."""
-    server = Server(ApiClient.load(kubeconfig, kube_context))
+    server = _installed(kubeconfig, kube_context)
     now = stage(server.levers())
     then = beside(now, -1)
     _set(server, then)
     note([f"{now} → {then}: {_MEANING[then]}"])
+
+
+def _installed(kubeconfig: str, kube_context: str) -> Server:
+    """Where it is installed. Raises UsageError where it is not: without a guard the absence of copies is no Deny."""
+    server = Server(ApiClient.load(kubeconfig, kube_context))
+    if server.read(DEPLOYMENT) is None:
+        what = f"there is no {DEPLOYMENT}, so nothing refuses anything"
+        raise UsageError(what, where=server.client.server, hint="setscrew install")
+    return server
 
 
 def _set(server: Server, action: Action) -> None:

@@ -15,7 +15,7 @@ from setscrew.cli.install import reach_options
 from setscrew.installing import kustomize
 from setscrew.installing.errors import LeftError, UnconfirmedError, WaitError
 from setscrew.installing.objects import shown
-from setscrew.installing.removal import Step
+from setscrew.installing.removal import DEFINITIONS, Step
 from setscrew.installing.removing import Removing
 from setscrew.installing.server import Server
 from setscrew.installing.waiting import Patience
@@ -56,13 +56,17 @@ def uninstall(**options: Any) -> None:
         if text:
             click.echo(f"{shown(ref)} {outcome}")
 
-    run = Removing(server, tell, Patience(options["timeout"]))
+    run = Removing(server, tell, Patience(options["timeout"], lambda line: note([line])))
     planned, kept = run.plan(kustomize.everything(), purge=options["purge"])
     if options["dry_run"]:
         _print_plan(server, planned, kept, text=text)
         return
     _confirm(options["yes"], server, purge=options["purge"])
-    run.run(planned)
+    try:
+        run.run(planned)
+    except KeyboardInterrupt:
+        note(["broken off, part of it is gone: the same command goes on from there"])
+        raise
     left = _left(run, planned, kept)
     if not text:
         told = [{"object": str(ref), "outcome": outcome} for ref, outcome in done]
@@ -75,7 +79,16 @@ def uninstall(**options: Any) -> None:
     if left:
         hint = "mend what holds them, and run it again"
         raise LeftError(f"{len(left)} objects are left", where=server.client.server, hint=hint)
-    note(["nothing of Setscrew is left but what people wrote" if kept else "nothing of Setscrew is left"])
+    note([_end(server, kept)])
+
+
+def _end(server: Server, kept: list[ObjectRef]) -> str:
+    """What is left on purpose, in one line."""
+    if kept:
+        return "nothing of Setscrew is left but what people wrote"
+    if any(server.read(ref) is not None for ref in DEFINITIONS):
+        return "nothing of Setscrew is left but its definitions, without an object; --purge removes them, too"
+    return "nothing of Setscrew is left"
 
 
 def _print_plan(server: Server, planned: list[Step], kept: list[ObjectRef], *, text: bool) -> None:

@@ -38,8 +38,8 @@ class Applying:
         phases = ordered(documents)
         for phase, trees in phases.items():
             if phase == "identities":
-                # What is begun can be removed also where it is never ended.
-                begun = replace(before, objects=before.objects | after.objects)
+                # What is begun can be removed also where it is never ended, and gone on with without choosing again.
+                begun = replace(after, version=before.version, objects=before.objects | after.objects)
                 self._apply(inventories.as_document(begun))
             for tree in trees if phase != "lock" else ():
                 self._applied(phase, tree)

@@ -22,7 +22,7 @@ _PARTS: Final = 4
 class Inventory:
     """What was installed: all objects, those of an attempt that failed among them; `version` is the last that stood.
 
-    `image` is the one that was chosen, "" the shipped one: what runs may be somebody's change.
+    `overlay` and `image` are those chosen last, `image` "" the shipped one: what runs may be somebody's change.
     """
 
     version: str = ""

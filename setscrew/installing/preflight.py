@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from reconciler.limits import CLOCK_SKEW_SECONDS
-from reconciler.model.own import ENTRY_SUFFIX, NAMESPACE, REGISTRATION
+from reconciler.model.own import ENTRY_SUFFIX, NAMESPACE, OFF, REGISTRATION
 from reconciler.report.printable import one_line
 from setscrew.doctor.finding import State
 from setscrew.doctor.rights import Right
@@ -19,6 +20,14 @@ _SKEW_SECONDS: Final = 60
 _NAMED: Final = 5
 _NO_ANSWER: Final = "failed calling webhook"
 _OFF_LABELS: Final = ("privileged", "baseline")
+# As container runtimes read it: host and port, path in lower case, a tag, a digest.
+_IMAGE: Final = re.compile(
+    r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/|\[[0-9a-fA-F:]+\](?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,})?"
+)
+# As container runtimes tell a host from the first part of a path.
+_REGISTRY: Final = re.compile(r"(?:localhost|[^/]*[.:][^/]*)/")
 _ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 
 
@@ -128,6 +137,11 @@ def _registration(ground: Ground) -> Iterator[Preflight]:
         why = "a `setscrew run` outside of the cluster guards it, and both would fight over the registration"
         fix = "end it, then `setscrew register --remove`"
         yield Preflight(code, "registration", "problem", f"{what} calls {by_url[0]['clientConfig']['url']}", why, fix)
+    elif OFF in ((live or {}).get("metadata", {}).get("annotations") or {}):
+        since = one_line(str((live or {})["metadata"]["annotations"][OFF]))
+        why = "it stays off, and nothing is refused, whatever is installed"
+        fix = "afterwards, if the guard is to work: `setscrew register`"
+        yield Preflight(code, "registration", "warning", f"the guard was switched off at {since}", why, fix)
     else:
         yield Preflight(code, "registration", "ok", f"{what} is free or ours")
 
@@ -210,7 +224,14 @@ def _definitions(ground: Ground) -> Iterator[Preflight]:
 
 
 def _images(ground: Ground) -> Iterator[Preflight]:
-    local = sorted(one for one in ground.images if "." not in one.partition("/")[0] or "/" not in one)
+    unread = sorted(one for one in ground.images if not _IMAGE.fullmatch(one))
+    for image in unread:
+        why = "no node could pull it, and the replicas would never start"
+        fix = "--image REGISTRY/setscrew:TAG, for example registry.example.com/setscrew:0.1.0"
+        yield Preflight("SS4219", "image", "problem", f"{image!r} is not the name of an image", why, fix)
+    if unread:
+        return
+    local = sorted(one for one in ground.images if not _REGISTRY.match(one))
     for image in local:
         why = "nodes look for it at Docker Hub, unless they hold it already"
         fix = "--image REGISTRY/setscrew:TAG: your registry's copy"

@@ -61,7 +61,8 @@ def prepared(server: Server, chosen: Settings) -> Prepared:
         installers=chosen.installers or installers_of(server.read(_LISTED)) or (whoami(server.client),),
         grantors=chosen.grantors or grantors_of(levers),
         sources=chosen.sources,
-        policies=tuple(rolled_out(server, "" if before.objects else FIRST)),
+        # Copies stand before the Deployment does: without one, an attempt that was broken off may have made none.
+        policies=tuple(rolled_out(server, "" if installed else FIRST)),
         version=ours,
     )
     documents = customized(rendered, settings)
@@ -84,11 +85,14 @@ def _installed(live: Document | None) -> str:
 
 
 def _image(before: Inventory, installed: str, ours: str) -> str:
-    """The image that was chosen for this version; nobody can guess the newer one of somebody's own registry."""
-    if not before.image or installed == ours:
+    """The image that was chosen for this version; nobody can guess the newer one of somebody's own registry.
+
+    Where nothing was ever installed, an attempt that was broken off has chosen it.
+    """
+    if not before.image or installed in ("", ours):
         return before.image
     hint = f"give the image of {ours}: --image REGISTRY/setscrew:TAG"
-    raise UsageError(f"{before.image} was chosen for {installed or 'an unknown version'}", where="--image", hint=hint)
+    raise UsageError(f"{before.image} was chosen for {installed}", where="--image", hint=hint)
 
 
 def _arguments(tree: Mapping[str, Any]) -> list[Any]:

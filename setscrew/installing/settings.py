@@ -70,8 +70,11 @@ def git_source(text: str) -> Document:
     name, url = (named[1], text[named.end() :]) if named else ("", text)
     parts = urlsplit(url)
     if parts.scheme not in ("https", "ssh") or not parts.hostname:
-        raise UsageError("not the URL of a repository", where=f"--source {text}", hint=_SOURCE_HINT)
-    if parts.password:
+        short = _SHORT_SSH.fullmatch(url)
+        hint = f"write it as ssh://{short[1]}/{short[2]}" if short else _SOURCE_HINT
+        raise UsageError("not the URL of a repository", where=f"--source {text}", hint=hint)
+    # A token alone stands where a user name would; over ssh a user name is no secret.
+    if parts.password or (parts.username and parts.scheme == "https"):
         hint = "put them into a Secret that spec.secretRef names: docs/how-to/connect-a-repository.md"
         raise UsageError("credentials do not belong into a URL", where="--source", hint=hint)
     repository, _, path = parts.path.partition("//")
@@ -85,6 +88,8 @@ def git_source(text: str) -> Document:
     return {"apiVersion": API_VERSION, "kind": "GitSource", "metadata": {"name": name}, "spec": spec}
 
 
+# As git and most hosts write it: user@host:path.
+_SHORT_SSH: Final = re.compile(r"([^/:@\s]+@[^/:@\s]+):([^:\s]+)")
 _SOURCE_HINT: Final = "for example https://git.example.com/shop.git//deploy/prod?ref=main"
 
 

@@ -14,22 +14,30 @@ from setscrew.installing.objects import Document, ref_of, shown
 from setscrew.installing.server import Server
 
 _PAUSE_SECONDS: Final = 0.5
+_TELL_SECONDS: Final = 10
+_AGAIN: Final = "run it again when that is mended, it goes on"
 
 
 @dataclass(slots=True)
 class Patience:
-    """So many seconds for each wait."""
+    """So many seconds for each wait. `told` hears now and then what it waits for."""
 
     seconds: float
+    told: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
     def until(self, done: Callable[[], str], where: str, hint: str) -> None:
         """Wait until `done()` says "", else why it is not done yet. Raises WaitError with the last reason."""
-        end = self.clock() + self.seconds
+        now = self.clock()
+        end, due, last = now + self.seconds, now + _TELL_SECONDS, ""
         while why := done():
-            if self.clock() > end:
+            now = self.clock()
+            if now > end:
                 raise WaitError(f"not done after {self.seconds:.0f} s: {why}", where=where, hint=hint)
+            if now > due and why != last:
+                self.told(f"waiting, {end - now:.0f} s at most: {why}")
+                due, last = now + _TELL_SECONDS, why
             self.pause(_PAUSE_SECONDS)
 
 
@@ -52,14 +60,14 @@ def until_rolled_out(server: Server, workloads: Iterable[Document], patience: Pa
     for tree in workloads:
         ref = ref_of(tree)
         logs = f"kubectl logs -n {ref.namespace} deploy/{ref.name} --all-containers"
-        hint = f"kubectl describe pods -n {ref.namespace}; {logs}"
+        hint = f"kubectl describe pods -n {ref.namespace}; {logs}; {_AGAIN}"
         patience.until(lambda ref=ref: _unready(server, ref), str(ref), hint)  # type: ignore[misc]
 
 
 def until_gone(server: Server, refs: Iterable[ObjectRef], patience: Patience) -> None:
     """Wait until none of them is there any more; the error says what holds the first that is."""
     for ref in refs:
-        patience.until(lambda ref=ref: _there(server, ref), shown(ref), "see above; run it again when that is mended")  # type: ignore[misc]
+        patience.until(lambda ref=ref: _there(server, ref), shown(ref), f"see above; {_AGAIN}")  # type: ignore[misc]
 
 
 def holds(tree: Mapping[str, Any]) -> str:
@@ -104,7 +112,12 @@ def _unready(server: Server, ref: ObjectRef) -> str:
     updated, available = int(status.get("updatedReplicas", 0)), int(status.get("availableReplicas", 0))
     if min(updated, available) >= wanted and int(status.get("replicas", 0)) <= wanted:
         return ""
-    why = _trouble_of(server, ref) or _failure(status) or ("" if available else _unread(server))
+    if min(updated, available) >= wanted:
+        return (
+            f"all {wanted} replicas are new and available, and {int(status['replicas']) - wanted} of before still end"
+        )
+    waiting, unready = _trouble_of(server, ref, _waits), _trouble_of(server, ref, _is_unready)
+    why = waiting or _failure(status) or ("" if available else _unread(server)) or unready
     return f"{updated} of {wanted} replicas are new, {available} available" + (f": {why}" if why else "")
 
 
@@ -120,11 +133,20 @@ def _failure(status: Mapping[str, Any]) -> str:
     return str(failed[0].get("message", "")) if failed else ""
 
 
-def _trouble_of(server: Server, ref: ObjectRef) -> str:
-    """What the first pod that is not ready says of itself."""
+def _trouble_of(server: Server, ref: ObjectRef, trouble: Callable[[Mapping[str, Any]], str]) -> str:
+    """That of the first pod that has any."""
     selector = ",".join(f"{key}={value}" for key, value in _labels(server.read(ref)).items())
     pods = server.client.request("GET", f"/api/v1/namespaces/{ref.namespace}/pods", query={"labelSelector": selector})
-    return next((why for pod in pods.get("items") or () if (why := _waits(pod))), "")
+    return next((why for pod in pods.get("items") or () if (why := trouble(pod))), "")
+
+
+def _is_unready(pod: Mapping[str, Any]) -> str:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return next((f"pod {pod['metadata']['name']} is not ready" for one in conditions if _fails(one)), "")
+
+
+def _fails(condition: Mapping[str, Any]) -> bool:
+    return condition.get("type") == "Ready" and condition.get("status") == "False"
 
 
 def _labels(live: Document | None) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from reconciler.cluster.api import ApiClient
 from reconciler.cluster.discovery import Discovery
 from setscrew.cli import main
 from setscrew.controlplane import ControlPlane
+from setscrew.installing.inventory import REF, Inventory, as_document
 from setscrew.installing.objects import containers
 from setscrew.installing.server import Server
 from tests.support.kubelet import kubelet
@@ -426,6 +427,8 @@ def test_uninstall_and_install_need_no_guard_that_answers(installed: ControlPlan
     assert newer.returncode == 3
     assert "the guard does not answer" in newer.stderr
     assert "setscrew:0.1.1" in json.dumps(deployment(installed))
+    again = run(installed, "upgrade", "--dry-run")
+    assert "setscrew:0.1" not in again.stdout, "what was broken off is gone on with"
     shown = run(installed, "uninstall", "--purge", "--dry-run")
     assert "the pods: deployment.apps/setscrew in setscrew-system would be deleted" in shown.stdout
     done = run(installed, "uninstall", "--purge", "--yes")
@@ -482,6 +485,15 @@ def test_half_an_installation_is_removed_as_well(empty: ControlPlane) -> None:
     documents = list(yaml.safe_load_all(run(empty, *INSTALL, "-o", "yaml").stdout))
     some = [one for one in documents if one["kind"] in {"Namespace", "CustomResourceDefinition", "ClusterRole"}]
     empty.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(some))
+    begun = as_document(Inventory("", "report-only", IMAGE, frozenset({REF})))
+    empty.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump(begun))
+    goes_on = run(empty, "install", "-o", "yaml").stdout
+    assert "name: rollout-default" in goes_on, "it refuses nothing yet, though it is no first attempt"
+    assert "--no-register" in goes_on
+    assert f"image: {IMAGE}" in goes_on
+    kept = run(empty, "uninstall", "--yes")
+    assert kept.returncode == 0, kept.stderr
+    assert "nothing of Setscrew is left but its definitions" in kept.stderr
     done = run(empty, "uninstall", "--purge", "--yes")
     assert done.returncode == 0, done.stderr
     assert ours(empty) == set()

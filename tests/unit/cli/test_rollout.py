@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ COPY = {"kind": "DriftPolicy", "metadata": {"labels": {LABEL: "Audit"}}}
 
 class Cluster:
     """Stands in for the API server of an installation at stage Audit with two replicas: nothing is sent anywhere."""
+
+    client = SimpleNamespace(server="https://127.0.0.1:1")
 
     def __init__(self, _: object) -> None: ...
 
@@ -49,6 +52,25 @@ def test_it_does_not_go_on_while_a_replica_was_not_asked(run: Run, asked: list[s
     assert told.exit_code == 1
     assert "still Audit: the records of 1 of 2 replicas were not asked" in told.stderr
     assert asked == [ONE]
+
+
+def test_a_replica_asked_twice_is_one(run: Run, asked: list[str], tmp_path: Path) -> None:
+    twice = ("--server", ONE, "--server", f"{ONE}/")
+    told = run("rollout", "advance", *twice, "--token-file", str(tmp_path / "token"))
+    assert told.exit_code == 1
+    assert asked == [ONE]
+
+
+@pytest.mark.parametrize("command", ["status", "advance", "back"])
+def test_where_nothing_is_installed_nothing_is_said_to_be_refused(
+    command: str, run: Run, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cluster, "read", lambda *_: None)
+    told = run("rollout", command)
+    assert told.exit_code == 2
+    assert "there is no Deployment.apps setscrew-system/setscrew, so nothing refuses anything" in told.stderr
+    assert "(setscrew install)" in told.stderr
+    assert (told.stdout, asked) == ("", [])
 
 
 def test_it_goes_on_once_all_were_asked(run: Run, asked: list[str], tmp_path: Path) -> None:

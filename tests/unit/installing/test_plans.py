@@ -166,6 +166,7 @@ def test_a_source_is_written_as_kustomize_writes_urls(text: str, name: str, spec
         "shop",
         "http://git.example.com/shop",
         "https://user:hunter2@h/x",
+        "https://hunter2@h/x",
         "https://h/Ä",
         "https://h/x?depth=1",
         "https:///x",
@@ -177,6 +178,12 @@ def test_a_source_that_is_none_is_one_clear_line_without_its_password(text: str)
         git_source(text)
     assert "hunter2" not in str(raised.value)
     assert raised.value.hint
+
+
+def test_an_address_as_git_writes_it_is_told_how_to_be_written() -> None:
+    with pytest.raises(UsageError) as raised:
+        git_source("git@git.example.com:platform/shop.git")
+    assert raised.value.hint == "write it as ssh://git@git.example.com/platform/shop.git"
 
 
 def test_the_inventory_is_read_as_it_was_written_and_strange_lines_are_passed_over() -> None:

@@ -56,6 +56,7 @@ def deployed(**labels: str) -> dict[str, Any]:
     return {"metadata": {"labels": labels}}
 
 
+OFF = {"metadata": {"annotations": {"setscrew.dev/off": "2026-11-22T03:10:00Z dana"}}, "webhooks": []}
 HELM = {"metadata": {"labels": {**OURS, "app.kubernetes.io/managed-by": "Helm"}}}
 FAILED = 'Internal error occurred: failed calling webhook "setscrew-dev.guard.setscrew.dev": connection refused'
 LOST = {"metadata": {"name": "gitsources.setscrew.dev"}, "spec": {"versions": [{"name": "v1", "served": True}]}}
@@ -74,6 +75,7 @@ STORED = {"spec": {"versions": []}, "status": {"storedVersions": ["v1alpha1"]}}
         ({"deployment": deployed()}, "SS4212", "problem", "without the label"),
         ({"registration": entry("hook.example.com")}, "SS4213", "problem", "entries hook.example.com"),
         ({"registration": entry("a.guard.setscrew.dev", url="https://127.0.0.1")}, "SS4213", "problem", "calls https"),
+        ({"registration": OFF}, "SS4213", "warning", "switched off at 2026-11-22T03:10:00Z dana"),
         ({"skew": 61.0}, "SS4214", "warning", "61 s ahead of"),
         ({"skew": -301.0}, "SS4214", "problem", "301 s behind"),
         ({"namespaces": labelled(OURS, "Terminating")}, "SS4215", "problem", "is being deleted"),
@@ -100,6 +102,10 @@ STORED = {"spec": {"versions": []}, "status": {"storedVersions": ["v1alpha1"]}}
         ({"definitions": ((STORED, LOST),)}, "SS4218", "problem", "objects are stored as v1alpha1"),
         ({"images": frozenset({"setscrew"})}, "SS4219", "warning", "image setscrew names no registry"),
         ({"images": frozenset({"library/setscrew:1"})}, "SS4219", "warning", "names no registry"),
+        ({"images": frozenset({"registry.example.com/a b:1"})}, "SS4219", "problem", "is not the name of an image"),
+        ({"images": frozenset({"registry.example.com/x:::1"})}, "SS4219", "problem", "is not the name of an image"),
+        ({"images": frozenset({"registry.example.com/Setscrew"})}, "SS4219", "problem", "is not the name of an image"),
+        ({"images": frozenset({"https://registry.example.com/x"})}, "SS4219", "problem", "is not the name of an image"),
         ({"registers": True}, "SS4220", "unknown", "port 8443"),
     ],
 )
@@ -120,6 +126,8 @@ def test_what_stands_against_it_is_told_with_its_code(
         {"registration": entry("a.guard.setscrew.dev", service={"name": "setscrew-admission"})},
         {"registration": {"webhooks": []}},
         {"namespaces": labelled(RESTRICTED)},
+        {"images": frozenset({f"registry.example.com:5000/platform/set-screw_2:v1@sha256:{'0' * 64}"})},
+        {"images": frozenset({"[::1]:5000/a", "r.example.com/b__c/d--e.f"})},
         {"skew": 59.0},
     ],
 )
