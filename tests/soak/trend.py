@@ -13,7 +13,7 @@ WARM_UP_SECONDS: Final = 600.0
 
 It fills by what happens: where everybody waits three times as long, it takes three times as long.
 """
-WARM_UP_SHARE: Final = 0.5
+WARM_UP_SHARE: Final = 0.45
 """Of a short run so much is warm-up at most, and what is left is shown."""
 JUDGED_SECONDS: Final = 1_800.0
 """Over less than this after the warm-up a slope an hour is mostly noise: it is shown, and not judged."""
