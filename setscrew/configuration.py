@@ -99,8 +99,7 @@ def documents(path: Path) -> Iterator[Document]:
     """Each document of a YAML file, or of all YAML files below a directory but its `secrets/`, with its place."""
     if not path.exists():
         raise UsageError("no such file or directory", where=str(path))
-    files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
-    for file in (file for file in files if not _is_beside(file, path)):
+    for file in files_of(path):
         for document in read(file):
             if not isinstance(document, Mapping):
                 raise UsageError("every document must be a mapping with apiVersion and kind", where=str(file))
@@ -108,6 +107,13 @@ def documents(path: Path) -> Iterator[Document]:
                 hint = f"known: {', '.join(KINDS)}"
                 raise UsageError(f"unknown kind {document.get('kind')!r}", where=str(file), hint=hint)
             yield str(file), document
+
+
+def files_of(path: Path) -> list[Path]:
+    """A YAML file, or all in a directory and below it, each once."""
+    if not path.is_dir():
+        return [path]
+    return sorted(one for one in (*path.rglob("*.yaml"), *path.rglob("*.yml")) if not _is_beside(one, path))
 
 
 def _is_beside(file: Path, directory: Path) -> bool:

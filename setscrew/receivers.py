@@ -31,7 +31,7 @@ def load_receivers(path: Path | None) -> tuple[ReceiverSpec, ...]:
 def documents_in(path: Path | None) -> Iterator[Any]:
     """The documents of a YAML file or of all in a directory, whatever they are. Raises UsageError."""
     if path is not None:
-        for file in sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]:
+        for file in configuration.files_of(path):
             yield from configuration.read(file)
 
 

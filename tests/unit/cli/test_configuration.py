@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import UsageError
 from setscrew import configuration
+from setscrew.receivers import documents_in
 from tests.unit.cli.conftest import Run, Write
 from webhook.registration.client import UrlClient
 
@@ -32,6 +33,8 @@ def test_each_file_of_a_mounted_volume_counts_once(tmp_path: Path) -> None:
     (tmp_path / "..data").symlink_to(real.name)
     (tmp_path / "shop.yaml").symlink_to("..data/shop.yaml")
     assert [source.name for source in configuration.load(tmp_path).sources] == ["shop"]
+    # Receivers, readers and hosts are looked for in the same directory.
+    assert [document["kind"] for document in documents_in(tmp_path)] == ["GitSource"]
 
 
 @pytest.mark.parametrize(
