@@ -30,8 +30,8 @@ own machinery, of the GitOps writer or of a restart, any change past Git that is
 log that names the webhook, and anything that has not come to rest as Git wants it at the end.
 
 Growth is a violation too: {memory:g} MB an hour of memory or {descriptors:g} descriptor an hour, in any process, and a
-process that did not live through all of it. The first {warm:.0f} minutes fill caches and pools and do not count; at a
-slower pace so many times as long, for they fill by what happens, and at most 45 % of a short run. Of the rest, looked
+process that did not live through all of it. The first {warm:.0f} minutes (45 % of a short run) fill caches and pools and do
+not count; they fill by what happens, so until then everybody acts at pace 1, whatever the pace. Of the rest, looked
 at every ten seconds, the slope is the median of those between all pairs of looks, of resident and of
 anonymous memory, whichever is worse. A run that has less than {judged:.0f} minutes after that shows slopes and does not
 judge them: too short to tell. Connections come and go, and move between the workers of a server: of descriptors, the
@@ -68,7 +68,7 @@ class _Length(click.ParamType[float]):
 @click.option(
     "--for", "seconds", type=_Length(), default="10m", show_default=True, help="How long, after all is guarded."
 )
-@click.option("--pace", default=1.0, show_default=True, help="Everybody waits so many times as long between two acts.")
+@click.option("--pace", default=1.0, show_default=True, help="After the warm-up everybody waits so many times as long.")
 @click.option("--in-cluster", is_flag=True, help="Two replicas as they run in a cluster, instead of `setscrew run`.")
 @click.option(
     "--samples", type=click.Path(path_type=Path), help="Write each look at a process there, as lines of JSON."

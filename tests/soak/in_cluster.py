@@ -35,7 +35,7 @@ def soak_in_cluster(seconds: float, pace: float = 1.0, samples: Path | None = No
         eventually(lambda: _enforced(site, commit), "the first commit is enforced", PATIENCE_SECONDS)
         eventually(lambda: _confirmed(site), "forms from the API server", PATIENCE_SECONDS)
         eventually(lambda: _guarded(site), "the guard", PATIENCE_SECONDS)
-        watch = Watch(_roots(site), samples, pace)
+        watch = Watch(_roots(site), samples)
         verdict = play(cast, watch, site.runner, lambda made: _enforced(site, made), seconds, pace)
         return Soak("two replicas", seconds, pace, verdict, watch)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from tests.soak.trend import JUDGED_SECONDS, WARM_UP_SECONDS, WARM_UP_SHARE, Sample, Trend, table
+from tests.soak.trend import JUDGED_SECONDS, Sample, Trend, table, warm_up
 
 _PROC: Final = Path("/proc")
 # Words of a command line that make a process one of Setscrew's lasting ones, and what it is called. Renderers, git and
@@ -36,7 +36,6 @@ class Watch:
 
     roots: Sequence[tuple[str, int]]
     kept: Path | None = None
-    pace: float = 1.0
     began: float = field(default_factory=time.monotonic)
     names: dict[int, str] = field(default_factory=dict)
     samples: dict[int, list[Sample]] = field(default_factory=dict)
@@ -72,8 +71,7 @@ class Watch:
         """What came of each process, after the warm-up."""
         rows = {name: self.samples.get(pid, []) for pid, name in self.names.items()}
         whole = [(name, _together(name, rows)) for name, row in rows.items() if len(row) > 1]
-        warm_up = WARM_UP_SECONDS * self.pace
-        return [Trend.of(name, row, min(warm_up, row[-1].at * WARM_UP_SHARE)) for name, row in whole]
+        return [Trend.of(name, row, warm_up(row[-1].at)) for name, row in whole]
 
     def facts(self) -> list[str]:
         """Lines for people."""

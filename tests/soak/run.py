@@ -18,6 +18,7 @@ from typing import Final, Protocol, Self
 from setscrew.demo.stage import Stage
 from tests.soak.actors import Ground, Intruder, Person, Writer, everywhere
 from tests.soak.measure import Watch
+from tests.soak.trend import warm_up
 from tests.soak.verdict import Verdict, judge
 from tests.soak.world import World
 from tests.support import audit
@@ -71,7 +72,7 @@ class Cast:
 def soak(seconds: float, directory: Path, pace: float = 1.0, samples: Path | None = None) -> Soak:
     """Run for `seconds` after all is guarded; the control plane is gone when this returns.
 
-    `pace`: everybody who acts waits so many times as long between two acts. `samples`: see `Watch.kept`.
+    `pace`: after the warm-up everybody who acts waits so many times as long between two acts. `samples`: see `Watch.kept`.
     """
     stage = Stage(
         {"soak": SOURCE},
@@ -83,7 +84,7 @@ def soak(seconds: float, directory: Path, pace: float = 1.0, samples: Path | Non
         cast = Cast.on(stage)
         _begin(stage, cast.writer)
         assert stage._process is not None
-        watch = Watch([("", stage._process.pid)], samples, pace)
+        watch = Watch([("", stage._process.pid)], samples)
         verdict = play(cast, watch, node, stage.enforced, seconds, pace)
         return Soak("`setscrew run`", seconds, pace, verdict, watch)
 
@@ -94,8 +95,10 @@ def play(
     """All of it on a guarded cluster; `enforced` says whether a commit is."""
     writer, person, intruder = cast.writer, cast.person, cast.intruder
     watch.begin()
-    with _acting((writer, 2.0 * pace), (person, 0.5 * pace), (intruder, 0.2 * pace)) as acting:
-        end = time.monotonic() + seconds
+    began = time.monotonic()
+    warm = began + warm_up(seconds)
+    with _acting((writer, 2.0), (person, 0.5), (intruder, 0.2), slower=lambda: _slower(pace, warm)) as acting:
+        end = began + seconds
         while time.monotonic() < end and not any(one.done() for one in acting):
             time.sleep(_SAMPLE_SECONDS)
             watch.look()
@@ -115,13 +118,18 @@ def _begin(stage: Stage, writer: Writer) -> None:
     stage.wait("the guard", stage.guarded)
 
 
+def _slower(pace: float, warm: float) -> float:
+    """How much slower everybody is now: until processes are warm nobody is, for they warm up by what happens."""
+    return pace if time.monotonic() > warm else min(pace, 1.0)
+
+
 @contextmanager
-def _acting(*actors: tuple[Actor, float]) -> Iterator[list[Future[None]]]:
+def _acting(*actors: tuple[Actor, float], slower: Callable[[], float]) -> Iterator[list[Future[None]]]:
     """Each actor in a thread, with a pause in seconds between two acts; an actor that fails ends the soak."""
     ended = threading.Event()
 
     def keep(actor: Actor, pause: float) -> None:
-        while not ended.wait(pause):
+        while not ended.wait(pause * slower()):
             actor.act()
 
     with ThreadPoolExecutor() as pool:

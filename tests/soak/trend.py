@@ -9,10 +9,7 @@ from statistics import median
 from typing import Final
 
 WARM_UP_SECONDS: Final = 600.0
-"""At pace 1, what a process fills at first (caches, pools, arenas of malloc) and is no leak.
-
-It fills by what happens: where everybody waits three times as long, it takes three times as long.
-"""
+"""What a process fills at first (caches, pools, arenas of malloc) and is no leak. It fills by what happens."""
 WARM_UP_SHARE: Final = 0.45
 """Of a short run so much is warm-up at most, and what is left is shown."""
 JUDGED_SECONDS: Final = 1_800.0
@@ -23,6 +20,11 @@ _LEAST_OF_SECONDS: Final = 300.0
 """Connections come and go: what of descriptors is never closed shows in the fewest that were open in such a time."""
 _EDGE: Final = 6  # the medians at both ends are those of a sixth of all samples
 _MB: Final = 1e6
+
+
+def warm_up(seconds: float) -> float:
+    """How long processes warm up in a run of that length."""
+    return min(WARM_UP_SECONDS, seconds * WARM_UP_SHARE)
 
 
 @dataclass(frozen=True, slots=True)

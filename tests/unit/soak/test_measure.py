@@ -81,11 +81,9 @@ def test_a_process_that_ends_meanwhile_is_told(supervisor: subprocess.Popen[byte
     assert eventually(watch.ended, "its end") == [f"the admission server, worker 1 ({worker}) ended meanwhile"]
 
 
-@pytest.mark.parametrize(("pace", "minutes", "judged"), [(1, 60, 50), (3, 60, 33), (3, 40, 22), (1, 20, 11)], ids=str)
-def test_a_slower_pace_warms_up_for_longer_and_never_longer_than_its_share_of_the_run(
-    pace: float, minutes: int, judged: int
-) -> None:
-    watch = Watch([], pace=pace, names={1: "reconciler"})
+@pytest.mark.parametrize(("minutes", "judged"), [(60, 50), (20, 11)], ids=str)
+def test_the_warm_up_is_ten_minutes_and_never_more_than_its_share_of_the_run(minutes: int, judged: int) -> None:
+    watch = Watch([], names={1: "reconciler"})
     watch.samples[1] = [Sample(at, 1, 1, 1) for at in range(0, minutes * 60 + 1, 60)]
     assert watch.trends()[0].seconds == judged * 60
 
