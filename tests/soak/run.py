@@ -72,7 +72,7 @@ class Cast:
 def soak(seconds: float, directory: Path, pace: float = 1.0, samples: Path | None = None) -> Soak:
     """Run for `seconds` after all is guarded; the control plane is gone when this returns.
 
-    `pace`: after the warm-up everybody who acts waits so many times as long between two acts. `samples`: see `Watch.kept`.
+    `pace`: after the warm-up everybody waits so many times as long between two acts. `samples`: see `Watch.kept`.
     """
     stage = Stage(
         {"soak": SOURCE},
