@@ -30,12 +30,12 @@ own machinery, of the GitOps writer or of a restart, any change past Git that is
 log that names the webhook, and anything that has not come to rest as Git wants it at the end.
 
 Growth is a violation too: {memory:g} MB an hour of memory or {descriptors:g} descriptor an hour, in any process, and a
-process that did not live through all of it. The first {warm:.0f} minutes (45 % of a short run) fill caches and
-pools and do not count; they fill by what happens, so until then everybody acts at pace 1, whatever the pace. Of the rest, looked
-at every ten seconds, the slope is the median of those between all pairs of looks, of resident and of
-anonymous memory, whichever is worse. A run that has less than {judged:.0f} minutes after that shows slopes and does not
-judge them: too short to tell. Connections come and go, and move between the workers of a server: of descriptors, the
-fewest that all workers together had in each five minutes count.
+process that did not live through all of it. The first {warm:.0f} minutes (45 % of a short run) do not count:
+caches and pools fill by what happens, so until then everybody acts at pace 1, whatever the pace. Of the rest, looked at
+every ten seconds, the slope is the median of those between all pairs of looks, of resident and of anonymous memory,
+whichever is worse. A run that has less than {judged:.0f} minutes after that shows slopes and does not judge them:
+too short to tell. Connections come and go, and move between the workers of a server: of descriptors, the fewest that
+all workers together had in each five minutes count.
 Memory does not depend on how fast the machine is, so others may use it meanwhile; the load says whether they did.
 
 `make soak SOAK=1h RECORD=1` writes the first part, `make soak-cluster` with the same the second; the tests run two
